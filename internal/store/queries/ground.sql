@@ -1,0 +1,66 @@
+-- name: InsertJob :exec
+INSERT INTO jobs (id, topic, body, unique_key, due_at, created_at)
+VALUES (@id, @topic, @body, sqlc.narg(unique_key), @due_at, @created_at)
+ON CONFLICT (unique_key) DO NOTHING;
+
+-- name: ClaimJobs :many
+UPDATE jobs SET lease = @lease, lease_until = @lease_until, attempts = attempts + 1
+WHERE id IN (
+    SELECT j.id FROM jobs j
+    WHERE j.dead = FALSE AND j.due_at <= @now AND j.lease_until <= @now
+    ORDER BY j.due_at, j.id LIMIT @max_jobs
+) AND dead = FALSE AND due_at <= @now AND lease_until <= @now
+RETURNING *;
+
+-- name: DeleteJob :execrows
+DELETE FROM jobs WHERE id = @id AND lease = @lease;
+
+-- name: RescheduleJob :execrows
+UPDATE jobs SET due_at = @due_at, lease = '', lease_until = 0, last_error = @last_error
+WHERE id = @id AND lease = @lease;
+
+-- name: BuryJob :execrows
+UPDATE jobs SET dead = TRUE, lease = '', lease_until = 0, last_error = @last_error, unique_key = NULL
+WHERE id = @id AND lease = @lease;
+
+-- name: CountJobs :many
+SELECT topic, dead, COUNT(*) AS n FROM jobs GROUP BY topic, dead ORDER BY topic, dead;
+
+-- name: InsertAuditEntry :exec
+INSERT INTO audit_entries (id, recorded_at, kind, actor, subject, detail)
+VALUES (@id, @recorded_at, @kind, @actor, @subject, @detail);
+
+-- name: UnsealedAuditEntries :many
+SELECT * FROM audit_entries WHERE seq IS NULL ORDER BY id LIMIT @max_entries;
+
+-- name: SealAuditEntry :execrows
+UPDATE audit_entries SET seq = @seq, hash = @hash WHERE id = @id AND seq IS NULL;
+
+-- name: LastSealedAuditEntry :one
+SELECT * FROM audit_entries WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1;
+
+-- name: AuditEntriesFrom :many
+SELECT * FROM audit_entries WHERE seq >= CAST(@from_seq AS BIGINT) ORDER BY seq LIMIT @max_entries;
+
+-- name: CountUnsealedAuditEntriesBefore :one
+SELECT COUNT(*) FROM audit_entries WHERE seq IS NULL AND recorded_at < @before;
+
+-- name: InsertAuditCheckpoint :exec
+INSERT INTO audit_checkpoints (seq, hash, signed_at, signature) VALUES (@seq, @hash, @signed_at, @signature);
+
+-- name: AuditCheckpoints :many
+SELECT * FROM audit_checkpoints ORDER BY seq;
+
+-- name: LastAuditCheckpoint :one
+SELECT * FROM audit_checkpoints ORDER BY seq DESC LIMIT 1;
+
+-- name: TakeLease :execrows
+INSERT INTO leases (name, holder, expires_at) VALUES (@name, @holder, @expires_at)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+WHERE leases.holder = excluded.holder OR leases.expires_at <= @now;
+
+-- name: DropLease :execrows
+DELETE FROM leases WHERE name = @name AND holder = @holder;
+
+-- name: AnyJobDue :one
+SELECT EXISTS (SELECT 1 FROM jobs WHERE dead = FALSE AND due_at <= @now AND lease_until <= @now);

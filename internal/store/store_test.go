@@ -1,0 +1,132 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"tianweitong/internal/clock"
+	"tianweitong/internal/store"
+	"tianweitong/internal/store/storetest"
+	"tianweitong/internal/work"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func TestFailedOperationLeavesNothing(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		boom := errors.New("boom")
+		woken := false
+		err := st.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error {
+			if err := tx.Enqueue(ctx, work.Job{Topic: "x"}); err != nil {
+				return err
+			}
+			if err := tx.Record(ctx, work.Entry{Kind: "x", Actor: "system", Subject: "s"}); err != nil {
+				return err
+			}
+			tx.AfterCommit(func() { woken = true })
+			return boom
+		})
+		if !errors.Is(err, boom) || woken {
+			t.Fatalf("err = %v, woken = %v", err, woken)
+		}
+		if n, err := st.CountJobs(t.Context()); err != nil || len(n) != 0 {
+			t.Fatalf("jobs = %v, %v", n, err)
+		}
+	})
+}
+
+func TestDoInsideDoIsRefused(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		err := st.Do(t.Context(), "outer", func(ctx context.Context, _ work.Tx) error {
+			return st.Do(ctx, "inner", func(context.Context, work.Tx) error { return nil })
+		})
+		if !errors.Is(err, work.ErrNested) {
+			t.Fatalf("err = %v", err)
+		}
+	})
+}
+
+func TestViewCannotWrite(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		err := st.View(t.Context(), func(ctx context.Context, tx work.Tx) error {
+			return tx.Enqueue(ctx, work.Job{Topic: "x"})
+		})
+		if err == nil {
+			t.Fatal("a view wrote")
+		}
+	})
+}
+
+func TestJobIsClaimedByOneAndComesBackWhenItsLeaseEnds(t *testing.T) {
+	c := clock.NewManual(noon)
+	storetest.Each(t, c, func(t *testing.T, st *store.Store) {
+		ctx := t.Context()
+		const jobs = 60
+		err := st.Do(ctx, "test", func(ctx context.Context, tx work.Tx) error {
+			for range jobs {
+				if err := tx.Enqueue(ctx, work.Job{Topic: "x", Body: []byte("b")}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		seen := map[string]int{}
+		var wg sync.WaitGroup
+		for _, name := range []string{"l1", "l2", "l3"} {
+			wg.Go(func() {
+				for {
+					got, err := st.ClaimJobs(ctx, name, c.Now(), c.Now().Add(time.Minute), 7)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if len(got) == 0 {
+						return
+					}
+					mu.Lock()
+					for _, j := range got {
+						seen[j.ID]++
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		if len(seen) != jobs {
+			t.Fatalf("%d jobs claimed, want %d", len(seen), jobs)
+		}
+		for id, n := range seen {
+			if n != 1 {
+				t.Fatalf("job %s claimed %d times", id, n)
+			}
+		}
+		got, err := st.ClaimJobs(ctx, "late", c.Now().Add(2*time.Minute), c.Now().Add(3*time.Minute), jobs)
+		if err != nil || len(got) != jobs || got[0].Attempts != 2 {
+			t.Fatalf("after the lease: %d jobs, %v", len(got), err)
+		}
+	})
+}
+
+func TestKeyedJobWaitsOnce(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		for range 3 {
+			err := st.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error {
+				return tx.Enqueue(ctx, work.Job{Topic: "crl", Key: "crl:1"})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		n, err := st.CountJobs(t.Context())
+		if err != nil || len(n) != 1 || n[0].N != 1 {
+			t.Fatalf("jobs = %v, %v", n, err)
+		}
+	})
+}
