@@ -1,0 +1,220 @@
+package pki
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// ErrRequest says that a certificate request is malformed or asks for something else than was agreed.
+var ErrRequest = errors.New("pki: bad certificate request")
+
+// RequestInfo is what a holder signs when a certificate is installed (docs/split-keys.md §2.1): the server builds it,
+// the phone shows it and co-signs. The three attributes tie the new key to one enrolment.
+type RequestInfo struct {
+	Subject   Name
+	PublicKey *ecdsa.PublicKey // the signing key
+
+	EnrolmentID   string           // the challenge of PKCS #9: at most 64 characters of printable ASCII
+	EnrolmentKey  []byte           // SM3 of the enrolment public key, 32 bytes
+	EncryptionKey *ecdsa.PublicKey // Pe; nil when no encryption key goes with this certificate (re-key)
+}
+
+// Marshal returns the CertificationRequestInfo (RFC 2986 §4.1) to be signed. Enrolment ID and enrolment key are wanted.
+func (r RequestInfo) Marshal(arc Arc) ([]byte, error) {
+	subject, err := r.Subject.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	point, err := Point(r.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	if r.EnrolmentID == "" || len(r.EnrolmentID) > maxAttribute || !isPrintable(r.EnrolmentID) || len(r.EnrolmentKey) != 32 {
+		return nil, fmt.Errorf("%w: enrolment ID or enrolment key is missing or malformed", ErrRequest)
+	}
+	var pe []byte
+	if r.EncryptionKey != nil {
+		if pe, err = Point(r.EncryptionKey); err != nil {
+			return nil, err
+		}
+	}
+	set := []attributeText{
+		{oidChallengePassword, cbasn1.PrintableString, []byte(r.EnrolmentID)},
+		{arc.EnrolmentKey(), cbasn1.OCTET_STRING, r.EnrolmentKey},
+	}
+	if pe != nil {
+		set = append(set, attributeText{arc.EncryptionKey(), cbasn1.OCTET_STRING, pe})
+	}
+	var encoded [][]byte
+	for _, a := range set {
+		der, err := marshalAttribute(a.oid, func(b *cryptobyte.Builder) {
+			b.AddASN1(a.tag, func(b *cryptobyte.Builder) { b.AddBytes(a.value) })
+		})
+		if err != nil {
+			return nil, err
+		}
+		encoded = append(encoded, der)
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1Int64(0)
+		b.AddBytes(subject)
+		addSPKI(b, point)
+		b.AddASN1(cbasn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { addSorted(b, encoded) })
+	})
+	return b.Bytes()
+}
+
+// ParseRequestInfo reads the bytes that Marshal wrote, and nothing else; the phone does it before it shows and signs
+// them. Errors wrap ErrRequest.
+func ParseRequestInfo(arc Arc, tbs []byte) (RequestInfo, error) {
+	q, err := parseRequestInfo(arc, tbs)
+	if err != nil {
+		return RequestInfo{}, err
+	}
+	name, err := ParseName(q.RawSubject)
+	if err != nil {
+		return RequestInfo{}, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	r := RequestInfo{Subject: name, PublicKey: q.PublicKey, EnrolmentID: q.EnrolmentID, EnrolmentKey: q.EnrolmentKey, EncryptionKey: q.EncryptionKey}
+	again, err := r.Marshal(arc)
+	if err != nil {
+		return RequestInfo{}, err
+	}
+	if !bytes.Equal(again, tbs) {
+		return RequestInfo{}, fmt.Errorf("%w: not the encoding of this system", ErrRequest)
+	}
+	return r, nil
+}
+
+// AssembleRequest puts a signature on a CertificationRequestInfo and returns the PKCS #10 request. The signature is
+// verified under the key that the request names. Errors: ErrRequest, ErrSignature.
+func AssembleRequest(arc Arc, tbs, signature []byte) ([]byte, error) {
+	der, err := signed(tbs, signature)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	if _, err := ParseRequest(arc, der); err != nil {
+		return nil, err
+	}
+	return der, nil
+}
+
+// Request is a PKCS #10 request whose signature was verified: proof that the sender holds the key.
+type Request struct {
+	RawTBS     []byte
+	RawSubject []byte
+	Subject    pkix.Name // of the sender's choice; an authority takes the subject from its own records
+	PublicKey  *ecdsa.PublicKey
+
+	// Present in requests of this system, empty in those that trading platforms make with their own tools.
+	EnrolmentID   string
+	EnrolmentKey  []byte
+	EncryptionKey *ecdsa.PublicKey
+}
+
+// ParseRequest reads a PKCS #10 request for an SM2 key and verifies its signature. Attributes that this system does not
+// know, or that stand twice, are refused. Errors: ErrRequest, ErrSignature.
+func ParseRequest(arc Arc, der []byte) (*Request, error) {
+	if err := CheckDER(der); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	tbs, signature, err := unsign(der)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	q, err := parseRequestInfo(arc, tbs)
+	if err != nil {
+		return nil, err
+	}
+	if err := VerifySignature(q.PublicKey, tbs, signature); err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// Matches reports whether the request is the one agreed: same key, enrolment, enrolment key and encryption key. The
+// error wraps ErrRequest and names the part that differs.
+func (q *Request) Matches(want RequestInfo) error {
+	differ := ""
+	switch {
+	case !samePoint(q.PublicKey, want.PublicKey):
+		differ = "public key"
+	case q.EnrolmentID != want.EnrolmentID:
+		differ = "enrolment ID"
+	case !bytes.Equal(q.EnrolmentKey, want.EnrolmentKey):
+		differ = "enrolment key"
+	case !samePoint(q.EncryptionKey, want.EncryptionKey):
+		differ = "encryption key"
+	default:
+		return nil
+	}
+	return fmt.Errorf("%w: another %s", ErrRequest, differ)
+}
+
+func samePoint(a, b *ecdsa.PublicKey) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Equal(b)
+}
+
+func parseRequestInfo(arc Arc, tbs []byte) (*Request, error) {
+	bad := func(what string) (*Request, error) { return nil, fmt.Errorf("%w: %s", ErrRequest, what) }
+	q := &Request{RawTBS: tbs}
+	s := cryptobyte.String(tbs)
+	var seq, subject, attrs cryptobyte.String
+	var version int
+	if !s.ReadASN1(&seq, cbasn1.SEQUENCE) || !s.Empty() || !seq.ReadASN1Integer(&version) || version != 0 ||
+		!seq.ReadASN1Element(&subject, cbasn1.SEQUENCE) {
+		return bad("not a CertificationRequestInfo")
+	}
+	q.RawSubject = subject
+	var rdns pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(subject, &rdns); err != nil || len(rest) > 0 {
+		return bad("subject")
+	}
+	q.Subject.FillFromRDNSequence(&rdns)
+	var err error
+	if q.PublicKey, err = readSPKI(&seq); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	if !seq.ReadASN1(&attrs, cbasn1.Tag(0).Constructed().ContextSpecific()) || !seq.Empty() {
+		return bad("attributes")
+	}
+	list, err := readAttributes(attrs)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	for _, a := range list {
+		switch {
+		case a.oid.Equal(oidChallengePassword):
+			if !a.value.ReadASN1(&subject, cbasn1.PrintableString) || !a.value.Empty() || len(subject) == 0 || len(subject) > maxAttribute {
+				return bad("challenge")
+			}
+			q.EnrolmentID = string(subject)
+		case a.oid.Equal(arc.EnrolmentKey()):
+			if !a.value.ReadASN1Bytes(&q.EnrolmentKey, cbasn1.OCTET_STRING) || !a.value.Empty() || len(q.EnrolmentKey) != 32 {
+				return bad("enrolment key")
+			}
+		case a.oid.Equal(arc.EncryptionKey()):
+			var point []byte
+			if !a.value.ReadASN1Bytes(&point, cbasn1.OCTET_STRING) || !a.value.Empty() {
+				return bad("encryption key")
+			}
+			if q.EncryptionKey, err = ParsePoint(point); err != nil {
+				return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+			}
+		default:
+			return bad(fmt.Sprintf("unknown attribute %v", a.oid))
+		}
+	}
+	return q, nil
+}

@@ -1,0 +1,129 @@
+package pki
+
+import (
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Name is a distinguished name as this system writes it: one attribute a line, in the order of the fields, those that
+// are empty left out. Country and Serial are PrintableStrings because X.520 allows nothing else there; all others are
+// UTF8Strings (docs/domain.md §2.5).
+type Name struct {
+	Country      string // C, two letters
+	Organization string // O
+	Unit         string // OU, the member's opaque id in an enterprise certificate
+	CommonName   string // CN
+	Serial       string // serialNumber, the holder's opaque id
+}
+
+// SandboxOrganization is the O of every sandbox root. Production refuses certificates below it (docs/domain.md §2.5).
+const SandboxOrganization = "沙箱 TEST ONLY"
+
+// maxAttribute is the upper bound of RFC 5280 appendix A for O, OU, CN and serialNumber, in characters.
+const maxAttribute = 64
+
+func (n Name) attributes() []attribute {
+	all := []attribute{
+		{oidCountry, n.Country, true},
+		{oidOrganization, n.Organization, false},
+		{oidOrganizationalUnit, n.Unit, false},
+		{oidCommonName, n.CommonName, false},
+		{oidSerialNumber, n.Serial, true},
+	}
+	var set []attribute
+	for _, a := range all {
+		if a.value != "" {
+			set = append(set, a)
+		}
+	}
+	return set
+}
+
+type attribute struct {
+	oid       asn1.ObjectIdentifier
+	value     string
+	printable bool
+}
+
+// Marshal returns the DER of the name, or says which attribute cannot be written.
+func (n Name) Marshal() ([]byte, error) {
+	for _, a := range n.attributes() {
+		switch {
+		case !utf8.ValidString(a.value) || utf8.RuneCountInString(a.value) > maxAttribute:
+			return nil, fmt.Errorf("pki: name: attribute %v is longer than %d characters or not UTF-8", a.oid, maxAttribute)
+		case a.printable && !isPrintable(a.value):
+			return nil, fmt.Errorf("pki: name: attribute %v is not printable ASCII", a.oid)
+		}
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		for _, a := range n.attributes() {
+			b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) {
+				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+					tag := cbasn1.UTF8String
+					if a.printable {
+						tag = cbasn1.PrintableString
+					}
+					b.AddASN1ObjectIdentifier(a.oid)
+					b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(a.value)) })
+				})
+			})
+		}
+	})
+	return b.Bytes()
+}
+
+// ParseName reads a name that Marshal wrote, and nothing else: another attribute, order, string type or a repeated
+// attribute is an error. The names of strangers' certificates are read by smx509.
+func ParseName(der []byte) (Name, error) {
+	var n Name
+	field := map[string]*string{
+		oidCountry.String(): &n.Country, oidOrganization.String(): &n.Organization, oidSerialNumber.String(): &n.Serial,
+		oidOrganizationalUnit.String(): &n.Unit, oidCommonName.String(): &n.CommonName,
+	}
+	s := cryptobyte.String(der)
+	var rdns cryptobyte.String
+	if !s.ReadASN1(&rdns, cbasn1.SEQUENCE) || !s.Empty() {
+		return Name{}, errors.New("pki: name: not a sequence")
+	}
+	for !rdns.Empty() {
+		var set, seq, value cryptobyte.String
+		var oid asn1.ObjectIdentifier
+		var tag cbasn1.Tag
+		if !rdns.ReadASN1(&set, cbasn1.SET) || !set.ReadASN1(&seq, cbasn1.SEQUENCE) || !set.Empty() ||
+			!seq.ReadASN1ObjectIdentifier(&oid) || !seq.ReadAnyASN1(&value, &tag) || !seq.Empty() {
+			return Name{}, errors.New("pki: name: bad attribute")
+		}
+		to := field[oid.String()]
+		if to == nil || *to != "" {
+			return Name{}, fmt.Errorf("pki: name: unexpected attribute %v", oid)
+		}
+		*to = string(value)
+	}
+	again, err := n.Marshal()
+	if err != nil {
+		return Name{}, err
+	}
+	if string(again) != string(der) {
+		return Name{}, errors.New("pki: name: wrong string type or order")
+	}
+	return n, nil
+}
+
+// isPrintable reports whether s holds only characters of X.680's PrintableString.
+func isPrintable(s string) bool {
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == ' ', c == '\'', c == '(', c == ')', '+' <= c && c <= '/', c == ':', c == '=', c == '?':
+		default:
+			return false
+		}
+	}
+	return true
+}
