@@ -74,7 +74,7 @@ func Deal(rand io.Reader, de *Secret) (a, b *Secret, err error) {
 			return nil, nil, err
 		}
 		if rest := de.s.sub(&share); !rest.isZero() {
-			return &Secret{share}, &Secret{rest}, nil
+			return &Secret{s: share}, &Secret{s: rest}, nil
 		}
 	}
 	return nil, nil, ErrRandom
@@ -94,6 +94,7 @@ type DecryptBinding struct {
 // DecryptAnswer is the phone's proof of knowledge of a. It tests PINs offline:
 // never store or log it (docs/split-keys.md §3.2).
 type DecryptAnswer struct {
+	unlogged
 	A []byte `json:"a"`
 	Z []byte `json:"z"`
 }

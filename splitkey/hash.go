@@ -35,25 +35,21 @@ func prefixed(parts ...[]byte) []byte {
 // do not pass through a digest of 32. The result may be zero.
 func hashToScalar(label string, parts ...[]byte) scalar {
 	var out [2 * sm3.Size]byte
-	var prefix [4]byte
+	h := sm3.New()
+	prefix := make([]byte, 4)
 	for i := range 2 {
-		h := sm3.New()
-		h.Write([]byte{byte(i)})
-		binary.BigEndian.PutUint32(prefix[:], uint32(len(label)))
-		h.Write(prefix[:])
-		io.WriteString(h, label)
+		h.Reset()
+		h.Write(append(prefix[:0], byte(i)))
+		h.Write(binary.BigEndian.AppendUint32(prefix[:0], uint32(len(label))))
+		h.Write([]byte(label))
 		for _, p := range parts {
-			binary.BigEndian.PutUint32(prefix[:], uint32(len(p)))
-			h.Write(prefix[:])
+			h.Write(binary.BigEndian.AppendUint32(prefix[:0], uint32(len(p))))
 			h.Write(p)
 		}
 		h.Sum(out[:i*sm3.Size])
 	}
-	var wide [48]byte
-	copy(wide[:], out[:])
-	s := reduceWide(&wide)
+	s := reduceWide((*[48]byte)(out[:]))
 	clear(out[:])
-	clear(wide[:])
 	return s
 }
 

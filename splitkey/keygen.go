@@ -26,6 +26,7 @@ func (c Context) bytes() ([]byte, error) {
 // KeygenRequest is the phone's message of key generation: P1 = d1^-1·G and a
 // proof of possession of d1^-1. Never store it (docs/split-keys.md §3.2).
 type KeygenRequest struct {
+	unlogged
 	P1 []byte `json:"p1"`
 	A  []byte `json:"a"`
 	Z  []byte `json:"z"`
@@ -34,6 +35,7 @@ type KeygenRequest struct {
 // KeygenReply is the server's answer: P2 = d2^-1·G, the public key
 // P = d2^-1·P1 − G and a proof of possession of d2^-1.
 type KeygenReply struct {
+	unlogged
 	P2 []byte `json:"p2"`
 	P  []byte `json:"p"`
 	A  []byte `json:"a"`
@@ -42,6 +44,7 @@ type KeygenReply struct {
 
 // PhoneKeygen is the phone's state between the two messages of key generation.
 type PhoneKeygen struct {
+	secret
 	d1, inverse scalar
 	p1, context []byte
 }
@@ -104,7 +107,7 @@ func ServerKeygen(rand io.Reader, c Context, req KeygenRequest) (*Secret, Keygen
 		h := hashToScalar("keygen/server", ctx, req.P1, p2, a)
 		reply := KeygenReply{P2: p2, P: p.bytes(), A: a, Z: respond(&v, &h, &inverse)}
 		clear(inverse[:])
-		return &Secret{d2}, reply, nil
+		return &Secret{s: d2}, reply, nil
 	}
 	return nil, KeygenReply{}, ErrRandom
 }
@@ -131,7 +134,7 @@ func (k *PhoneKeygen) Finish(reply KeygenReply) (*Secret, []byte, error) {
 	if !p2.mult(&k.inverse).sub(generator()).equal(p) {
 		return nil, nil, ErrProof
 	}
-	return &Secret{k.d1}, p.bytes(), nil
+	return &Secret{s: k.d1}, p.bytes(), nil
 }
 
 // Wipe forgets the share and everything that tests it.

@@ -25,6 +25,7 @@ const (
 // Record is what the phone stores of one share: c = share + f(PIN) mod n. It
 // holds nothing that tells a right PIN from a wrong one (docs/split-keys.md §3.1).
 type Record struct {
+	unlogged
 	KeyID     string  `json:"keyID"`
 	Purpose   Purpose `json:"purpose"`
 	PublicKey []byte  `json:"publicKey"` // P or Pe, 65 bytes
@@ -33,7 +34,10 @@ type Record struct {
 }
 
 // Stretched is a PIN after the one slow step of its entry. Wipe it with the PIN.
-type Stretched struct{ key [32]byte }
+type Stretched struct {
+	secret
+	key [32]byte
+}
 
 // Stretch runs PBKDF2-HMAC-SM3 once for one PIN entry, over the length-prefixed
 // PIN as password and the length-prefixed device salt and pepper as salt
@@ -54,7 +58,7 @@ func Stretch(pin, deviceSalt, pepper []byte) (*Stretched, error) {
 	if err != nil {
 		return nil, fmt.Errorf("splitkey: stretch: %w", err)
 	}
-	s := &Stretched{[32]byte(key)}
+	s := &Stretched{key: [32]byte(key)}
 	clear(key)
 	return s, nil
 }
@@ -118,7 +122,7 @@ func (s *Stretched) Unmask(device string, r Record) (*Secret, error) {
 	if share.isZero() { // once in 2^256; a constant keeps it a wrong share
 		share = scalar{ScalarSize - 1: 1}
 	}
-	return &Secret{share}, nil
+	return &Secret{s: share}, nil
 }
 
 // Check reports whether the record is whole: sizes, a valid public key, a

@@ -64,6 +64,7 @@ func (c RefreshContext) transcript(phone, server []byte) []byte {
 
 // PhoneRefresh is the phone's state between the two messages of a refresh.
 type PhoneRefresh struct {
+	secret
 	context   RefreshContext
 	ephemeral scalar
 	public    []byte
@@ -117,6 +118,7 @@ func (p *PhoneRefresh) Wipe() { clear(p.ephemeral[:]) }
 // Refresh turns old shares into new ones of the same public key. It holds Z,
 // which with an old and a new masked share tests PINs: wipe it at once.
 type Refresh struct {
+	secret
 	z          []byte
 	transcript []byte
 	keys       []string
@@ -182,7 +184,7 @@ func (r *Refresh) apply(label, keyID string, share *Secret, f func(s, by scalar)
 	if out.isZero() { // a retry draws other values
 		return nil, ErrRandom
 	}
-	return &Secret{out}, nil
+	return &Secret{s: out}, nil
 }
 
 // Records derives the phone's new masked set for a change of PIN or a

@@ -4,7 +4,6 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"io"
-	"log/slog"
 
 	"filippo.io/bigmod"
 )
@@ -35,9 +34,10 @@ func subSmall(b []byte, k byte) []byte {
 	return b
 }
 
-func (s *scalar) nat() *bigmod.Nat {
-	n, err := bigmod.NewNat().SetBytes(s[:], order)
-	if err != nil {
+// load sets n to s. Callers make n with bigmod.NewNat in their own frame, where
+// it stays on the stack.
+func (s *scalar) load(n *bigmod.Nat) *bigmod.Nat {
+	if _, err := n.SetBytes(s[:], order); err != nil {
 		panic("splitkey: scalar not reduced") // parse and reduce admit no other
 	}
 	return n
@@ -94,14 +94,26 @@ func randomScalar(rand io.Reader) (s scalar, err error) {
 	return s, ErrRandom
 }
 
-func (s *scalar) add(t *scalar) scalar { return fromNat(s.nat().Add(t.nat(), order)) }
-func (s *scalar) sub(t *scalar) scalar { return fromNat(s.nat().Sub(t.nat(), order)) }
-func (s *scalar) mul(t *scalar) scalar { return fromNat(s.nat().Mul(t.nat(), order)) }
-func (s *scalar) neg() scalar          { var zero scalar; return zero.sub(s) }
+func (s *scalar) add(t *scalar) scalar {
+	return fromNat(s.load(bigmod.NewNat()).Add(t.load(bigmod.NewNat()), order))
+}
+
+func (s *scalar) sub(t *scalar) scalar {
+	return fromNat(s.load(bigmod.NewNat()).Sub(t.load(bigmod.NewNat()), order))
+}
+
+func (s *scalar) mul(t *scalar) scalar {
+	return fromNat(s.load(bigmod.NewNat()).Mul(t.load(bigmod.NewNat()), order))
+}
+
+func (s *scalar) neg() scalar {
+	var zero scalar
+	return zero.sub(s)
+}
 
 // inverse returns s^-1, for s ≠ 0.
 func (s *scalar) inverse() scalar {
-	return fromNat(bigmod.NewNat().Exp(s.nat(), orderMinus2, order))
+	return fromNat(bigmod.NewNat().Exp(s.load(bigmod.NewNat()), orderMinus2, order))
 }
 
 func (s *scalar) isZero() bool {
@@ -116,7 +128,10 @@ func (s *scalar) equal(t *scalar) bool {
 // Secret is a secret scalar in [1, n-1]: a share, a nonce or a private key. It
 // does not print, log or marshal. Wipe it as soon as it has served; Go cannot
 // promise that no copy remains (docs/split-keys.md §4).
-type Secret struct{ s scalar }
+type Secret struct {
+	secret
+	s scalar
+}
 
 // ParseSecret reads 32 big-endian bytes in [1, n-1], or returns ErrMalformed.
 func ParseSecret(b []byte) (*Secret, error) {
@@ -124,7 +139,7 @@ func ParseSecret(b []byte) (*Secret, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Secret{s}, nil
+	return &Secret{s: s}, nil
 }
 
 // NewSecret draws a uniform secret from rand by rejection sampling.
@@ -133,7 +148,7 @@ func NewSecret(rand io.Reader) (*Secret, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Secret{s}, nil
+	return &Secret{s: s}, nil
 }
 
 // Bytes returns a copy of the 32 bytes, for the caller to seal and to wipe.
@@ -164,15 +179,4 @@ func (x *Secret) check() error {
 		return fmt.Errorf("%w: no secret", ErrMalformed)
 	}
 	return nil
-}
-
-// Format implements fmt.Formatter: a secret never prints.
-func (x *Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]") }
-
-// LogValue implements slog.LogValuer: a secret never reaches a log.
-func (x *Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
-
-// MarshalText refuses: secrets leave only through Bytes.
-func (x *Secret) MarshalText() ([]byte, error) {
-	return nil, fmt.Errorf("%w: a secret is not marshalled", ErrMalformed)
 }

@@ -63,6 +63,7 @@ type SealedReply struct {
 // Exchange is one K, on the phone from the request to the reply, on the server
 // from the request until its one reply is sealed.
 type Exchange struct {
+	secret
 	k     [sealKeySize]byte
 	aad   []byte
 	spent atomic.Bool

@@ -201,11 +201,11 @@ func answerSign() error {
 		return err
 	}
 	b := Binding{KeyID: "key", PublicKey: p, OpID: "operation", NonceID: "nonce", W: w, Digest: e}
-	_, _, _, h, err := b.parse()
+	x, err := b.parse()
 	if err != nil {
 		return err
 	}
-	if err := expect("h", h[:], k.bind); err != nil {
+	if err := expect("h", x.h[:], k.bind); err != nil {
 		return err
 	}
 	answer, err := Sign(rand, d1, b)
@@ -238,7 +238,7 @@ func answerMask() error {
 	if err != nil {
 		return err
 	}
-	share := &Secret{scalar{ScalarSize - 1: 7}}
+	share := &Secret{s: scalar{ScalarSize - 1: 7}}
 	rec, err := stretched.Mask(rand, "device", PurposeSign, "key", unhex(k.digestKey), share)
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ type Binding struct {
 // SignAnswer is the phone's one message: its digest e, and (r, t1). With W it
 // tests PINs offline: never store or log it (docs/split-keys.md §3.2).
 type SignAnswer struct {
+	unlogged
 	E  []byte `json:"e"`
 	R  []byte `json:"r"`
 	T1 []byte `json:"t1"`
@@ -35,25 +36,37 @@ type Signature struct {
 	S []byte `json:"s"`
 }
 
-// parse checks a binding and returns P, W, e mod n and h (docs/split-keys.md §2.2).
-func (b Binding) parse() (p, w point, e, h scalar, err error) {
-	if err = checkIDs("key ID", b.KeyID, "operation ID", b.OpID, "nonce ID", b.NonceID); err != nil {
-		return
+// bound is a checked binding: P, W, e mod n and the binding factor h.
+type bound struct {
+	p, w point
+	e, h scalar
+}
+
+func (b Binding) parse() (bound, error) {
+	if err := checkIDs("key ID", b.KeyID, "operation ID", b.OpID, "nonce ID", b.NonceID); err != nil {
+		return bound{}, err
 	}
-	if err = checkSize("digest", b.Digest, DigestSize); err != nil {
-		return
+	if err := checkSize("digest", b.Digest, DigestSize); err != nil {
+		return bound{}, err
 	}
-	if p, err = parsePoint(b.PublicKey); err != nil {
-		return
+	p, err := parsePoint(b.PublicKey)
+	if err != nil {
+		return bound{}, err
 	}
-	if w, err = parsePoint(b.W); err != nil {
-		return
+	w, err := parsePoint(b.W)
+	if err != nil {
+		return bound{}, err
 	}
-	h = hashToScalar("bind", []byte(b.KeyID), b.PublicKey, []byte(b.OpID), []byte(b.NonceID), b.W, b.Digest)
+	h := hashToScalar("bind", b.parts()...)
 	if h.isZero() {
-		err = fmt.Errorf("%w: binding factor is zero", ErrMalformed)
+		return bound{}, fmt.Errorf("%w: binding factor is zero", ErrMalformed)
 	}
-	return p, w, reduce(b.Digest), h, err
+	return bound{p, w, reduce(b.Digest), h}, nil
+}
+
+// parts is what h and the phone's nonce hash.
+func (b Binding) parts() [][]byte {
+	return [][]byte{[]byte(b.KeyID), b.PublicKey, []byte(b.OpID), []byte(b.NonceID), b.W, b.Digest}
 }
 
 // OpenNonce draws ω and returns it with W = ω·(P+G) (docs/split-keys.md §2.2,
@@ -72,7 +85,7 @@ func OpenNonce(rand io.Reader, publicKey []byte) (omega *Secret, w []byte, err e
 	if err != nil {
 		return nil, nil, err
 	}
-	return &Secret{s}, base.mult(&s).bytes(), nil
+	return &Secret{s: s}, base.mult(&s).bytes(), nil
 }
 
 // Sign is the phone's step: it answers the nonce point W for the message whose
@@ -82,21 +95,21 @@ func Sign(rand io.Reader, d1 *Secret, b Binding) (SignAnswer, error) {
 	if err := d1.check(); err != nil {
 		return SignAnswer{}, err
 	}
-	_, w, e, h, err := b.parse()
+	x, err := b.parse()
 	if err != nil {
 		return SignAnswer{}, err
 	}
 	for range 8 {
-		k, err := hedged(rand, "nonce", &d1.s, []byte(b.KeyID), b.PublicKey, []byte(b.OpID), []byte(b.NonceID), b.W, b.Digest)
+		k, err := hedged(rand, "nonce", &d1.s, b.parts()...)
 		if err != nil {
 			return SignAnswer{}, err
 		}
-		q := combined(&k, &h, w)
+		q := combined(&k, &x.h, x.w)
 		if q.isInfinity() {
 			continue
 		}
 		r := q.xModN()
-		r = r.add(&e)
+		r = r.add(&x.e)
 		sum := k.add(&r)
 		clear(k[:])
 		if r.isZero() || sum.isZero() {
@@ -140,7 +153,7 @@ func Complete(d2, omega *Secret, b Binding, a SignAnswer) (Signature, error) {
 	if err := omega.check(); err != nil {
 		return Signature{}, err
 	}
-	p, _, e, h, err := b.parse()
+	x, err := b.parse()
 	if err != nil {
 		return Signature{}, err
 	}
@@ -149,10 +162,10 @@ func Complete(d2, omega *Secret, b Binding, a SignAnswer) (Signature, error) {
 	}
 	r, t1 := scalar(a.R), scalar(a.T1)
 	t := d2.s.mul(&t1)
-	shift := h.mul(&omega.s)
+	shift := x.h.mul(&omega.s)
 	t = t.add(&shift)
 	s := t.sub(&r)
-	if t.isZero() || s.isZero() || !verify(p, &e, &r, &s, &t) {
+	if t.isZero() || s.isZero() || !verify(x.p, &x.e, &r, &s, &t) {
 		return Signature{}, ErrProof
 	}
 	return Signature{R: r[:], S: s[:]}, nil
