@@ -2,10 +2,15 @@ package splitkey
 
 import (
 	"crypto/rand"
+	"encoding/pem"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/smx509"
 )
 
 // encryptTo makes a ciphertext for pe with gmsm.
@@ -48,7 +53,7 @@ func newEncryptionKey(t testing.TB) encryptionKey {
 // binding makes n ciphertexts "plaintext i" and the binding of their operation.
 func (k encryptionKey) binding(t testing.TB, n int) ([]Ciphertext, DecryptBinding) {
 	t.Helper()
-	b := DecryptBinding{KeyID: "key-2", OpID: "op-2", ServerNonce: []byte("sixteen bytes...")[:16], Platform: make([]byte, DigestSize)}
+	b := DecryptBinding{KeyID: "key-2", OpID: "op-2", ServerNonce: []byte("sixteen bytes..."), Platform: make([]byte, DigestSize)}
 	var all []Ciphertext
 	for i := range n {
 		c := encryptTo(t, k.pe, fmt.Appendf(nil, "plaintext %d", i))
@@ -57,3 +62,67 @@ func (k encryptionKey) binding(t testing.TB, n int) ([]Ciphertext, DecryptBindin
 	}
 	return all, b
 }
+
+// rounds returns the short count, or the full one when SPLITKEY_FULL is set
+// (docs/split-keys.md §8).
+func rounds(short, full int) int {
+	if os.Getenv("SPLITKEY_FULL") != "" {
+		return full
+	}
+	return short
+}
+
+// opensslVerifies fails unless openssl accepts the signature of message under
+// the default ID. A second program must agree with ours.
+func opensslVerifies(t testing.TB, publicKey, message []byte, sig Signature) {
+	t.Helper()
+	if out, err := openssl(t, publicKey, message, sig); err != nil {
+		t.Fatalf("openssl refuses a signature: %v: %s", err, out)
+	}
+}
+
+func openssl(t testing.TB, publicKey, message []byte, sig Signature) ([]byte, error) {
+	t.Helper()
+	program, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Fatal("openssl is missing: install the Debian package openssl (3.0 or newer) to run these tests")
+	}
+	spki, err := smx509.MarshalPKIXPublicKey(must(sm2.NewPublicKey(publicKey)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, content := range map[string][]byte{
+		"key.pem":   pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki}),
+		"message":   message,
+		"signature": must(sig.DER()),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(program, "pkeyutl", "-verify", "-pubin", "-inkey", "key.pem", "-in", "message", "-sigfile", "signature",
+		"-rawin", "-digest", "sm3", "-pkeyopt", "distid:"+IDDocument)
+	cmd.Dir = dir
+	return cmd.CombinedOutput()
+}
+
+// refreshed runs a refresh of the keys and returns both sides.
+func refreshed(t testing.TB, keyIDs ...string) (phone, server *Refresh) {
+	t.Helper()
+	c := RefreshContext{Account: "account-1", Device: []byte("device-1"), OpID: "op-1", ServerNonce: []byte("sixteen bytes..."), KeyIDs: keyIDs}
+	state, req, err := StartRefresh(rand.Reader, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, reply, err := ServerRefresh(rand.Reader, c, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if phone, err = state.Finish(reply); err != nil {
+		t.Fatal(err)
+	}
+	return phone, server
+}
+
+func sprint(v any) string { return fmt.Sprintf("%v %+v %#v %x", v, v, v, v) }
