@@ -130,3 +130,26 @@ func TestKeyedJobWaitsOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestSecondProcessIsRefusedUntilTheFirstLeaves(t *testing.T) {
+	for engine, dsn := range map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
+		t.Run(engine, func(t *testing.T) {
+			address, lock := dsn(t), t.TempDir()+"/lock"
+			first := storetest.Open(t, address, clock.System{})
+			second := storetest.Open(t, address, clock.System{})
+			release, _, err := first.Claim(t.Context(), lock)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := second.Claim(t.Context(), lock); !errors.Is(err, store.ErrClaimed) {
+				t.Fatalf("second claim: %v", err)
+			}
+			release()
+			release, _, err = second.Claim(t.Context(), lock)
+			if err != nil {
+				t.Fatalf("after release: %v", err)
+			}
+			release()
+		})
+	}
+}

@@ -212,6 +212,15 @@ func (q *Queries) CountUnsealedAuditEntriesBefore(ctx context.Context, before in
 	return count, err
 }
 
+const deleteAuditCheckpoint = `-- name: DeleteAuditCheckpoint :exec
+DELETE FROM audit_checkpoints WHERE seq = $1
+`
+
+func (q *Queries) DeleteAuditCheckpoint(ctx context.Context, seq int64) error {
+	_, err := q.db.ExecContext(ctx, deleteAuditCheckpoint, seq)
+	return err
+}
+
 const deleteJob = `-- name: DeleteJob :execrows
 DELETE FROM jobs WHERE id = $1 AND lease = $2
 `
@@ -223,23 +232,6 @@ type DeleteJobParams struct {
 
 func (q *Queries) DeleteJob(ctx context.Context, arg DeleteJobParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, deleteJob, arg.ID, arg.Lease)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const dropLease = `-- name: DropLease :execrows
-DELETE FROM leases WHERE name = $1 AND holder = $2
-`
-
-type DropLeaseParams struct {
-	Name   string
-	Holder string
-}
-
-func (q *Queries) DropLease(ctx context.Context, arg DropLeaseParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, dropLease, arg.Name, arg.Holder)
 	if err != nil {
 		return 0, err
 	}
@@ -393,32 +385,6 @@ type SealAuditEntryParams struct {
 
 func (q *Queries) SealAuditEntry(ctx context.Context, arg SealAuditEntryParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, sealAuditEntry, arg.Seq, arg.Hash, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const takeLease = `-- name: TakeLease :execrows
-INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, $3)
-ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
-WHERE leases.holder = excluded.holder OR leases.expires_at <= $4
-`
-
-type TakeLeaseParams struct {
-	Name      string
-	Holder    string
-	ExpiresAt int64
-	Now       int64
-}
-
-func (q *Queries) TakeLease(ctx context.Context, arg TakeLeaseParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, takeLease,
-		arg.Name,
-		arg.Holder,
-		arg.ExpiresAt,
-		arg.Now,
-	)
 	if err != nil {
 		return 0, err
 	}

@@ -37,9 +37,3 @@ type Job struct {
 	LastError  string
 	CreatedAt  int64
 }
-
-type Lease struct {
-	Name      string
-	Holder    string
-	ExpiresAt int64
-}

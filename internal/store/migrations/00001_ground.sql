@@ -1,4 +1,4 @@
--- The ground: background jobs, the audit chain, leases.
+-- The ground: background jobs and the audit chain.
 -- One text for SQLite and PostgreSQL: times are BIGINT Unix milliseconds UTC.
 
 -- +goose Up
@@ -38,14 +38,7 @@ CREATE TABLE audit_checkpoints (
     signature BYTEA NOT NULL
 );
 
-CREATE TABLE leases (
-    name       TEXT PRIMARY KEY,
-    holder     TEXT NOT NULL,
-    expires_at BIGINT NOT NULL
-);
-
 -- +goose Down
-DROP TABLE leases;
 DROP TABLE audit_checkpoints;
 DROP TABLE audit_entries;
 DROP TABLE jobs;

@@ -54,13 +54,8 @@ SELECT * FROM audit_checkpoints ORDER BY seq;
 -- name: LastAuditCheckpoint :one
 SELECT * FROM audit_checkpoints ORDER BY seq DESC LIMIT 1;
 
--- name: TakeLease :execrows
-INSERT INTO leases (name, holder, expires_at) VALUES (@name, @holder, @expires_at)
-ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
-WHERE leases.holder = excluded.holder OR leases.expires_at <= @now;
-
--- name: DropLease :execrows
-DELETE FROM leases WHERE name = @name AND holder = @holder;
-
 -- name: AnyJobDue :one
 SELECT EXISTS (SELECT 1 FROM jobs WHERE dead = FALSE AND due_at <= @now AND lease_until <= @now);
+
+-- name: DeleteAuditCheckpoint :exec
+DELETE FROM audit_checkpoints WHERE seq = @seq;

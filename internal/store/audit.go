@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"tianweitong/internal/audit"
+	"tianweitong/internal/store/db"
+	"tianweitong/internal/work"
+)
+
+type audits struct{ *Store }
+
+// Audit is the store of audit entries.
+func (st *Store) Audit() audit.Store { return audits{st} }
+
+func auditEntry(r db.AuditEntry) audit.Entry {
+	return audit.Entry{ID: r.ID, At: at(r.RecordedAt), Kind: r.Kind, Actor: r.Actor, Subject: r.Subject,
+		Detail: r.Detail, Seq: r.Seq.Int64, Hash: r.Hash}
+}
+
+func auditEntries(rows []db.AuditEntry) []audit.Entry {
+	out := make([]audit.Entry, len(rows))
+	for i, r := range rows {
+		out[i] = auditEntry(r)
+	}
+	return out
+}
+
+func (audits) Unsealed(ctx context.Context, t work.Tx, n int) ([]audit.Entry, error) {
+	rows, err := queries(t).UnsealedAuditEntries(ctx, int32(n))
+	return auditEntries(rows), failure(err)
+}
+
+func (audits) Seal(ctx context.Context, t work.Tx, id string, seq int64, hash []byte) error {
+	return swapped(queries(t).SealAuditEntry(ctx, db.SealAuditEntryParams{
+		ID: id, Seq: sql.NullInt64{Int64: seq, Valid: true}, Hash: hash,
+	}))
+}
+
+func (audits) Head(ctx context.Context, t work.Tx) (audit.Entry, error) {
+	r, err := queries(t).LastSealedAuditEntry(ctx)
+	return auditEntry(r), failure(err)
+}
+
+func (audits) From(ctx context.Context, t work.Tx, seq int64, n int) ([]audit.Entry, error) {
+	rows, err := queries(t).AuditEntriesFrom(ctx, db.AuditEntriesFromParams{FromSeq: seq, MaxEntries: int32(n)})
+	return auditEntries(rows), failure(err)
+}
+
+func (audits) Late(ctx context.Context, t work.Tx, before time.Time) (int64, error) {
+	n, err := queries(t).CountUnsealedAuditEntriesBefore(ctx, ms(before))
+	return n, failure(err)
+}
+
+func (audits) PutCheckpoint(ctx context.Context, t work.Tx, c audit.Checkpoint, replaces int64) error {
+	q := queries(t)
+	if replaces != 0 {
+		if err := q.DeleteAuditCheckpoint(ctx, replaces); err != nil {
+			return failure(err)
+		}
+	}
+	return failure(q.InsertAuditCheckpoint(ctx, db.InsertAuditCheckpointParams{
+		Seq: c.Seq, Hash: c.Hash, SignedAt: ms(c.At), Signature: c.Signature,
+	}))
+}
+
+func (audits) Checkpoints(ctx context.Context, t work.Tx) ([]audit.Checkpoint, error) {
+	rows, err := queries(t).AuditCheckpoints(ctx)
+	out := make([]audit.Checkpoint, len(rows))
+	for i, r := range rows {
+		out[i] = checkpoint(r)
+	}
+	return out, failure(err)
+}
+
+func (audits) LastCheckpoint(ctx context.Context, t work.Tx) (audit.Checkpoint, error) {
+	r, err := queries(t).LastAuditCheckpoint(ctx)
+	return checkpoint(r), failure(err)
+}
+
+func checkpoint(r db.AuditCheckpoint) audit.Checkpoint {
+	return audit.Checkpoint{Seq: r.Seq, Hash: r.Hash, At: at(r.SignedAt), Signature: r.Signature}
+}
