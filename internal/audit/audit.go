@@ -212,6 +212,7 @@ type Finding struct {
 	What string
 }
 
+// String names the entry and what is wrong with it.
 func (f Finding) String() string { return fmt.Sprintf("audit entry %d: %s", f.Seq, f.What) }
 
 // Verify rereads the whole chain and its checkpoints; verify checks a

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -203,8 +202,9 @@ func (st *Store) do(ctx context.Context, f func(context.Context, work.Tx) error)
 		if err == nil || try == maxTries || !again(err) {
 			return err
 		}
-		// Spread the contenders; the jitter needs no secrecy.
-		if !clock.Pause(ctx, time.Duration(rand.Int64N(int64(try)*int64(4*time.Millisecond)))) {
+		// Spread the contenders over a pause that grows with the tries.
+		jitter := time.Duration(id.Bytes(st.Rand, 1)[0]) * time.Duration(try) * 16 * time.Microsecond
+		if !clock.Pause(ctx, jitter) {
 			return ctx.Err()
 		}
 	}

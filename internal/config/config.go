@@ -1,0 +1,150 @@
+// Package config is the house's configuration: one JSON file or the
+// environment, read strictly; the zero value is a sandbox that runs embedded
+// (docs/config.md).
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Mode is how serious the house is.
+type Mode string
+
+// The modes.
+const (
+	// Sandbox (沙箱) runs embedded: its own CAs marked as a test, fakes of the
+	// outside world, a clock that can be moved.
+	Sandbox Mode = "sandbox"
+	// Production refuses sandbox roots, fakes and missing providers at the start.
+	Production Mode = "production"
+)
+
+// Config is the whole configuration. Every field can be set by the environment
+// variable named in its tag, which wins over the file.
+type Config struct {
+	Mode Mode `json:"mode" env:"TWT_MODE"`
+	// Data is the folder of embedded mode: databases, keys, published files.
+	Data string `json:"data" env:"TWT_DATA"`
+	// DB is the main database, "sqlite:PATH" or "postgres://…"; empty is a SQLite
+	// file in Data. KMC is the key-management centre's own database.
+	DB  string `json:"db" env:"TWT_DB"`
+	KMC string `json:"kmc" env:"TWT_KMC"`
+	// The listeners. Empty takes the embedded mode's address, "off" none.
+	App      string `json:"app" env:"TWT_APP"`
+	Platform string `json:"platform" env:"TWT_PLATFORM"`
+	PKI      string `json:"pki" env:"TWT_PKI"`
+	Ops      string `json:"ops" env:"TWT_OPS"`
+	Panel    string `json:"sandbox" env:"TWT_SANDBOX"`
+	// The addresses under which the outside reaches the listeners; empty is
+	// http:// and the listener's own address, which production refuses.
+	AppURL      string `json:"appURL" env:"TWT_APP_URL"`
+	PlatformURL string `json:"platformURL" env:"TWT_PLATFORM_URL"`
+	PKIURL      string `json:"pkiURL" env:"TWT_PKI_URL"`
+	// Operator is the O of the root and service certificates.
+	Operator string `json:"operator" env:"TWT_OPERATOR"`
+	// Arc is the operator's private OID arc; empty is the documented example's.
+	Arc string `json:"arc" env:"TWT_ARC"`
+	// TrustProxy takes client addresses from X-Forwarded-For's last entry.
+	TrustProxy bool `json:"trustProxy" env:"TWT_TRUST_PROXY"`
+	// LogLevel is debug, info, warn or error; empty is info.
+	LogLevel string `json:"logLevel" env:"TWT_LOG_LEVEL"`
+}
+
+// Load reads the file at path, if path is not empty, then the environment, and
+// fills what is left with embedded mode's values. An unknown field of the file
+// is an error.
+func Load(path string, environ map[string]string) (Config, error) {
+	var c Config
+	if path != "" {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return c, fmt.Errorf("reading the configuration: %w", err)
+		}
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&c); err != nil {
+			return c, fmt.Errorf("the configuration %s: %w", path, err)
+		}
+	}
+	if err := env.ParseWithOptions(&c, env.Options{Environment: environ}); err != nil {
+		return c, fmt.Errorf("the environment: %w", err)
+	}
+	return c, nil
+}
+
+// Complete fills empty fields and checks the whole.
+func (c Config) Complete() (Config, error) {
+	fill := func(p *string, v string) {
+		if *p == "" {
+			*p = v
+		}
+	}
+	if c.Mode == "" {
+		c.Mode = Sandbox
+	}
+	if c.Mode != Sandbox && c.Mode != Production {
+		return c, fmt.Errorf("mode %q: it must be sandbox or production", c.Mode)
+	}
+	fill(&c.Data, "data")
+	fill(&c.DB, "sqlite:"+filepath.Join(c.Data, "main.db"))
+	fill(&c.KMC, "sqlite:"+filepath.Join(c.Data, "kmc.db"))
+	fill(&c.App, "127.0.0.1:8080")
+	fill(&c.Platform, "127.0.0.1:8081")
+	fill(&c.PKI, "127.0.0.1:8082")
+	fill(&c.Panel, "127.0.0.1:8083")
+	fill(&c.Ops, "127.0.0.1:8089")
+	fill(&c.Operator, "天威通沙箱")
+	fill(&c.LogLevel, "info")
+	if c.DB == c.KMC {
+		return c, errors.New("the key-management centre needs a database of its own: db and kmc are the same")
+	}
+	for name, u := range map[string]string{"appURL": c.AppURL, "platformURL": c.PlatformURL, "pkiURL": c.PKIURL} {
+		if err := checkURL(u); err != nil {
+			return c, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if c.Mode == Production {
+		return c, c.production()
+	}
+	return c, nil
+}
+
+func checkURL(s string) error {
+	if s == "" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.HasSuffix(s, "/") {
+		return errors.New("it must look like https://host, without a slash at the end")
+	}
+	return nil
+}
+
+// production names everything that is missing at once.
+func (c Config) production() error {
+	var missing []error
+	for name, u := range map[string]string{"appURL": c.AppURL, "platformURL": c.PlatformURL} {
+		if !strings.HasPrefix(u, "https://") {
+			missing = append(missing, fmt.Errorf("%s must be an https address", name))
+		}
+	}
+	if c.PKIURL == "" {
+		missing = append(missing, errors.New("pkiURL is missing: it stands in every certificate"))
+	}
+	if c.Arc == "" {
+		missing = append(missing, errors.New("arc is missing: the operator's own OID arc"))
+	}
+	if strings.Contains(c.Operator, "沙箱") {
+		missing = append(missing, errors.New("operator is missing: the name in the root certificate"))
+	}
+	return errors.Join(missing...)
+}

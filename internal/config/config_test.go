@@ -1,0 +1,54 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestUnknownFieldIsRefused(t *testing.T) {
+	p := filepath.Join(t.TempDir(), "c.json")
+	if err := os.WriteFile(p, []byte(`{"mode":"sandbox","databse":"x"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(p, nil); err == nil || !strings.Contains(err.Error(), "databse") {
+		t.Fatalf("err = %v", err)
+	}
+}
+
+func TestEnvironmentWinsOverFile(t *testing.T) {
+	p := filepath.Join(t.TempDir(), "c.json")
+	if err := os.WriteFile(p, []byte(`{"data":"a","app":"x:1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(p, map[string]string{"TWT_DATA": "b"})
+	if err != nil || c.Data != "b" || c.App != "x:1" {
+		t.Fatalf("c = %+v, %v", c, err)
+	}
+}
+
+func TestZeroValueIsAnEmbeddedSandbox(t *testing.T) {
+	c, err := Config{}.Complete()
+	if err != nil || c.Mode != Sandbox || !strings.HasPrefix(c.DB, "sqlite:") {
+		t.Fatalf("c = %+v, %v", c, err)
+	}
+}
+
+func TestProductionNamesAllThatIsMissing(t *testing.T) {
+	_, err := Config{Mode: Production}.Complete()
+	if err == nil {
+		t.Fatal("an empty production configuration starts")
+	}
+	for _, word := range []string{"appURL", "platformURL", "pkiURL", "arc", "operator"} {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("%q is not named in %v", word, err)
+		}
+	}
+}
+
+func TestOneDatabaseForBothIsRefused(t *testing.T) {
+	if _, err := (Config{DB: "sqlite:x", KMC: "sqlite:x"}).Complete(); err == nil {
+		t.Fatal("accepted")
+	}
+}
