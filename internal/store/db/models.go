@@ -6,6 +6,65 @@ import (
 	"database/sql"
 )
 
+type Account struct {
+	ID             string
+	Phone          []byte
+	PhoneHash      []byte
+	PhoneChangedAt int64
+	Device         string
+	OnlyDevice     string
+	CreatedAt      int64
+	Version        int64
+}
+
+type AccountAgreement struct {
+	Account  string
+	Document string
+	Edition  string
+	AgreedAt int64
+}
+
+type AccountCode struct {
+	ID        string
+	Purpose   string
+	Account   string
+	Session   string
+	PhoneHash []byte
+	CodeHash  []byte
+	Tries     int64
+	ExpiresAt int64
+	PassedAt  int64
+	UsedAt    int64
+}
+
+type AccountDevice struct {
+	Account    string
+	Thumbprint string
+	PublicKey  []byte
+	Label      string
+	CreatedAt  int64
+	BoundAt    int64
+}
+
+type AccountSession struct {
+	ID        string
+	Account   string
+	Device    string
+	TokenHash []byte
+	Nonce     []byte
+	CreatedAt int64
+	SeenAt    int64
+	ExpiresAt int64
+	EndedAt   int64
+}
+
+type AccountWindow struct {
+	Name     string
+	Subject  []byte
+	OpenedAt int64
+	N        int64
+}
+
 type AuditCheckpoint struct {
 	Seq       int64
 	Hash      []byte
@@ -24,6 +83,178 @@ type AuditEntry struct {
 	Hash       []byte
 }
 
+type Certificate struct {
+	ID           string
+	HolderKind   string
+	AccountID    string
+	EnterpriseID string
+	Institution  string
+	Years        int64
+	Platform     string
+	OrderID      string
+	LineID       string
+	State        string
+	IssueRef     string
+	NotBefore    int64
+	NotAfter     int64
+	SignSerial   string
+	EncSerial    string
+	SignKey      string
+	EncKey       string
+	Device       string
+	Reason       string
+	CreatedAt    int64
+	InstalledAt  int64
+	RevokedAt    int64
+	Version      int64
+}
+
+type CustodyAccount struct {
+	Account    string
+	Ladder     []byte
+	CurrentSet string
+	Version    int64
+}
+
+type CustodyEnrolment struct {
+	ID        string
+	Account   string
+	Device    string
+	Kind      string
+	Subject   string
+	KeyID     string
+	PepperID  string
+	State     string
+	ExpiresAt int64
+}
+
+type CustodyKey struct {
+	ID        string
+	Account   string
+	Device    string
+	Kind      string
+	PublicKey []byte
+	Subject   string
+	Enrolment string
+	State     string
+	HoldUntil int64
+	CreatedAt int64
+	Version   int64
+}
+
+type CustodyModuleKey struct {
+	Kid       string
+	PublicKey []byte
+	Sealed    []byte
+	FromAt    int64
+	ToAt      int64
+}
+
+type CustodyNonce struct {
+	PublicKey   []byte
+	ID          string
+	KeyID       string
+	ShareID     string
+	OperationID string
+	BootID      string
+	ServerNonce []byte
+	ExpiresAt   int64
+}
+
+type CustodyOperation struct {
+	ID                  string
+	Account             string
+	Device              string
+	KeyID               string
+	Business            string
+	Subject             string
+	Purpose             string
+	M                   []byte
+	Ciphertexts         []byte
+	PlatformCertificate []byte
+	Unheld              bool
+	ExpiresAt           int64
+	State               string
+	Digest              []byte
+	Signature           []byte
+	CompletedAt         int64
+}
+
+type CustodyPepper struct {
+	ID        string
+	Account   string
+	Device    string
+	Sealed    []byte
+	CreatedAt int64
+}
+
+type CustodyRefresh struct {
+	ID          string
+	Account     string
+	Device      string
+	OperationID string
+	State       string
+	ExpiresAt   int64
+}
+
+type CustodyRoleKey struct {
+	Role      string
+	Name      string
+	PublicKey []byte
+	Sealed    []byte
+	CreatedAt int64
+}
+
+type CustodyShare struct {
+	ID        string
+	KeyID     string
+	Slot      string
+	Account   string
+	Device    string
+	Subject   string
+	PepperID  string
+	Refresh   string
+	Sealed    []byte
+	ProvedAt  int64
+	CreatedAt int64
+}
+
+type Installation struct {
+	ID              string
+	Account         string
+	Device          string
+	Certificate     string
+	Kind            string
+	State           string
+	Live            bool
+	Op              string
+	PinKey          string
+	AuthorisedUntil int64
+	SignKey         string
+	SignPublic      []byte
+	EncKey          string
+	EncPublic       []byte
+	OldSignKey      string
+	EnrolmentKey    []byte
+	RequestInfo     []byte
+	Request         []byte
+	Deals           int64
+	CreatedAt       int64
+	UpdatedAt       int64
+	Version         int64
+}
+
+type IssuedCertificate struct {
+	Serial        string
+	CertificateID string
+	UseFor        string
+	KeyID         string
+	Der           []byte
+	Chain         []byte
+	InstalledAt   int64
+	ReplacedAt    int64
+}
+
 type Job struct {
 	ID         string
 	Topic      string
@@ -36,4 +267,153 @@ type Job struct {
 	Dead       bool
 	LastError  string
 	CreatedAt  int64
+}
+
+type Order struct {
+	ID           string
+	HolderKind   string
+	AccountID    string
+	EnterpriseID string
+	State        string
+	Total        int64
+	Reason       string
+	CreatedAt    int64
+	ExpiresAt    int64
+	PaidAt       int64
+	EndedAt      int64
+	Version      int64
+}
+
+type OrderLine struct {
+	ID          string
+	OrderID     string
+	Position    int64
+	Kind        string
+	Institution string
+	Years       int64
+	Platform    string
+	Price       int64
+	State       string
+}
+
+type Payment struct {
+	ID        string
+	OrderID   string
+	Gateway   string
+	Amount    int64
+	State     string
+	Url       string
+	Trade     string
+	CreatedAt int64
+	ExpiresAt int64
+	PaidAt    int64
+	Version   int64
+}
+
+type PinSetup struct {
+	ID        string
+	Account   string
+	Device    string
+	State     string
+	Op        string
+	CreatedAt int64
+	ExpiresAt int64
+	Version   int64
+}
+
+type Recovery struct {
+	ID          string
+	Account     string
+	Device      string
+	OldDevice   string
+	KnownDevice bool
+	State       string
+	Live        bool
+	Face        string
+	Op          string
+	Confirmed   bool
+	SuspendedAt int64
+	HoldUntil   int64
+	CreatedAt   int64
+	UpdatedAt   int64
+	Version     int64
+}
+
+type Redealing struct {
+	ID           string
+	Account      string
+	Device       string
+	State        string
+	Live         bool
+	Op           string
+	PinKey       string
+	EnrolmentKey []byte
+	Message      []byte
+	Signature    []byte
+	Deals        int64
+	CreatedAt    int64
+	UpdatedAt    int64
+	Version      int64
+}
+
+type RedealtKey struct {
+	Redealing string
+	Position  int64
+	EncKey    string
+	EncPublic []byte
+	Op        string
+	Proved    bool
+}
+
+type Refund struct {
+	ID        string
+	PaymentID string
+	OrderID   string
+	LineID    string
+	Amount    int64
+	State     string
+	Reason    string
+	CreatedAt int64
+	EndedAt   int64
+	Version   int64
+}
+
+type RevocationRequest struct {
+	ID          string
+	Account     string
+	Device      string
+	Certificate string
+	Reason      string
+	State       string
+	Op          string
+	CreatedAt   int64
+	Version     int64
+}
+
+type Roaming struct {
+	ID            string
+	CertificateID string
+	Platform      string
+	LineID        string
+	State         string
+	StartAt       int64
+	EndAt         int64
+	CreatedAt     int64
+	Version       int64
+}
+
+type UsageRecord struct {
+	ID           string
+	Ref          string
+	EndedAt      int64
+	Account      string
+	Device       string
+	Certificate  string
+	Serial       string
+	Platform     string
+	PlatformName string
+	Business     string
+	Outcome      string
+	Digest       []byte
+	Private      []byte
 }

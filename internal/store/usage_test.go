@@ -1,0 +1,184 @@
+package store_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"tianweitong/internal/clock"
+	"tianweitong/internal/store"
+	"tianweitong/internal/store/storetest"
+	"tianweitong/internal/usage"
+	"tianweitong/internal/work"
+)
+
+func usageRecord(n int) usage.Record {
+	return usage.Record{
+		Ref: fmt.Sprintf("scan:t%04d:1", n), At: noon.Add(time.Duration(n) * time.Second), Account: "a1", Device: "d1",
+		Operator: "测试用户", Certificate: "c1", Serial: "0a", Platform: "T1100000001", PlatformName: "测试_平台", Business: "login",
+		Title: "登录", Outcome: usage.OK, Digest: []byte{1, 2, 3},
+	}
+}
+
+func write(t testing.TB, st *store.Store, s *usage.Service, rs ...usage.Record) error {
+	return st.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error {
+		for _, r := range rs {
+			if err := s.Write(ctx, tx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func usageService(st *store.Store) *usage.Service {
+	return usage.New(usage.Deps{Store: st.Usage(), Runner: st, Clock: st.Clock, Rand: rand.Reader})
+}
+
+func TestUsageIsListedToItsOwnerNewestFirstAndPaged(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := usageService(st)
+		for n := range 7 {
+			r := usageRecord(n)
+			switch {
+			case n == 3:
+				r.Account = "a2"
+			case n == 5:
+				r.Certificate, r.Platform, r.PlatformName, r.Outcome = "c2", "T2", "另一平台", "USER_REFUSED"
+			}
+			if err := write(t, st, s, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		refs := func(f usage.Filter, p usage.Page) (out []string, last string) {
+			rs, err := s.List(t.Context(), "a1", f, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range rs {
+				out, last = append(out, r.Ref[7:10]), r.ID
+			}
+			return out, last
+		}
+		first, last := refs(usage.Filter{}, usage.Page{Limit: 4})
+		rest, _ := refs(usage.Filter{}, usage.Page{Limit: 4, After: last})
+		if diff := cmp.Diff([]string{"006", "005", "004", "002", "001", "000"}, append(first, rest...)); diff != "" {
+			t.Error(diff)
+		}
+		for name, f := range map[string]usage.Filter{
+			"certificate": {Certificate: "c2"}, "platform": {Platform: "T2"}, "name": {Name: "另一"},
+		} {
+			if got, _ := refs(f, usage.Page{}); len(got) != 1 || got[0] != "005" {
+				t.Errorf("%s: %v", name, got)
+			}
+		}
+		if got, _ := refs(usage.Filter{Name: "测试_"}, usage.Page{}); len(got) != 5 {
+			t.Errorf("the underscore: %v", got)
+		}
+		if got, _ := refs(usage.Filter{Name: "%"}, usage.Page{}); len(got) != 0 {
+			t.Errorf("a wildcard found %v", got)
+		}
+		err := st.View(t.Context(), func(ctx context.Context, tx work.Tx) error {
+			for platform, want := range map[string]string{"T1100000001": "c1", "T2": "", "T3": ""} {
+				if got, err := s.LastCertificate(ctx, tx, "a1", platform); err != nil || got != want {
+					t.Errorf("last certificate on %s = %q, %v", platform, got, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestUsageOfAnotherAccountIsNotFound(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := usageService(st)
+		want := usageRecord(0)
+		if err := write(t, st, s, want); err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.List(t.Context(), "a1", usage.Filter{}, usage.Page{})
+		if err != nil || len(all) != 1 {
+			t.Fatalf("List = %v, %v", all, err)
+		}
+		want.ID = all[0].ID
+		got, err := s.Get(t.Context(), "a1", want.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if _, err := s.Get(t.Context(), "a2", want.ID); !errors.Is(err, usage.CodeNotFound) {
+			t.Errorf("another account: %v", err)
+		}
+	})
+}
+
+func TestOperationHasOneUsageRecord(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := usageService(st)
+		if err := write(t, st, s, usageRecord(0)); err != nil {
+			t.Fatal(err)
+		}
+		if err := write(t, st, s, usageRecord(0)); !errors.Is(err, work.ErrExists) {
+			t.Fatalf("a second record: %v", err)
+		}
+	})
+}
+
+// Invariant 5 of docs/domain.md §5: whatever a record says, its digest is in the
+// audit trail, and no other record passes for it.
+func TestEditedUsageRecordShows(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := usageService(st)
+		n := 0
+		rapid.Check(t, func(rt *rapid.T) {
+			n++
+			r := usageRecord(n)
+			r.Title = rapid.StringN(0, 40, 100).Draw(rt, "title")
+			r.Operator = rapid.StringN(0, 10, 40).Draw(rt, "operator")
+			r.Outcome = rapid.SampledFrom([]string{"OK", "TIMEOUT", "WRONG_CODE"}).Draw(rt, "outcome")
+			if err := write(t, st, s, r); err != nil {
+				rt.Fatal(err)
+			}
+		})
+		var entries, records int
+		err := st.View(t.Context(), func(ctx context.Context, tx work.Tx) error {
+			all, err := st.Audit().Unsealed(ctx, tx, 1000)
+			if err != nil {
+				return err
+			}
+			for i, e := range all {
+				entries++
+				if err := s.Verify(ctx, tx, e.Subject, e.Detail); err != nil {
+					t.Errorf("entry %d: %v", i, err)
+				}
+				other := all[(i+1)%len(all)]
+				if err := s.Verify(ctx, tx, other.Subject, e.Detail); !errors.Is(err, usage.ErrAltered) {
+					t.Errorf("another record passed: %v", err)
+				}
+			}
+			if err := s.Verify(ctx, tx, "gone", all[0].Detail); !errors.Is(err, usage.ErrAltered) {
+				t.Errorf("a missing record passed: %v", err)
+			}
+			count, err := s.Count(ctx, tx)
+			records = int(count)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entries != n || records != n {
+			t.Fatalf("%d operations, %d entries, %d records", n, entries, records)
+		}
+	})
+}
