@@ -1,0 +1,273 @@
+// Package account knows people by their phone: SMS codes, sign-in, sessions, and
+// the one active device of each account (docs/accounts.md; M§2.2).
+//
+// The first sign-in with a phone registers it; later ones log into the same
+// account. A session belongs to the device whose key it was opened with, and
+// every request of it carries that device's signature. Nothing here decides what
+// a device may do with a certificate: that is custody's and the flows' part.
+package account
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"tianweitong/internal/fault"
+	"tianweitong/internal/work"
+)
+
+// Purpose is what an SMS code (短信验证码) is good for; a code for one purpose
+// never serves another.
+type Purpose string
+
+// The purposes. Only PurposeLogin is asked for without a session.
+const (
+	PurposeLogin    Purpose = "login"    // M§2.2.1
+	PurposeRealname Purpose = "realname" // M§2.4.1
+	PurposePIN      Purpose = "pin"      // M§2.7.4, the first PIN
+	PurposeRecover  Purpose = "recover"  // M§2.7.4 and docs/domain.md A11
+	// PurposePhone moves the account to another number: one code goes to the old
+	// number (PurposePhone), one to the new (PurposeNewPhone).
+	PurposePhone    Purpose = "phone"
+	PurposeNewPhone Purpose = "phone-new"
+)
+
+// ofAnyNumber tells whether the number is given with the request, instead of
+// being the account's own.
+func (p Purpose) ofAnyNumber() bool { return p == PurposeLogin || p == PurposeNewPhone }
+
+func (p Purpose) known() bool {
+	switch p {
+	case PurposeLogin, PurposeRealname, PurposePIN, PurposeRecover, PurposePhone, PurposeNewPhone:
+		return true
+	}
+	return false
+}
+
+// The figures of docs/promises.md, "SMS code".
+const (
+	// CodeDigits is the length of a code.
+	CodeDigits = 6
+	// CodeLife is how long a code can be entered.
+	CodeLife = 5 * time.Minute
+	// CodeTries is how many entries are compared with one code.
+	CodeTries = 5
+	// PassLife is how long a code that was entered rightly waits for the business
+	// that it was asked for.
+	PassLife = 10 * time.Minute
+	// Idle ends a session that is not used.
+	Idle = 14 * 24 * time.Hour
+	// Absolute ends every session.
+	Absolute = 90 * 24 * time.Hour
+)
+
+// Limits bound the sending of codes. A zero field takes its default.
+type Limits struct {
+	// Pause lies between two codes of one purpose to one phone; default 60 s.
+	Pause time.Duration
+	// Daily is the most codes to one phone in 24 hours, counted apart for login
+	// (anybody may ask) and for sessions (only the owner), so that a stranger
+	// cannot use up what the owner needs; default 10.
+	Daily int
+	// PerAddress is the most codes asked for from one address (IPv4) or /64
+	// network (IPv6) in an hour; default 60, because many phones share one.
+	PerAddress int
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Pause == 0 {
+		l.Pause = time.Minute
+	}
+	if l.Daily == 0 {
+		l.Daily = 10
+	}
+	if l.PerAddress == 0 {
+		l.PerAddress = 60
+	}
+	return l
+}
+
+// The refusals.
+var (
+	CodePhone = fault.Code{Name: "phone_invalid", Kind: fault.Invalid,
+		Text: "手机号格式不正确，请输入 11 位中国大陆手机号。"}
+	CodePurpose = fault.Code{Name: "sms_purpose_unknown", Kind: fault.Invalid,
+		Text: "验证码用途不正确，请返回上一页后重试。"}
+	// CodeTooSoon, CodeTooMany and CodeAddress carry "retryAfterSeconds".
+	CodeTooSoon = fault.Code{Name: "sms_too_soon", Kind: fault.TooMany,
+		Text: "验证码已发送，请查看短信；如未收到，请稍后再重新获取。"}
+	CodeTooMany = fault.Code{Name: "sms_too_many", Kind: fault.TooMany,
+		Text: "该手机号今日获取验证码的次数已用完，请明天再试，或联系客服。"}
+	CodeAddress = fault.Code{Name: "sms_address_limit", Kind: fault.TooMany,
+		Text: "当前网络获取验证码过于频繁，请稍后再试，或换用手机网络。"}
+	// CodeWrong carries "remaining", the entries that are left.
+	CodeWrong = fault.Code{Name: "sms_code_wrong", Kind: fault.Invalid,
+		Text: "验证码不正确，请重新输入。"}
+	CodeExhausted = fault.Code{Name: "sms_code_exhausted", Kind: fault.TooMany,
+		Text: "验证码输错次数过多，已失效，请重新获取验证码。"}
+	CodeExpired = fault.Code{Name: "sms_code_expired", Kind: fault.Gone,
+		Text: "验证码已过期，请重新获取。"}
+	CodeUsed = fault.Code{Name: "sms_code_used", Kind: fault.Gone,
+		Text: "验证码已使用过，请重新获取。"}
+	// CodeUnknown: no such ticket for this purpose, session and phone.
+	CodeUnknown = fault.Code{Name: "sms_code_unknown", Kind: fault.Conflict,
+		Text: "请先获取验证码，再输入短信中的 6 位数字。"}
+	// CodeAgreements carries "agreements": the documents and versions to accept.
+	CodeAgreements = fault.Code{Name: "agreements_required", Kind: fault.Invalid,
+		Text: "请阅读并同意最新版本的用户协议和隐私政策后再登录。"}
+	CodeDeviceKey = fault.Code{Name: "device_key_invalid", Kind: fault.Invalid,
+		Text: "本设备的安全密钥无法使用，请更新应用或浏览器后重试。"}
+	CodeSignedOut = fault.Code{Name: "signed_out", Kind: fault.Unauthenticated,
+		Text: "登录已失效，请重新登录。"}
+	CodeRestricted = fault.Code{Name: "session_restricted", Kind: fault.Forbidden,
+		Text: "该账号正在另一台设备上办理恢复，本设备暂时只能确认或终止该操作。"}
+	CodeNoAccount = fault.Code{Name: "account_unknown", Kind: fault.NotFound,
+		Text: "没有找到该账号，请重新登录。"}
+	CodeNotActive = fault.Code{Name: "device_not_active", Kind: fault.Forbidden,
+		Text: "请在该账号当前绑定的手机上办理；如手机已更换或丢失，请先办理补办恢复。"}
+	CodePhoneTaken = fault.Code{Name: "phone_taken", Kind: fault.Conflict,
+		Text: "该手机号已注册其他账号，请换一个手机号，或用它直接登录。"}
+)
+
+// Caller is who makes a request, as the edge authenticated it. The zero value is
+// nobody.
+type Caller struct {
+	Account string
+	Session string
+	// Device is the SHA-256 thumbprint of the device key (SPKI DER), lower-case hex.
+	Device string
+	// Restricted: a re-key runs on another device; this one may only confirm or
+	// stop it (docs/domain.md A11).
+	Restricted bool
+}
+
+// Device is the device of a session, for checking its requests' signatures.
+type Device struct {
+	Thumbprint string
+	// PublicKey is the device key: SPKI DER, ECDSA P-256.
+	PublicKey []byte
+	// Nonce is the session's: 32 bytes that every device signature covers.
+	Nonce []byte
+}
+
+// Agreement is a document that users accept, in its current version (M§2.2).
+type Agreement struct {
+	Document string `json:"document"`
+	Version  string `json:"version"`
+	Title    string `json:"title,omitempty"`
+}
+
+// Account is one account. Only Phone is personal.
+type Account struct {
+	ID    string
+	Phone string
+	// PhoneHash is the keyed hash that finds the account by its number.
+	PhoneHash []byte
+	// PhoneChanged is when the number was last changed; zero for never.
+	PhoneChanged time.Time
+	// Device is the thumbprint of the one active device (docs/domain.md A28).
+	Device string
+	// OnlyDevice, while a re-key runs, is the device that runs it; sessions of all
+	// others are restricted.
+	OnlyDevice string
+	CreatedAt  time.Time
+	Version    int64
+}
+
+// Code is one SMS code as stored: a keyed hash, never the digits.
+type Code struct {
+	// ID is the keyed hash of the ticket, hex.
+	ID        string
+	Purpose   Purpose
+	Account   string // empty for login
+	Session   string // empty for login
+	PhoneHash []byte
+	// Hash is keyed and covers ID and digits.
+	Hash      []byte
+	Tries     int
+	ExpiresAt time.Time
+	PassedAt  time.Time
+	UsedAt    time.Time
+}
+
+// StoredSession is a session as stored: the token is a keyed hash.
+type StoredSession struct {
+	ID        string
+	Account   string
+	Device    string
+	TokenHash []byte
+	Nonce     []byte
+	CreatedAt time.Time
+	SeenAt    time.Time
+	ExpiresAt time.Time
+}
+
+// StoredDevice is a device that once signed in to an account.
+type StoredDevice struct {
+	Account    string
+	Thumbprint string
+	PublicKey  []byte
+	Label      string
+	CreatedAt  time.Time
+	// BoundAt is when it first was the account's active device; zero for never.
+	BoundAt time.Time
+}
+
+// Store keeps the accounts. Phone is sealed by it. Absent rows are
+// work.ErrNotFound, a lost compare-and-swap is work.ErrConflict.
+type Store interface {
+	// Count adds one to a window and gives how often it was counted since the
+	// window opened; a window opens with its first count and lasts span.
+	Count(ctx context.Context, tx work.Tx, name string, subject []byte, now time.Time, span time.Duration) (n int, opened time.Time, err error)
+
+	PutCode(ctx context.Context, tx work.Tx, c Code) error
+	Code(ctx context.Context, tx work.Tx, id string) (Code, error)
+	// ChargeCode counts one entry and gives the count; work.ErrNotFound when
+	// CodeTries are used up. The row stays locked until the commit.
+	ChargeCode(ctx context.Context, tx work.Tx, id string) (tries int, err error)
+	// PassCode and UseCode stamp a code that is not used yet.
+	PassCode(ctx context.Context, tx work.Tx, id string, at time.Time) error
+	UseCode(ctx context.Context, tx work.Tx, id string, at time.Time) error
+
+	// Register inserts the account unless its phone has one, and gives the one
+	// that is stored.
+	Register(ctx context.Context, tx work.Tx, a Account) (Account, error)
+	Get(ctx context.Context, tx work.Tx, id string) (Account, error)
+	// Put swaps phone, devices and their times; a taken phone is work.ErrExists.
+	Put(ctx context.Context, tx work.Tx, a Account) error
+	Agree(ctx context.Context, tx work.Tx, account string, a Agreement, at time.Time) error
+
+	// PutDevice inserts a device unless the account has it.
+	PutDevice(ctx context.Context, tx work.Tx, d StoredDevice) error
+	Device(ctx context.Context, tx work.Tx, account, thumbprint string) (StoredDevice, error)
+	// StampBound sets BoundAt if it is not set.
+	StampBound(ctx context.Context, tx work.Tx, account, thumbprint string, at time.Time) error
+
+	PutSession(ctx context.Context, tx work.Tx, s StoredSession) error
+	// SessionByToken gives a session that was not ended, its device's public key
+	// and the account's OnlyDevice.
+	SessionByToken(ctx context.Context, tx work.Tx, tokenHash []byte) (s StoredSession, publicKey []byte, onlyDevice string, err error)
+	TouchSession(ctx context.Context, tx work.Tx, id string, at time.Time) error
+	EndSession(ctx context.Context, tx work.Tx, id string, at time.Time) error
+	// EndSessionsOf ends the sessions of an account on one device.
+	EndSessionsOf(ctx context.Context, tx work.Tx, account, device string, at time.Time) error
+
+	// Tidy deletes codes, windows and sessions that were over before the time.
+	Tidy(ctx context.Context, tx work.Tx, before time.Time) error
+}
+
+// ValidPhone tells whether s is a mainland mobile number: 11 digits, 13…–19….
+func ValidPhone(s string) bool {
+	if len(s) != 11 || s[0] != '1' || s[1] < '3' {
+		return false
+	}
+	return strings.Trim(s, "0123456789") == ""
+}
+
+// MaskPhone shows the first three and last four digits, as every screen does.
+func MaskPhone(phone string) string {
+	if !ValidPhone(phone) {
+		return ""
+	}
+	return phone[:3] + "****" + phone[7:]
+}

@@ -1,0 +1,229 @@
+package account
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"tianweitong/internal/fault"
+	"tianweitong/internal/id"
+	"tianweitong/internal/secret"
+	"tianweitong/internal/work"
+)
+
+// Ticket stands for a code that was sent; whoever enters the code shows it.
+type Ticket struct {
+	// ID is random and known only to who asked; the store keeps its hash.
+	ID string
+	// RetryAfter is the wait before another code of this purpose can be had.
+	RetryAfter time.Duration
+	ExpiresAt  time.Time
+}
+
+// RequestCode draws a code and sends it by SMS with the commit (M§2.2.1). For
+// PurposeLogin and PurposeNewPhone phone is the number to reach; otherwise it is
+// ignored and the code goes to the account's number. caller is nobody for
+// PurposeLogin and required for the rest. address is the client's IP address, for
+// the limit; it is stored as a keyed hash only.
+//
+// The answer does not tell whether the number has an account. Refusals: CodePhone,
+// CodePurpose, CodeSignedOut, CodeTooSoon, CodeTooMany, CodeAddress.
+func (s *Service) RequestCode(ctx context.Context, phone string, purpose Purpose, caller Caller, address string) (Ticket, error) {
+	switch {
+	case !purpose.known():
+		return Ticket{}, CodePurpose
+	case purpose == PurposeLogin:
+		caller = Caller{}
+	case caller.Session == "":
+		return Ticket{}, CodeSignedOut
+	}
+	if purpose.ofAnyNumber() && !ValidPhone(phone) {
+		return Ticket{}, CodePhone
+	}
+	var ticket Ticket
+	err := s.Runner.Do(ctx, "account.code", func(ctx context.Context, tx work.Tx) error {
+		if !purpose.ofAnyNumber() {
+			a, err := s.get(ctx, tx, caller.Account)
+			if err != nil {
+				return err
+			}
+			phone = a.Phone
+		}
+		if err := s.limit(ctx, tx, phone, purpose, address); err != nil {
+			return err
+		}
+		now := s.Clock.Now()
+		ticket = Ticket{ID: id.Token(s.Rand, 24), RetryAfter: s.Limits.Pause, ExpiresAt: now.Add(CodeLife)}
+		digits := s.draw()
+		c := Code{ID: s.codeID(ticket.ID), Purpose: purpose, Account: caller.Account, Session: caller.Session,
+			PhoneHash: s.phoneHash(phone), ExpiresAt: ticket.ExpiresAt}
+		c.Hash = s.codeHash(c.ID, digits)
+		if err := s.Store.PutCode(ctx, tx, c); err != nil {
+			return err
+		}
+		return s.enqueueText(ctx, tx, text{Phone: phone, Template: "code." + string(purpose), Until: ticket.ExpiresAt,
+			Params: map[string]string{"code": digits, "minutes": strconv.Itoa(int(CodeLife.Minutes()))}})
+	})
+	if err != nil {
+		return Ticket{}, err
+	}
+	return ticket, nil
+}
+
+// limit counts a code against the phone and the address. A refusal rolls the
+// counts back, so waiting as told always helps.
+func (s *Service) limit(ctx context.Context, tx work.Tx, phone string, purpose Purpose, address string) error {
+	daily := "code.day.session"
+	if purpose.ofAnyNumber() {
+		daily = "code.day.anyone"
+	}
+	now := s.Clock.Now()
+	for _, l := range []struct {
+		name    string
+		subject []byte
+		most    int
+		span    time.Duration
+		refusal fault.Code
+	}{
+		// Counting locks each row in the same order everywhere: no deadlock.
+		{"code.address", s.Box.Hash("address", []byte(network(address))), s.Limits.PerAddress, time.Hour, CodeAddress},
+		{daily, s.phoneHash(phone), s.Limits.Daily, 24 * time.Hour, CodeTooMany},
+		{"code.pause." + string(purpose), s.phoneHash(phone), 1, s.Limits.Pause, CodeTooSoon},
+	} {
+		n, opened, err := s.Store.Count(ctx, tx, l.name, l.subject, now, l.span)
+		if err != nil {
+			return err
+		}
+		if n > l.most {
+			wait := opened.Add(l.span).Sub(now)
+			return l.refusal.With(map[string]any{"retryAfterSeconds": int64((wait + time.Second - 1) / time.Second)})
+		}
+	}
+	return nil
+}
+
+// network is what an address limit counts: an IPv4 address, or the /64 network
+// that one IPv6 customer has to himself.
+func network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return "unknown"
+	}
+	a = a.Unmap()
+	if a.Is4() {
+		return a.String()
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return "unknown"
+	}
+	return p.String()
+}
+
+// draw gives CodeDigits uniform digits.
+func (s *Service) draw() string {
+	const n = 1_000_000
+	for {
+		if v := binary.BigEndian.Uint32(id.Bytes(s.Rand, 4)); v < (1<<32)/n*n {
+			return fmt.Sprintf("%0*d", CodeDigits, v%n)
+		}
+	}
+}
+
+func (s *Service) codeID(ticket string) string {
+	return hex.EncodeToString(s.Box.Hash("ticket", []byte(ticket)))
+}
+
+func (s *Service) codeHash(codeID, digits string) []byte {
+	return s.Box.Hash("code", []byte(codeID+":"+digits))
+}
+
+// CheckCode compares an entered code in a transaction of its own. session is the
+// caller's; the code must have been asked for in it, for this purpose. A code that
+// passed waits PassLife for Spend; until then it may be entered again, so that a
+// broken answer costs no new SMS. Refusals: CodeWrong, CodeExhausted, CodeExpired,
+// CodeUsed, CodeUnknown.
+func (s *Service) CheckCode(ctx context.Context, ticket, code string, purpose Purpose, session string) error {
+	var refusal error
+	err := s.Runner.Do(ctx, "account.check_code", func(ctx context.Context, tx work.Tx) (err error) {
+		_, refusal, err = s.enter(ctx, tx, ticket, code, func(c Code) bool {
+			return session != "" && c.Session == session && c.Purpose == purpose
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return refusal
+}
+
+// enter charges and compares one entry. What is bound to another purpose, session
+// or phone is refused before it is charged, so nobody uses up another's tries. The
+// refusal is a result that commits: the charge stays.
+func (s *Service) enter(ctx context.Context, tx work.Tx, ticket, digits string, bound func(Code) bool) (c Code, refusal, err error) {
+	c, err = s.Store.Code(ctx, tx, s.codeID(ticket))
+	if errors.Is(err, work.ErrNotFound) || err == nil && !bound(c) {
+		return c, CodeUnknown, nil
+	}
+	if err != nil {
+		return c, nil, err
+	}
+	now := s.Clock.Now()
+	switch {
+	case !c.UsedAt.IsZero():
+		return c, CodeUsed, nil
+	case !now.Before(c.ExpiresAt):
+		return c, CodeExpired, nil
+	}
+	tries, err := s.Store.ChargeCode(ctx, tx, c.ID)
+	if errors.Is(err, work.ErrNotFound) {
+		return c, CodeExhausted, nil
+	}
+	if err != nil {
+		return c, nil, err
+	}
+	if !secret.Equal(c.Hash, s.codeHash(c.ID, digits)) {
+		if tries == CodeTries {
+			return c, CodeExhausted, nil
+		}
+		return c, CodeWrong.With(map[string]any{"remaining": CodeTries - tries}), nil
+	}
+	c.PassedAt = now
+	return c, nil, s.Store.PassCode(ctx, tx, c.ID, now)
+}
+
+// Spend uses up a code that passed, inside the business transaction that it was
+// asked for. Refusals: CodeUnknown, CodeUsed, CodeExpired.
+func (s *Service) Spend(ctx context.Context, tx work.Tx, ticket string, purpose Purpose, account string) error {
+	c, err := s.Store.Code(ctx, tx, s.codeID(ticket))
+	if errors.Is(err, work.ErrNotFound) {
+		return CodeUnknown
+	}
+	if err != nil {
+		return err
+	}
+	now := s.Clock.Now()
+	switch {
+	case account == "" || c.Account != account || c.Purpose != purpose || c.PassedAt.IsZero():
+		return CodeUnknown
+	case !c.UsedAt.IsZero():
+		return CodeUsed
+	case !now.Before(c.PassedAt.Add(PassLife)):
+		return CodeExpired
+	}
+	if !purpose.ofAnyNumber() {
+		a, err := s.get(ctx, tx, account)
+		if err != nil {
+			return err
+		}
+		if !secret.Equal(a.PhoneHash, c.PhoneHash) {
+			return CodeUnknown // the number changed meanwhile
+		}
+	}
+	return s.Store.UseCode(ctx, tx, c.ID, now)
+}

@@ -1,0 +1,377 @@
+package account_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tianweitong/internal/account"
+	"tianweitong/internal/job"
+	"tianweitong/internal/work"
+)
+
+func TestPhoneMustBeAMainlandMobileNumber(t *testing.T) {
+	for _, bad := range []string{"", "1390000000", "139000000000", "12900000000", "23900000000", "1390000000a", "+8613900000000", "１３９００００００００"} {
+		if account.ValidPhone(bad) {
+			t.Errorf("%q was taken for a phone", bad)
+		}
+	}
+	if !account.ValidPhone("13900000000") || !account.ValidPhone("19912345678") {
+		t.Error("a good number was refused")
+	}
+	if got := account.MaskPhone("13900001234"); got != "139****1234" {
+		t.Errorf("MaskPhone = %s", got)
+	}
+}
+
+func TestCodeIsRefusedWithoutAGoodPhoneOrSession(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		_, err := k.RequestCode(t.Context(), "12345", account.PurposeLogin, account.Caller{}, "192.0.2.1")
+		want(t, err, account.CodePhone)
+		_, err = k.RequestCode(t.Context(), phone(1), account.PurposePIN, account.Caller{}, "192.0.2.1")
+		want(t, err, account.CodeSignedOut)
+		_, err = k.RequestCode(t.Context(), phone(1), "anything", account.Caller{}, "192.0.2.1")
+		want(t, err, account.CodePurpose)
+	})
+}
+
+func TestWrongCodeCanBeEnteredAgainFiveTimesInAll(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		c := k.caller(k.signIn(phone(1), device(t, p256)))
+		ticket, code := k.ask("", account.PurposePIN, c)
+		check := func(code string) error { return k.CheckCode(t.Context(), ticket, code, account.PurposePIN, c.Session) }
+		for left := account.CodeTries - 1; left > 0; left-- {
+			err := check(other(code))
+			want(t, err, account.CodeWrong)
+			if member(err, "remaining") != left {
+				t.Fatalf("remaining = %v, want %d", member(err, "remaining"), left)
+			}
+		}
+		want(t, check(other(code)), account.CodeExhausted)
+		want(t, check(code), account.CodeExhausted)
+		err := k.do(func(ctx context.Context, tx work.Tx) error {
+			return k.Spend(ctx, tx, ticket, account.PurposePIN, c.Account)
+		})
+		want(t, err, account.CodeUnknown)
+	})
+}
+
+func TestAtMostFiveOfHundredParallelGuessesAreCompared(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		c := k.caller(k.signIn(phone(1), device(t, p256)))
+		ticket, code := k.ask("", account.PurposePIN, c)
+		var compared, refused atomic.Int64
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				err := k.CheckCode(context.Background(), ticket, other(code), account.PurposePIN, c.Session)
+				switch {
+				case errors.Is(err, account.CodeWrong):
+					compared.Add(1)
+				case errors.Is(err, account.CodeExhausted):
+					refused.Add(1)
+				default:
+					t.Errorf("a guess gave %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		// The fifth comparison already answers that the tries are used up.
+		if compared.Load() != account.CodeTries-1 || refused.Load() != 100-account.CodeTries+1 {
+			t.Fatalf("%d told wrong, %d refused", compared.Load(), refused.Load())
+		}
+		want(t, k.CheckCode(t.Context(), ticket, code, account.PurposePIN, c.Session), account.CodeExhausted)
+	})
+}
+
+func TestCodeExpires(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		ticket, code := k.ask(phone(1), account.PurposeLogin, account.Caller{})
+		k.clock.Advance(account.CodeLife)
+		_, err := k.SignIn(t.Context(), account.SignIn{Ticket: ticket, Code: code, Phone: phone(1), Agreements: agreements, DeviceKey: device(t, p256)})
+		want(t, err, account.CodeExpired)
+	})
+}
+
+func TestCodeServesOnce(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		in := account.SignIn{Phone: phone(1), Agreements: agreements, DeviceKey: device(t, p256)}
+		in.Ticket, in.Code = k.ask(in.Phone, account.PurposeLogin, account.Caller{})
+		s, err := k.SignIn(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = k.SignIn(t.Context(), in)
+		want(t, err, account.CodeUsed)
+
+		c := k.caller(s)
+		ticket, code := k.ask("", account.PurposePIN, c)
+		spend := func() error {
+			return k.do(func(ctx context.Context, tx work.Tx) error {
+				return k.Spend(ctx, tx, ticket, account.PurposePIN, c.Account)
+			})
+		}
+		want(t, spend(), account.CodeUnknown) // not entered yet
+		if err := k.CheckCode(t.Context(), ticket, code, account.PurposePIN, c.Session); err != nil {
+			t.Fatal(err)
+		}
+		if err := spend(); err != nil {
+			t.Fatal(err)
+		}
+		want(t, spend(), account.CodeUsed)
+		want(t, k.CheckCode(t.Context(), ticket, code, account.PurposePIN, c.Session), account.CodeUsed)
+	})
+}
+
+func TestParallelSignInsWithOneCodeOpenOneSession(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		in := account.SignIn{Phone: phone(1), Agreements: agreements, DeviceKey: device(t, p256)}
+		in.Ticket, in.Code = k.ask(in.Phone, account.PurposeLogin, account.Caller{})
+		var opened atomic.Int64
+		var wg sync.WaitGroup
+		for range account.CodeTries {
+			wg.Go(func() {
+				_, err := k.SignIn(context.Background(), in)
+				switch {
+				case err == nil:
+					opened.Add(1)
+				case !errors.Is(err, account.CodeUsed):
+					t.Errorf("err = %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if opened.Load() != 1 {
+			t.Fatalf("%d sessions from one code", opened.Load())
+		}
+	})
+}
+
+func TestPassedCodeWaitsTenMinutesForItsBusiness(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		c := k.caller(k.signIn(phone(1), device(t, p256)))
+		ticket, code := k.ask("", account.PurposePIN, c)
+		if err := k.CheckCode(t.Context(), ticket, code, account.PurposePIN, c.Session); err != nil {
+			t.Fatal(err)
+		}
+		k.clock.Advance(account.PassLife)
+		err := k.do(func(ctx context.Context, tx work.Tx) error {
+			return k.Spend(ctx, tx, ticket, account.PurposePIN, c.Account)
+		})
+		want(t, err, account.CodeExpired)
+	})
+}
+
+func TestCodeIsBoundToPurposeSessionAccountAndPhone(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		first, second := device(t, p256), device(t, p256)
+		c := k.caller(k.signIn(phone(1), first))
+		elsewhere := k.caller(k.signIn(phone(1), second))
+		stranger := k.caller(k.signIn(phone(2), first))
+		ticket, code := k.ask("", account.PurposePIN, c)
+		for name, err := range map[string]error{
+			"other purpose": k.CheckCode(t.Context(), ticket, code, account.PurposeRecover, c.Session),
+			"other session": k.CheckCode(t.Context(), ticket, code, account.PurposePIN, elsewhere.Session),
+			"other account": k.CheckCode(t.Context(), ticket, code, account.PurposePIN, stranger.Session),
+			"no session":    k.CheckCode(t.Context(), ticket, code, account.PurposePIN, ""),
+			"other ticket":  k.CheckCode(t.Context(), "x"+ticket, code, account.PurposePIN, c.Session),
+		} {
+			if !errors.Is(err, account.CodeUnknown) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		_, err := k.SignIn(t.Context(), account.SignIn{Ticket: ticket, Code: code, Phone: phone(1), Agreements: agreements, DeviceKey: first})
+		want(t, err, account.CodeUnknown)
+
+		// None of that used up a try, and the right one still passes.
+		if err := k.CheckCode(t.Context(), ticket, code, account.PurposePIN, c.Session); err != nil {
+			t.Fatal(err)
+		}
+		for name, spend := range map[string]func(context.Context, work.Tx) error{
+			"other purpose": func(ctx context.Context, tx work.Tx) error {
+				return k.Spend(ctx, tx, ticket, account.PurposeRealname, c.Account)
+			},
+			"other account": func(ctx context.Context, tx work.Tx) error {
+				return k.Spend(ctx, tx, ticket, account.PurposePIN, stranger.Account)
+			},
+			"nobody": func(ctx context.Context, tx work.Tx) error {
+				return k.Spend(ctx, tx, ticket, account.PurposePIN, "")
+			},
+		} {
+			if err := k.do(spend); !errors.Is(err, account.CodeUnknown) {
+				t.Errorf("spend, %s: %v", name, err)
+			}
+		}
+
+		// A login code serves the phone that it was sent to, and nothing else.
+		ticket, code = k.ask(phone(3), account.PurposeLogin, account.Caller{})
+		_, err = k.SignIn(t.Context(), account.SignIn{Ticket: ticket, Code: code, Phone: phone(1), Agreements: agreements, DeviceKey: first})
+		want(t, err, account.CodeUnknown)
+		want(t, k.CheckCode(t.Context(), ticket, code, account.PurposeLogin, c.Session), account.CodeUnknown)
+	})
+}
+
+func TestPhoneGetsOneCodeAMinuteAndTenADay(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		ask := func(p account.Purpose, c account.Caller) error {
+			_, err := k.RequestCode(t.Context(), phone(1), p, c, "192.0.2.1")
+			return err
+		}
+		c := k.caller(k.signIn(phone(1), device(t, p256)))
+		err := ask(account.PurposeLogin, account.Caller{})
+		want(t, err, account.CodeTooSoon)
+		if member(err, "retryAfterSeconds") != int64(60) {
+			t.Fatalf("retryAfterSeconds = %v", member(err, "retryAfterSeconds"))
+		}
+		for range 9 {
+			k.clock.Advance(time.Minute)
+			if err := ask(account.PurposeLogin, account.Caller{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k.clock.Advance(time.Minute)
+		want(t, ask(account.PurposeLogin, account.Caller{}), account.CodeTooMany)
+		// What strangers can use up is not what the owner needs in his session.
+		if err := ask(account.PurposeRecover, c); err != nil {
+			t.Fatal(err)
+		}
+		k.clock.Advance(24 * time.Hour)
+		if err := ask(account.PurposeLogin, account.Caller{}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestAddressIsLimitedWithItsIPv6Network(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		const most = 60
+		ask := func(n int, address string) error {
+			_, err := k.RequestCode(t.Context(), phone(n), account.PurposeLogin, account.Caller{}, address)
+			return err
+		}
+		for n := range most {
+			if err := ask(n, fmt.Sprintf("2001:db8::%x", n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want(t, ask(most, "2001:db8::ffff"), account.CodeAddress)
+		if err := ask(most, "2001:db8:0:1::1"); err != nil {
+			t.Fatal(err)
+		}
+		k.clock.Advance(time.Hour)
+		if err := ask(0, "2001:db8::ffff"); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestLimitsHoldForParallelRequests(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		var sent atomic.Int64
+		var wg sync.WaitGroup
+		for range 40 {
+			wg.Go(func() {
+				_, err := k.RequestCode(context.Background(), phone(1), account.PurposeLogin, account.Caller{}, "192.0.2.1")
+				switch {
+				case err == nil:
+					sent.Add(1)
+				case !errors.Is(err, account.CodeTooSoon):
+					t.Errorf("err = %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if sent.Load() != 1 {
+			t.Fatalf("%d codes within a minute", sent.Load())
+		}
+		for n := range 100 {
+			wg.Go(func() {
+				_, err := k.RequestCode(context.Background(), phone(100+n), account.PurposeLogin, account.Caller{}, "192.0.2.1")
+				switch {
+				case err == nil:
+					sent.Add(1)
+				case !errors.Is(err, account.CodeAddress):
+					t.Errorf("err = %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if sent.Load() != 60 {
+			t.Fatalf("%d codes to one address within an hour", sent.Load())
+		}
+	})
+}
+
+func TestWaitingJobsShowNeitherPhoneNorCode(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		if _, err := k.RequestCode(t.Context(), phone(1), account.PurposeLogin, account.Caller{}, "192.0.2.1"); err != nil {
+			t.Fatal(err)
+		}
+		jobs, err := k.st.ClaimJobs(t.Context(), "peek", k.clock.Now(), k.clock.Now(), 10)
+		if err != nil || len(jobs) != 1 {
+			t.Fatalf("jobs = %v, %v", jobs, err)
+		}
+		code := k.deliver(phone(1))
+		for _, secret := range []string{phone(1), code} {
+			if bytes.Contains(jobs[0].Body, []byte(secret)) {
+				t.Fatalf("the job's body shows %s", secret)
+			}
+		}
+	})
+}
+
+func TestUndeliverableCodeIsDroppedWhenItIsOver(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		k.inbox.err = errors.New("the provider is away")
+		if _, err := k.RequestCode(t.Context(), phone(1), account.PurposeLogin, account.Caller{}, "192.0.2.1"); err != nil {
+			t.Fatal(err)
+		}
+		drain := func() {
+			if err := k.jobs.Drain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		drain()
+		k.clock.Advance(account.CodeLife)
+		k.inbox.err = nil
+		drain()
+		if n, err := k.st.CountJobs(t.Context()); err != nil || len(n) != 0 || len(k.inbox.sent) != 0 {
+			t.Fatalf("jobs = %v, %v; %d sent", n, err, len(k.inbox.sent))
+		}
+	})
+}
+
+func TestMessageThatWasMovedToAnotherJobIsBuried(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		if _, err := k.RequestCode(t.Context(), phone(1), account.PurposeLogin, account.Caller{}, "192.0.2.1"); err != nil {
+			t.Fatal(err)
+		}
+		jobs, err := k.st.ClaimJobs(t.Context(), "peek", k.clock.Now(), k.clock.Now(), 10)
+		if err != nil || len(jobs) != 1 {
+			t.Fatalf("jobs = %v, %v", jobs, err)
+		}
+		i := strings.Index(string(jobs[0].Body), `"ref":"`) + len(`"ref":"`)
+		moved := bytes.Clone(jobs[0].Body)
+		moved[i] ^= 1
+		for _, body := range [][]byte{moved, []byte("{"), nil} {
+			if err := k.do(func(ctx context.Context, tx work.Tx) error {
+				return tx.Enqueue(ctx, work.Job{Topic: jobs[0].Topic, Body: body})
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := k.jobs.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		n, err := k.st.CountJobs(t.Context())
+		if err != nil || len(n) != 1 || n[0] != (job.Count{Topic: "sms.send", Dead: true, N: 3}) || len(k.inbox.sent) != 1 {
+			t.Fatalf("jobs = %v, %v; %d sent", n, err, len(k.inbox.sent))
+		}
+	})
+}

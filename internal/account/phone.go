@@ -1,0 +1,69 @@
+package account
+
+import (
+	"context"
+	"errors"
+
+	"tianweitong/internal/secret"
+	"tianweitong/internal/work"
+)
+
+// PhoneChange moves an account to another number (更换手机号). It takes a code on
+// the old number (PurposePhone) and one on the new (PurposeNewPhone).
+type PhoneChange struct {
+	Ticket, Code       string
+	NewTicket, NewCode string
+	NewPhone           string
+}
+
+// ChangePhone changes the account's number from its active device and tells the
+// old number. For 72 h afterwards no re-key goes by SMS (docs/domain.md A11).
+// Refusals: CodePhone, CodeNotActive, CodeRestricted, CodePhoneTaken and those of
+// CheckCode.
+func (s *Service) ChangePhone(ctx context.Context, c Caller, in PhoneChange) error {
+	if !ValidPhone(in.NewPhone) {
+		return CodePhone
+	}
+	if c.Restricted {
+		return CodeRestricted
+	}
+	if err := s.CheckCode(ctx, in.Ticket, in.Code, PurposePhone, c.Session); err != nil {
+		return err
+	}
+	fresh := s.phoneHash(in.NewPhone)
+	var refusal error
+	err := s.Runner.Do(ctx, "account.check_code", func(ctx context.Context, tx work.Tx) (err error) {
+		_, refusal, err = s.enter(ctx, tx, in.NewTicket, in.NewCode, func(code Code) bool {
+			return code.Session == c.Session && code.Purpose == PurposeNewPhone && secret.Equal(code.PhoneHash, fresh)
+		})
+		return err
+	})
+	if err == nil {
+		err = refusal
+	}
+	if err != nil {
+		return err
+	}
+	err = s.Runner.Do(ctx, "account.change_phone", func(ctx context.Context, tx work.Tx) error {
+		if err := s.Spend(ctx, tx, in.Ticket, PurposePhone, c.Account); err != nil {
+			return err
+		}
+		if err := s.Spend(ctx, tx, in.NewTicket, PurposeNewPhone, c.Account); err != nil {
+			return err
+		}
+		if err := s.Text(ctx, tx, c.Account, "phone.changed", map[string]string{"phone": MaskPhone(in.NewPhone)}); err != nil {
+			return err
+		}
+		return s.change(ctx, tx, c.Account, "account.phone_changed", func(a *Account) error {
+			if a.Device != c.Device {
+				return CodeNotActive
+			}
+			a.Phone, a.PhoneHash, a.PhoneChanged = in.NewPhone, fresh, s.Clock.Now()
+			return nil
+		})
+	})
+	if errors.Is(err, work.ErrExists) {
+		return CodePhoneTaken.Because(err)
+	}
+	return err
+}

@@ -1,0 +1,171 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"tianweitong/internal/account"
+	"tianweitong/internal/clock"
+	"tianweitong/internal/store"
+	"tianweitong/internal/store/storetest"
+	"tianweitong/internal/work"
+)
+
+// inTx runs f in a transaction that must commit.
+func inTx(t *testing.T, st *store.Store, f func(context.Context, work.Tx) error) {
+	t.Helper()
+	if err := st.Do(t.Context(), "test", f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAccountsAreKeptByPhoneAndSwappedByVersion(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := st.Accounts()
+		a := account.Account{ID: "a1", Phone: "13900000001", PhoneHash: []byte("h1"), CreatedAt: noon}
+		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
+			if _, err := s.Get(ctx, tx, "a1"); !errors.Is(err, work.ErrNotFound) {
+				t.Errorf("Get of nobody: %v", err)
+			}
+			got, err := s.Register(ctx, tx, a)
+			if err != nil || got.ID != "a1" || got.Phone != a.Phone || !got.CreatedAt.Equal(noon) {
+				t.Errorf("Register = %+v, %v", got, err)
+			}
+			again := a
+			again.ID = "a2"
+			if got, err := s.Register(ctx, tx, again); err != nil || got.ID != "a1" {
+				t.Errorf("Register again = %+v, %v", got, err)
+			}
+			got.Device, got.Phone, got.PhoneHash, got.PhoneChanged = "d", "13900000002", []byte("h2"), noon
+			if err := s.Put(ctx, tx, got); err != nil {
+				t.Error(err)
+			}
+			if err := s.Put(ctx, tx, got); !errors.Is(err, work.ErrConflict) {
+				t.Errorf("Put of an old version: %v", err)
+			}
+			got, err = s.Get(ctx, tx, "a1")
+			if err != nil || got.Phone != "13900000002" || !got.PhoneChanged.Equal(noon) || got.Device != "d" {
+				t.Errorf("Get = %+v, %v", got, err)
+			}
+			_, err = s.Register(ctx, tx, account.Account{ID: "b", Phone: "13900000003", PhoneHash: []byte("h3"), CreatedAt: noon})
+			return err
+		})
+		err := st.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error {
+			b, err := s.Get(ctx, tx, "b")
+			if err != nil {
+				return err
+			}
+			b.PhoneHash = []byte("h2")
+			return s.Put(ctx, tx, b)
+		})
+		if !errors.Is(err, work.ErrExists) {
+			t.Fatalf("Put of a taken phone: %v", err)
+		}
+	})
+}
+
+func TestAccountCodesAndWindows(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := st.Accounts()
+		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
+			c := account.Code{ID: "c", Purpose: "pin", Account: "a", Session: "s", PhoneHash: []byte("p"), Hash: []byte("h"), ExpiresAt: noon.Add(time.Minute)}
+			if err := s.PutCode(ctx, tx, c); err != nil {
+				return err
+			}
+			if err := s.UseCode(ctx, tx, "c", noon); !errors.Is(err, work.ErrConflict) {
+				t.Errorf("a code that did not pass was used: %v", err)
+			}
+			for i := 1; i <= account.CodeTries; i++ {
+				if n, err := s.ChargeCode(ctx, tx, "c"); err != nil || n != i {
+					t.Errorf("charge %d: %d, %v", i, n, err)
+				}
+			}
+			if _, err := s.ChargeCode(ctx, tx, "c"); !errors.Is(err, work.ErrNotFound) {
+				t.Errorf("charged past the last try: %v", err)
+			}
+			if err := s.PassCode(ctx, tx, "c", noon); err != nil {
+				return err
+			}
+			if err := s.UseCode(ctx, tx, "c", noon); err != nil {
+				return err
+			}
+			for name, err := range map[string]error{"used": s.UseCode(ctx, tx, "c", noon), "passed": s.PassCode(ctx, tx, "c", noon)} {
+				if !errors.Is(err, work.ErrConflict) {
+					t.Errorf("%s twice: %v", name, err)
+				}
+			}
+			got, err := s.Code(ctx, tx, "c")
+			if err != nil || got.Purpose != "pin" || got.Tries != account.CodeTries || !got.UsedAt.Equal(noon) || string(got.Hash) != "h" {
+				t.Errorf("Code = %+v, %v", got, err)
+			}
+
+			for i, at := range []time.Time{noon, noon.Add(59 * time.Second), noon.Add(time.Minute), noon.Add(61 * time.Second)} {
+				n, opened, err := s.Count(ctx, tx, "w", []byte("x"), at, time.Minute)
+				if want := i%2 + 1; err != nil || n != want || at.Sub(opened) >= time.Minute {
+					t.Errorf("count at %v: %d since %v, %v", at, n, opened, err)
+				}
+			}
+			return nil
+		})
+	})
+}
+
+func TestAccountSessionsEndAndAreTidied(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := st.Accounts()
+		session := func(id, device string, expires time.Time) account.StoredSession {
+			return account.StoredSession{ID: id, Account: "a", Device: device, TokenHash: []byte("t" + id), Nonce: []byte("n"),
+				CreatedAt: noon, SeenAt: noon, ExpiresAt: expires}
+		}
+		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
+			if _, err := s.Register(ctx, tx, account.Account{ID: "a", PhoneHash: []byte("h"), CreatedAt: noon}); err != nil {
+				return err
+			}
+			if err := s.Agree(ctx, tx, "a", account.Agreement{Document: "terms", Version: "1"}, noon); err != nil {
+				return err
+			}
+			for _, d := range []string{"d1", "d2", "d1"} {
+				if err := s.PutDevice(ctx, tx, account.StoredDevice{Account: "a", Thumbprint: d, PublicKey: []byte("k"), CreatedAt: noon}); err != nil {
+					return err
+				}
+			}
+			for range 2 {
+				if err := s.StampBound(ctx, tx, "a", "d1", noon); err != nil {
+					return err
+				}
+			}
+			d, err := s.Device(ctx, tx, "a", "d1")
+			if err != nil || !d.BoundAt.Equal(noon) || string(d.PublicKey) != "k" {
+				t.Errorf("Device = %+v, %v", d, err)
+			}
+			for _, x := range []account.StoredSession{
+				session("1", "d1", noon.Add(time.Hour)), session("2", "d2", noon.Add(time.Hour)), session("3", "d2", noon.Add(-time.Hour)),
+			} {
+				if err := s.PutSession(ctx, tx, x); err != nil {
+					return err
+				}
+			}
+			if err := s.TouchSession(ctx, tx, "2", noon.Add(time.Minute)); err != nil {
+				return err
+			}
+			if err := s.EndSessionsOf(ctx, tx, "a", "d1", noon); err != nil {
+				return err
+			}
+			return s.Tidy(ctx, tx, noon)
+		})
+		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
+			for token, open := range map[string]bool{"t1": false, "t2": true, "t3": false} {
+				got, key, only, err := s.SessionByToken(ctx, tx, []byte(token))
+				if open && (err != nil || got.Device != "d2" || !got.SeenAt.Equal(noon.Add(time.Minute)) || string(key) != "k" || only != "") {
+					t.Errorf("%s: %+v, %v", token, got, err)
+				}
+				if !open && !errors.Is(err, work.ErrNotFound) {
+					t.Errorf("%s: %v", token, err)
+				}
+			}
+			return s.EndSession(ctx, tx, "2", noon)
+		})
+	})
+}

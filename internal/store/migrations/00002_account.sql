@@ -1,0 +1,77 @@
+-- Accounts: people by their phone, devices, sessions, SMS codes.
+
+-- +goose Up
+CREATE TABLE accounts (
+    id               TEXT PRIMARY KEY,
+    phone            BYTEA NOT NULL, -- sealed
+    phone_hash       BYTEA NOT NULL, -- keyed
+    phone_changed_at BIGINT NOT NULL,
+    device           TEXT NOT NULL,  -- the one active device
+    only_device      TEXT NOT NULL,  -- while a re-key runs
+    created_at       BIGINT NOT NULL,
+    version          BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX accounts_phone ON accounts (phone_hash);
+
+CREATE TABLE account_agreements (
+    account   TEXT NOT NULL REFERENCES accounts (id),
+    document  TEXT NOT NULL,
+    edition   TEXT NOT NULL,
+    agreed_at BIGINT NOT NULL,
+    PRIMARY KEY (account, document, edition)
+);
+
+CREATE TABLE account_devices (
+    account    TEXT NOT NULL REFERENCES accounts (id),
+    thumbprint TEXT NOT NULL,
+    public_key BYTEA NOT NULL,
+    label      TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    bound_at   BIGINT NOT NULL,
+    PRIMARY KEY (account, thumbprint)
+);
+
+CREATE TABLE account_sessions (
+    id         TEXT PRIMARY KEY,
+    account    TEXT NOT NULL,
+    device     TEXT NOT NULL,
+    token_hash BYTEA NOT NULL, -- keyed
+    nonce      BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    seen_at    BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    ended_at   BIGINT NOT NULL,
+    FOREIGN KEY (account, device) REFERENCES account_devices (account, thumbprint)
+);
+CREATE UNIQUE INDEX account_sessions_token ON account_sessions (token_hash);
+CREATE INDEX account_sessions_account ON account_sessions (account, device);
+
+CREATE TABLE account_codes (
+    id         TEXT PRIMARY KEY, -- keyed hash of the ticket
+    purpose    TEXT NOT NULL,
+    account    TEXT NOT NULL,
+    session    TEXT NOT NULL,
+    phone_hash BYTEA NOT NULL,
+    code_hash  BYTEA NOT NULL,
+    tries      BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    passed_at  BIGINT NOT NULL,
+    used_at    BIGINT NOT NULL
+);
+CREATE INDEX account_codes_expiry ON account_codes (expires_at);
+
+CREATE TABLE account_windows (
+    name      TEXT NOT NULL,
+    subject   BYTEA NOT NULL, -- keyed hash
+    opened_at BIGINT NOT NULL,
+    n         BIGINT NOT NULL,
+    PRIMARY KEY (name, subject)
+);
+
+-- +goose Down
+DROP TABLE account_windows;
+DROP TABLE account_codes;
+DROP TABLE account_sessions;
+DROP TABLE account_devices;
+DROP TABLE account_agreements;
+DROP TABLE accounts;

@@ -1,0 +1,82 @@
+-- name: CountAccountWindow :one
+INSERT INTO account_windows (name, subject, opened_at, n) VALUES (@name, @subject, @now, 1)
+ON CONFLICT (name, subject) DO UPDATE SET
+    n = CASE WHEN account_windows.opened_at <= @closed THEN 1 ELSE account_windows.n + 1 END,
+    opened_at = CASE WHEN account_windows.opened_at <= @closed THEN excluded.opened_at ELSE account_windows.opened_at END
+RETURNING n, opened_at;
+
+-- name: InsertAccountCode :exec
+INSERT INTO account_codes (id, purpose, account, session, phone_hash, code_hash, tries, expires_at, passed_at, used_at)
+VALUES (@id, @purpose, @account, @session, @phone_hash, @code_hash, 0, @expires_at, 0, 0);
+
+-- name: AccountCode :one
+SELECT * FROM account_codes WHERE id = @id;
+
+-- name: ChargeAccountCode :one
+UPDATE account_codes SET tries = tries + 1 WHERE id = @id AND tries < @most RETURNING tries;
+
+-- name: PassAccountCode :execrows
+UPDATE account_codes SET passed_at = @passed_at WHERE id = @id AND used_at = 0;
+
+-- name: UseAccountCode :execrows
+UPDATE account_codes SET used_at = @used_at WHERE id = @id AND used_at = 0 AND passed_at > 0;
+
+-- name: InsertAccount :exec
+INSERT INTO accounts (id, phone, phone_hash, phone_changed_at, device, only_device, created_at, version)
+VALUES (@id, @phone, @phone_hash, 0, @device, '', @created_at, 1)
+ON CONFLICT (phone_hash) DO NOTHING;
+
+-- name: Account :one
+SELECT * FROM accounts WHERE id = @id;
+
+-- name: AccountByPhone :one
+SELECT * FROM accounts WHERE phone_hash = @phone_hash;
+
+-- name: UpdateAccount :execrows
+UPDATE accounts SET phone = @phone, phone_hash = @phone_hash, phone_changed_at = @phone_changed_at,
+    device = @device, only_device = @only_device, version = version + 1
+WHERE id = @id AND version = @version;
+
+-- name: InsertAccountAgreement :exec
+INSERT INTO account_agreements (account, document, edition, agreed_at) VALUES (@account, @document, @edition, @agreed_at)
+ON CONFLICT (account, document, edition) DO NOTHING;
+
+-- name: InsertAccountDevice :exec
+INSERT INTO account_devices (account, thumbprint, public_key, label, created_at, bound_at)
+VALUES (@account, @thumbprint, @public_key, @label, @created_at, 0)
+ON CONFLICT (account, thumbprint) DO NOTHING;
+
+-- name: AccountDevice :one
+SELECT * FROM account_devices WHERE account = @account AND thumbprint = @thumbprint;
+
+-- name: StampAccountDevice :exec
+UPDATE account_devices SET bound_at = @bound_at WHERE account = @account AND thumbprint = @thumbprint AND bound_at = 0;
+
+-- name: InsertAccountSession :exec
+INSERT INTO account_sessions (id, account, device, token_hash, nonce, created_at, seen_at, expires_at, ended_at)
+VALUES (@id, @account, @device, @token_hash, @nonce, @created_at, @seen_at, @expires_at, 0);
+
+-- name: AccountSessionByToken :one
+SELECT sqlc.embed(s), d.public_key, a.only_device
+FROM account_sessions s
+JOIN account_devices d ON d.account = s.account AND d.thumbprint = s.device
+JOIN accounts a ON a.id = s.account
+WHERE s.token_hash = @token_hash AND s.ended_at = 0;
+
+-- name: TouchAccountSession :exec
+UPDATE account_sessions SET seen_at = @seen_at WHERE id = @id AND ended_at = 0 AND seen_at < @seen_at;
+
+-- name: EndAccountSession :exec
+UPDATE account_sessions SET ended_at = @ended_at WHERE id = @id AND ended_at = 0;
+
+-- name: EndAccountSessionsOf :exec
+UPDATE account_sessions SET ended_at = @ended_at WHERE account = @account AND device = @device AND ended_at = 0;
+
+-- name: DeleteAccountCodesBefore :exec
+DELETE FROM account_codes WHERE expires_at < @before;
+
+-- name: DeleteAccountWindowsBefore :exec
+DELETE FROM account_windows WHERE opened_at < @before;
+
+-- name: DeleteAccountSessionsBefore :exec
+DELETE FROM account_sessions WHERE expires_at < @before OR (ended_at > 0 AND ended_at < @before);
