@@ -1,0 +1,124 @@
+package phone
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"tianweitong/splitkey"
+)
+
+// State is everything that a phone stores (docs/split-keys.md §2.1). Nothing in
+// it tells a right PIN from a wrong one.
+type State struct {
+	DeviceKey  []byte `json:"deviceKey"`  // PKCS #8, ECDSA P-256
+	DeviceSalt []byte `json:"deviceSalt"` // 32 bytes
+	Account    string `json:"account,omitempty"`
+	Token      string `json:"token,omitempty"`
+	Nonce      []byte `json:"nonce,omitempty"` // of the session
+	// Root is the DER root certificate that the module's statements and the
+	// platforms' certificates must chain to; stored at the first login.
+	Root []byte `json:"root,omitempty"`
+	// Records are the masked shares in force; Next is a set that a change of PIN
+	// wrote beside them, until the server's flip is known.
+	Records []splitkey.Record `json:"records,omitempty"`
+	Next    []splitkey.Record `json:"next,omitempty"`
+	// Refresh names the refresh that Next belongs to.
+	Refresh string `json:"refresh,omitempty"`
+}
+
+func (s *State) record(keyID string) (splitkey.Record, error) {
+	i := slices.IndexFunc(s.Records, func(r splitkey.Record) bool { return r.KeyID == keyID })
+	if i < 0 || s.Records[i].Check() != nil {
+		return splitkey.Record{}, ErrKeyLost
+	}
+	return s.Records[i], nil
+}
+
+// put replaces the record of a key: two masked records of one share must never
+// stand side by side.
+func (s *State) put(r splitkey.Record) {
+	s.Records = slices.DeleteFunc(s.Records, func(old splitkey.Record) bool { return old.KeyID == r.KeyID })
+	s.Records = append(s.Records, r)
+}
+
+// keep deletes every record whose key is not listed.
+func (s *State) keep(keyIDs ...string) {
+	s.Records = slices.DeleteFunc(s.Records, func(r splitkey.Record) bool { return !slices.Contains(keyIDs, r.KeyID) })
+}
+
+// Store keeps a phone's state durably: Save returns only when a power cut would
+// not undo it.
+type Store interface {
+	Load() (State, error)
+	Save(State) error
+}
+
+// Memory is a store that forgets; its zero value is empty.
+type Memory struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+// Load implements Store.
+func (m *Memory) Load() (s State, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.b) > 0 {
+		err = json.Unmarshal(m.b, &s)
+	}
+	return s, err
+}
+
+// Save implements Store.
+func (m *Memory) Save(s State) (err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.b, err = json.Marshal(s)
+	return err
+}
+
+// File is a store in one file, replaced as a whole.
+type File string
+
+// Load implements Store.
+func (f File) Load() (s State, err error) {
+	b, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	return s, err
+}
+
+// Save implements Store: write, sync, rename, sync the folder.
+func (f File) Save(s State) error {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(string(f))
+	t, err := os.CreateTemp(dir, ".phone-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(t.Name())
+	_, err = t.Write(b)
+	if err = errors.Join(err, t.Sync(), t.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(t.Name(), string(f)); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
