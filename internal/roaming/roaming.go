@@ -25,15 +25,14 @@ const (
 	None      State = "none"      // 未开通
 	Opening   State = "opening"   // 开通中: paid, the certificate is not installed yet
 	Open      State = "open"      // 已授权
-	Withdrawn State = "withdrawn" // 已收回
 	Expired   State = "expired"   // 已过期
 	Cancelled State = "cancelled" // refunded before it was opened
 )
 
 // The refusals of this package.
 var (
-	CodeRange   = fault.Code{Name: "roaming_range", Kind: fault.Invalid, Text: "漫游期限不能超过证书有效期，请重新选择。"}
-	CodeNotOpen = fault.Code{Name: "roaming_not_open", Kind: fault.Conflict, Text: "该平台的漫游授权当前不能变更，请刷新后查看。"}
+	CodeRange = fault.Code{Name: "roaming_range", Kind: fault.Invalid, Text: "漫游期限不能超过证书有效期，请重新选择。"}
+	CodeFixed = fault.Code{Name: "roaming_fixed", Kind: fault.Conflict, Text: "该平台的漫游授权已开通或已取消，请刷新后查看。"}
 )
 
 // Roaming is one authorisation. Start and End bound it, both inclusive; they are
@@ -42,7 +41,7 @@ type Roaming struct {
 	ID          string
 	Certificate string // the record's id
 	Platform    string // the platform's code
-	Line        string // the order line that paid for it last
+	Line        string // the order line that paid for it
 	State       State
 	Start, End  time.Time
 	CreatedAt   time.Time
@@ -67,9 +66,10 @@ type Store interface {
 	Get(ctx context.Context, tx work.Tx, certificate, platform string) (Roaming, error)
 	// Of gives all of a certificate, oldest first.
 	Of(ctx context.Context, tx work.Tx, certificate string) ([]Roaming, error)
-	// OfLine gives those that an order line paid for last.
+	// OfLine gives those that an order line paid for.
 	OfLine(ctx context.Context, tx work.Tx, line string) ([]Roaming, error)
-	// Update is a compare-and-swap on Version.
+	// Update writes one back if its Version is still the stored one, and raises
+	// it; else work.ErrConflict.
 	Update(ctx context.Context, tx work.Tx, r Roaming) error
 }
 
@@ -104,9 +104,9 @@ func (s *Service) Plan(ctx context.Context, tx work.Tx, certificate, platform, l
 }
 
 // Open authorises a platform from start to end: 已授权. The range must lie in the
-// certificate's (docs/domain.md A34), else CodeRange. An authorisation that is
-// open already is moved, never shortened at its end; one that was withdrawn or
-// cancelled is CodeNotOpen. Repeated it changes nothing.
+// certificate's (docs/domain.md A34), else CodeRange. Repeated for the same line
+// it changes nothing; what another line opened, or a refund cancelled, is
+// CodeFixed.
 func (s *Service) Open(ctx context.Context, tx work.Tx, c certificate.Certificate, platform string, start, end time.Time, line string) error {
 	if start.Before(c.NotBefore) || end.After(c.NotAfter) || !start.Before(end) {
 		return CodeRange
@@ -124,22 +124,20 @@ func (s *Service) Open(ctx context.Context, tx work.Tx, c certificate.Certificat
 		return record(ctx, tx, "roaming.opened", r)
 	case err != nil:
 		return err
-	case r.State != Opening && r.State != Open:
-		return CodeNotOpen
-	case r.State == Open && r.Line == line:
+	case r.Line != line || r.State == Cancelled:
+		return CodeFixed
+	case r.State == Open:
 		return nil
-	case r.State == Open && end.Before(r.End):
-		return CodeRange
 	}
-	r.State, r.Start, r.End, r.Line = Open, start, end, line
+	r.State, r.Start, r.End = Open, start, end
 	if err := s.Store.Update(ctx, tx, r); err != nil {
 		return err
 	}
 	return record(ctx, tx, "roaming.opened", r)
 }
 
-// CancelLine ends what an order line asked for and did not get yet; CodeNotOpen
-// if something of it is open already.
+// CancelLine ends what an order line asked for and did not get yet; CodeFixed if
+// something of it is open already.
 func (s *Service) CancelLine(ctx context.Context, tx work.Tx, line string) error {
 	all, err := s.Store.OfLine(ctx, tx, line)
 	if err != nil {
@@ -150,7 +148,7 @@ func (s *Service) CancelLine(ctx context.Context, tx work.Tx, line string) error
 			continue
 		}
 		if r.State != Opening {
-			return CodeNotOpen
+			return CodeFixed
 		}
 		r.State = Cancelled
 		if err := s.Store.Update(ctx, tx, r); err != nil {

@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"encoding/asn1"
+	"fmt"
+	"strings"
+	"time"
+
+	"tianweitong/internal/certificate"
+	"tianweitong/internal/store/db"
+	"tianweitong/internal/work"
+)
+
+// Certificates is the store of package certificate.
+func (st *Store) Certificates() certificate.Store { return certificates{st} }
+
+type certificates struct{ *Store }
+
+func (certificates) Insert(ctx context.Context, tx work.Tx, c certificate.Certificate) error {
+	return failure(queries(tx).InsertCertificate(ctx, db.InsertCertificateParams{
+		ID: c.ID, HolderKind: string(c.Holder.Kind), AccountID: c.Holder.Account, EnterpriseID: c.Holder.Enterprise,
+		Institution: c.Institution, Years: int64(c.Years), Platform: c.Platform, OrderID: c.Order, LineID: c.Line,
+		State: string(c.State), IssueRef: c.IssueRef, NotBefore: ms(c.NotBefore), NotAfter: ms(c.NotAfter),
+		SignSerial: c.SignSerial, EncSerial: c.EncSerial, SignKey: c.SignKey, EncKey: c.EncKey, Device: c.Device,
+		Reason: c.Reason, CreatedAt: ms(c.CreatedAt), InstalledAt: ms(c.InstalledAt), RevokedAt: ms(c.RevokedAt), Version: c.Version,
+	}))
+}
+
+func (certificates) Get(ctx context.Context, tx work.Tx, id string) (certificate.Certificate, error) {
+	r, err := queries(tx).GetCertificate(ctx, id)
+	return certificateOf(r), failure(err)
+}
+
+func (certificates) OfLine(ctx context.Context, tx work.Tx, line string) (certificate.Certificate, error) {
+	r, err := queries(tx).GetCertificateOfLine(ctx, line)
+	return certificateOf(r), failure(err)
+}
+
+func (certificates) List(ctx context.Context, tx work.Tx, h certificate.Holder, f certificate.Filter, now time.Time, activeDevice string, p certificate.Page) ([]certificate.Certificate, error) {
+	platforms := ""
+	if f.Platforms != nil {
+		platforms = "," + strings.Join(f.Platforms, ",") + ","
+	}
+	rows, err := queries(tx).ListCertificates(ctx, db.ListCertificatesParams{
+		HolderKind: string(h.Kind), AccountID: h.Account, EnterpriseID: h.Enterprise, After: p.After, State: string(f.State),
+		Now: ms(now), Device: activeDevice, Platforms: platforms, MaxCertificates: int32(p.Limit),
+	})
+	out := make([]certificate.Certificate, len(rows))
+	for i, r := range rows {
+		out[i] = certificateOf(r)
+	}
+	return out, failure(err)
+}
+
+func (certificates) Update(ctx context.Context, tx work.Tx, c certificate.Certificate) error {
+	return swapped(queries(tx).UpdateCertificate(ctx, db.UpdateCertificateParams{
+		ID: c.ID, Version: c.Version, State: string(c.State), IssueRef: c.IssueRef, NotBefore: ms(c.NotBefore), NotAfter: ms(c.NotAfter),
+		SignSerial: c.SignSerial, EncSerial: c.EncSerial, SignKey: c.SignKey, EncKey: c.EncKey, Device: c.Device,
+		Reason: c.Reason, InstalledAt: ms(c.InstalledAt), RevokedAt: ms(c.RevokedAt),
+	}))
+}
+
+func (certificates) InsertLeaf(ctx context.Context, tx work.Tx, l certificate.Leaf) error {
+	var chain []byte
+	for _, der := range l.Chain {
+		chain = append(chain, der...)
+	}
+	return failure(queries(tx).InsertIssuedCertificate(ctx, db.InsertIssuedCertificateParams{
+		Serial: l.Serial, CertificateID: l.Certificate, UseFor: string(l.Use), KeyID: l.Key,
+		Der: notNil(l.DER), Chain: notNil(chain), InstalledAt: ms(l.InstalledAt),
+	}))
+}
+
+func (certificates) ReplaceLeaf(ctx context.Context, tx work.Tx, serial string, at time.Time) error {
+	return swapped(queries(tx).ReplaceIssuedCertificate(ctx, db.ReplaceIssuedCertificateParams{Serial: serial, ReplacedAt: ms(at)}))
+}
+
+func (certificates) Leaf(ctx context.Context, tx work.Tx, serial string) (certificate.Leaf, error) {
+	r, err := queries(tx).GetIssuedCertificate(ctx, serial)
+	if err != nil {
+		return certificate.Leaf{}, failure(err)
+	}
+	return leafOf(r)
+}
+
+func (certificates) Leaves(ctx context.Context, tx work.Tx, id string) ([]certificate.Leaf, error) {
+	rows, err := queries(tx).ListIssuedCertificates(ctx, id)
+	if err != nil {
+		return nil, failure(err)
+	}
+	out := make([]certificate.Leaf, len(rows))
+	for i, r := range rows {
+		if out[i], err = leafOf(r); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func certificateOf(r db.Certificate) certificate.Certificate {
+	return certificate.Certificate{
+		ID:          r.ID,
+		Holder:      certificate.Holder{Kind: certificate.Kind(r.HolderKind), Account: r.AccountID, Enterprise: r.EnterpriseID},
+		Institution: r.Institution, Years: int(r.Years), Platform: r.Platform, Order: r.OrderID, Line: r.LineID,
+		State: certificate.State(r.State), IssueRef: r.IssueRef, NotBefore: at(r.NotBefore), NotAfter: at(r.NotAfter),
+		SignSerial: r.SignSerial, EncSerial: r.EncSerial, SignKey: r.SignKey, EncKey: r.EncKey, Device: r.Device, Reason: r.Reason,
+		CreatedAt: at(r.CreatedAt), InstalledAt: at(r.InstalledAt), RevokedAt: at(r.RevokedAt), Version: r.Version,
+	}
+}
+
+func leafOf(r db.IssuedCertificate) (certificate.Leaf, error) {
+	l := certificate.Leaf{
+		Serial: r.Serial, Certificate: r.CertificateID, Use: certificate.Use(r.UseFor), Key: r.KeyID, DER: r.Der,
+		InstalledAt: at(r.InstalledAt), ReplacedAt: at(r.ReplacedAt),
+	}
+	for rest := r.Chain; len(rest) > 0; {
+		var one asn1.RawValue
+		var err error
+		if rest, err = asn1.Unmarshal(rest, &one); err != nil {
+			return certificate.Leaf{}, fmt.Errorf("issued_certificates.chain of %s: %w", r.Serial, err)
+		}
+		l.Chain = append(l.Chain, one.FullBytes)
+	}
+	return l, nil
+}
