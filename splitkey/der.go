@@ -4,27 +4,42 @@ package splitkey
 // lenient parser could take for one. Such bytes are not signed as a document:
 // a platform could pass the signature off as that of a seal or of CMS
 // attributes (docs/split-keys.md §2.9). It errs on the side of refusing: BER's
-// long and indefinite lengths, the primitive and the high form of the tag and
-// bytes behind the structure are taken for one too. Plain text that begins
-// with "0" or "1" is not, since its bytes do not divide into elements.
+// long and indefinite lengths, the primitive and the high form of the tag, and
+// a structure with other bytes behind it are taken for one too. Plain text that
+// begins with "0" or "1" is not, since its bytes do not divide into elements.
 func IsWholeDER(b []byte) bool {
 	h, ok := readHeader(b)
 	if !ok || h.class != 0 || (h.tag != 16 && h.tag != 17) {
 		return false
 	}
 	body := b[h.size:]
+	var s scan
 	if h.indefinite {
-		_, ok := skipUntilEnd(body, 0)
-		return ok
+		_, ok := s.skipUntilEnd(body, 1)
+		return ok || s.tooDeep
 	}
-	elements, ok := countElements(body[:h.length])
-	// Behind an empty structure anything may stand: UTF-16 text begins so.
-	return ok && (elements > 0 || len(body) == h.length)
+	if len(body) == h.length {
+		_, ok := s.count(body, 1)
+		return ok || s.tooDeep
+	}
+	// With bytes behind it, only what holds plausible elements all the way
+	// down: a stretch of text often divides at the first level.
+	s.deep = true
+	n, ok := s.count(body[:h.length], 1)
+	return ok && n > 0 || s.tooDeep
 }
 
-// maxDepth bounds the nesting of indefinite lengths; what is deeper counts as
-// a structure.
+// maxDepth bounds the nesting that is followed; what is deeper counts as a
+// structure.
 const maxDepth = 64
+
+// scan walks elements in any form of BER.
+type scan struct {
+	// deep: constructed elements must divide into elements too, and no element
+	// has an application or private tag, as none in CMS, seals and X.509 has.
+	deep    bool
+	tooDeep bool
+}
 
 type header struct {
 	class      byte
@@ -78,40 +93,46 @@ func readHeader(b []byte) (h header, ok bool) {
 	return h, h.length <= len(b)-i
 }
 
-// countElements reports whether b divides into elements without a rest.
-func countElements(b []byte) (n int, ok bool) {
-	for len(b) > 0 {
-		rest, ok := skipElement(b, 0)
-		if !ok {
-			return n, false
-		}
-		b = rest
-		n++
+// count returns the number of elements that b divides into without a rest.
+func (s *scan) count(b []byte, depth int) (n int, ok bool) {
+	for ok = true; ok && len(b) > 0; n++ {
+		b, ok = s.skip(b, depth)
 	}
-	return n, true
+	return n, ok
 }
 
-func skipElement(b []byte, depth int) (rest []byte, ok bool) {
+// skip passes over one element.
+func (s *scan) skip(b []byte, depth int) (rest []byte, ok bool) {
+	if depth > maxDepth {
+		s.tooDeep = true
+		return nil, false
+	}
 	h, ok := readHeader(b)
 	if !ok {
 		return nil, false
 	}
 	if h.indefinite {
-		return skipUntilEnd(b[h.size:], depth+1)
+		return s.skipUntilEnd(b[h.size:], depth+1)
 	}
-	return b[h.size+h.length:], true
+	end := h.size + h.length
+	if s.deep && h.class&1 != 0 {
+		return nil, false
+	}
+	if s.deep && b[0]&0x20 != 0 {
+		if _, ok := s.count(b[h.size:end], depth+1); !ok {
+			return nil, false
+		}
+	}
+	return b[end:], true
 }
 
-// skipUntilEnd skips elements up to and with the end-of-contents octets 00 00.
-func skipUntilEnd(b []byte, depth int) (rest []byte, ok bool) {
-	if depth > maxDepth {
-		return nil, true
-	}
+// skipUntilEnd passes over elements and the end-of-contents octets 00 00.
+func (s *scan) skipUntilEnd(b []byte, depth int) (rest []byte, ok bool) {
 	for {
 		if len(b) >= 2 && b[0] == 0 && b[1] == 0 {
 			return b[2:], true
 		}
-		if b, ok = skipElement(b, depth); !ok {
+		if b, ok = s.skip(b, depth); !ok {
 			return nil, false
 		}
 	}

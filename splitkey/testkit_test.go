@@ -126,3 +126,13 @@ func refreshed(t testing.TB, keyIDs ...string) (phone, server *Refresh) {
 }
 
 func sprint(v any) string { return fmt.Sprintf("%v %+v %#v %x", v, v, v, v) }
+
+// wrap encrypts a key to the module with gmsm, as a deviant phone might.
+func wrap(t testing.TB, module, k []byte) []byte {
+	t.Helper()
+	ek, err := sm2.EncryptASN1(rand.Reader, must(sm2.NewPublicKey(module)), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ek
+}
