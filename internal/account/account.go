@@ -119,8 +119,6 @@ var (
 		Text: "本设备的安全密钥无法使用，请更新应用或浏览器后重试。"}
 	CodeSignedOut = fault.Code{Name: "signed_out", Kind: fault.Unauthenticated,
 		Text: "登录已失效，请重新登录。"}
-	CodeRestricted = fault.Code{Name: "session_restricted", Kind: fault.Forbidden,
-		Text: "该账号正在另一台设备上办理恢复，本设备暂时只能确认或终止该操作。"}
 	CodeNoAccount = fault.Code{Name: "account_unknown", Kind: fault.NotFound,
 		Text: "没有找到该账号，请重新登录。"}
 	CodeNotActive = fault.Code{Name: "device_not_active", Kind: fault.Forbidden,

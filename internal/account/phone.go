@@ -17,15 +17,12 @@ type PhoneChange struct {
 }
 
 // ChangePhone changes the account's number from its active device and tells the
-// old number. For 72 h afterwards no re-key goes by SMS (docs/domain.md A11).
-// Refusals: CodePhone, CodeNotActive, CodeRestricted, CodePhoneTaken and those of
+// old number; not while a re-key runs elsewhere. For 72 h afterwards no re-key goes by SMS (docs/domain.md A11).
+// Refusals: CodePhone, CodeNotActive, CodePhoneTaken and those of
 // CheckCode.
 func (s *Service) ChangePhone(ctx context.Context, c Caller, in PhoneChange) error {
 	if !ValidPhone(in.NewPhone) {
 		return CodePhone
-	}
-	if c.Restricted {
-		return CodeRestricted
 	}
 	if err := s.CheckCode(ctx, in.Ticket, in.Code, PurposePhone, c.Session); err != nil {
 		return err
@@ -55,7 +52,7 @@ func (s *Service) ChangePhone(ctx context.Context, c Caller, in PhoneChange) err
 			return err
 		}
 		return s.change(ctx, tx, c.Account, "account.phone_changed", func(a *Account) error {
-			if a.Device != c.Device {
+			if a.Device != c.Device || a.OnlyDevice != "" && a.OnlyDevice != c.Device {
 				return CodeNotActive
 			}
 			a.Phone, a.PhoneHash, a.PhoneChanged = in.NewPhone, fresh, s.Clock.Now()

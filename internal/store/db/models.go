@@ -269,6 +269,18 @@ type Job struct {
 	CreatedAt  int64
 }
 
+type Notice struct {
+	ID        string
+	Account   string
+	Kind      string
+	Title     []byte
+	Body      []byte
+	Link      string
+	UniqueKey sql.NullString
+	PostedAt  int64
+	ReadAt    int64
+}
+
 type Order struct {
 	ID           string
 	HolderKind   string

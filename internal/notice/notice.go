@@ -1,0 +1,128 @@
+// Package notice tells people what happened to their account, orders and
+// certificates (通知): a list in the app and, where it matters, an SMS copy.
+//
+// A notice is posted in the transaction of the event it tells of, so neither
+// exists without the other; the SMS leaves as a job with the same commit.
+package notice
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"tianweitong/internal/clock"
+	"tianweitong/internal/fault"
+	"tianweitong/internal/id"
+	"tianweitong/internal/work"
+)
+
+// CodeUnknown: no such notice of this account.
+var CodeUnknown = fault.Code{Name: "notice_unknown", Kind: fault.NotFound, Text: "没有找到这条通知，请返回列表刷新后查看。"}
+
+// Notice is one message to one account. Title and Body are sealed in the store:
+// later ones name people.
+type Notice struct {
+	ID      string
+	Account string
+	// Kind is a stable dotted name for icons and filters, such as "pin.set".
+	Kind string
+	// Title is one line; it is also the text of the SMS copy, so it holds no
+	// names, numbers or amounts.
+	Title string
+	Body  string
+	// Link is a path inside the app, such as "/orders/…"; empty for none.
+	Link string
+	// SMS asks for a copy to the account's phone.
+	SMS bool
+	// Key, if not empty, makes posting repeatable: a second notice of the account
+	// with this key is not posted. For handlers of jobs, which may run twice.
+	Key string
+
+	PostedAt time.Time
+	// ReadAt is zero while it is unread.
+	ReadAt time.Time
+}
+
+// Store keeps the notices.
+type Store interface {
+	// Add inserts a notice; false if its key was there.
+	Add(ctx context.Context, tx work.Tx, n Notice) (bool, error)
+	// List gives an account's notices, newest first, those before an id if one is
+	// given.
+	List(ctx context.Context, tx work.Tx, account, before string, n int) ([]Notice, error)
+	Unread(ctx context.Context, tx work.Tx, account string) (int, error)
+	// MarkRead stamps an unread notice; a read one keeps its time. work.ErrNotFound
+	// if the account has no such notice.
+	MarkRead(ctx context.Context, tx work.Tx, account, id string, at time.Time) error
+}
+
+// Texts sends SMS copies; account.Service does.
+type Texts interface {
+	Text(ctx context.Context, tx work.Tx, account, template string, params map[string]string) error
+}
+
+// Deps are what the service needs.
+type Deps struct {
+	Runner work.Runner
+	Store  Store
+	Clock  clock.Clock
+	Rand   io.Reader
+	Texts  Texts
+}
+
+// Service posts and lists notices.
+type Service struct{ Deps }
+
+// New makes the service.
+func New(d Deps) *Service { return &Service{d} }
+
+// Post adds a notice with the caller's commit; ID and PostedAt are set here.
+func (s *Service) Post(ctx context.Context, tx work.Tx, n Notice) error {
+	n.ID, n.PostedAt, n.ReadAt = id.New(s.Rand), s.Clock.Now(), time.Time{}
+	fresh, err := s.Store.Add(ctx, tx, n)
+	if err != nil || !fresh || !n.SMS {
+		return err
+	}
+	return s.Texts.Text(ctx, tx, n.Account, "notice", map[string]string{"title": n.Title})
+}
+
+// PageSize is the most notices in one page.
+const PageSize = 50
+
+// Page is a part of an account's notices, newest first.
+type Page struct {
+	Notices []Notice
+	// Next continues the list; empty at its end.
+	Next string
+	// Unread counts all unread notices of the account.
+	Unread int
+}
+
+// List gives a page of an account's notices; cursor is empty or the Next of the
+// page before.
+func (s *Service) List(ctx context.Context, account, cursor string) (p Page, err error) {
+	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
+		if p.Unread, err = s.Store.Unread(ctx, tx, account); err != nil {
+			return err
+		}
+		p.Notices, err = s.Store.List(ctx, tx, account, cursor, PageSize+1)
+		return err
+	})
+	if len(p.Notices) > PageSize {
+		p.Notices = p.Notices[:PageSize]
+		p.Next = p.Notices[PageSize-1].ID
+	}
+	return p, err
+}
+
+// MarkRead marks a notice of the account as read; doing it again changes nothing.
+func (s *Service) MarkRead(ctx context.Context, account, notice string) error {
+	err := s.Runner.Do(ctx, "notice.read", func(ctx context.Context, tx work.Tx) error {
+		return s.Store.MarkRead(ctx, tx, account, notice, s.Clock.Now())
+	})
+	if errors.Is(err, work.ErrNotFound) {
+		return CodeUnknown.Because(err)
+	}
+	return err
+}

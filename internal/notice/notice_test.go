@@ -1,0 +1,124 @@
+package notice_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"tianweitong/internal/clock"
+	"tianweitong/internal/notice"
+	"tianweitong/internal/store"
+	"tianweitong/internal/store/storetest"
+	"tianweitong/internal/work"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// texts counts SMS copies; account's own tests send real ones.
+type texts []string
+
+func (x *texts) Text(_ context.Context, _ work.Tx, account, template string, params map[string]string) error {
+	*x = append(*x, account+" "+template+" "+params["title"])
+	return nil
+}
+
+func each(t *testing.T, f func(t *testing.T, s *notice.Service, sent *texts)) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		sent := &texts{}
+		f(t, notice.New(notice.Deps{Runner: st, Store: st.Notices(), Clock: st.Clock, Rand: rand.Reader, Texts: sent}), sent)
+	})
+}
+
+func post(t *testing.T, s *notice.Service, n notice.Notice) {
+	t.Helper()
+	err := s.Runner.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error { return s.Post(ctx, tx, n) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNoticeExistsOnlyWithItsEvent(t *testing.T) {
+	each(t, func(t *testing.T, s *notice.Service, _ *texts) {
+		boom := errors.New("boom")
+		err := s.Runner.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error {
+			if err := s.Post(ctx, tx, notice.Notice{Account: "a", Kind: "x", Title: "t"}); err != nil {
+				return err
+			}
+			return boom
+		})
+		if !errors.Is(err, boom) {
+			t.Fatal(err)
+		}
+		if p, err := s.List(t.Context(), "a", ""); err != nil || len(p.Notices) != 0 || p.Unread != 0 {
+			t.Fatalf("List = %+v, %v", p, err)
+		}
+	})
+}
+
+func TestNoticesAreListedNewestFirstInPages(t *testing.T) {
+	each(t, func(t *testing.T, s *notice.Service, _ *texts) {
+		const all = notice.PageSize + 7
+		for i := range all {
+			post(t, s, notice.Notice{Account: "a", Kind: "order.paid", Title: fmt.Sprint(i), Body: "正文", Link: "/orders/1"})
+		}
+		post(t, s, notice.Notice{Account: "b", Kind: "x", Title: "another's"})
+		first, err := s.List(t.Context(), "a", "")
+		if err != nil || len(first.Notices) != notice.PageSize || first.Next == "" || first.Unread != all {
+			t.Fatalf("first page: %d, %q, %d, %v", len(first.Notices), first.Next, first.Unread, err)
+		}
+		rest, err := s.List(t.Context(), "a", first.Next)
+		if err != nil || len(rest.Notices) != 7 || rest.Next != "" {
+			t.Fatalf("second page: %d, %q, %v", len(rest.Notices), rest.Next, err)
+		}
+		for i, n := range append(first.Notices, rest.Notices...) {
+			if n.Title != fmt.Sprint(all-1-i) || n.Body != "正文" || n.Link != "/orders/1" || n.Kind != "order.paid" || !n.PostedAt.Equal(noon) || !n.ReadAt.IsZero() {
+				t.Fatalf("notice %d = %+v", i, n)
+			}
+		}
+	})
+}
+
+func TestOnlyTheOwnerMarksANoticeRead(t *testing.T) {
+	each(t, func(t *testing.T, s *notice.Service, _ *texts) {
+		post(t, s, notice.Notice{Account: "a", Kind: "x", Title: "t"})
+		p, err := s.List(t.Context(), "a", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := p.Notices[0].ID
+		for name, err := range map[string]error{"another": s.MarkRead(t.Context(), "b", id), "no such": s.MarkRead(t.Context(), "a", "x")} {
+			if !errors.Is(err, notice.CodeUnknown) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for range 2 {
+			if err := s.MarkRead(t.Context(), "a", id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err = s.List(t.Context(), "a", "")
+		if err != nil || p.Unread != 0 || !p.Notices[0].ReadAt.Equal(noon) {
+			t.Fatalf("List = %+v, %v", p, err)
+		}
+	})
+}
+
+func TestKeyedNoticeIsPostedAndTextedOnce(t *testing.T) {
+	each(t, func(t *testing.T, s *notice.Service, sent *texts) {
+		for range 3 {
+			post(t, s, notice.Notice{Account: "a", Kind: "pin.wrong", Title: "PIN 码多次输错", SMS: true, Key: "k"})
+		}
+		post(t, s, notice.Notice{Account: "b", Kind: "pin.wrong", Title: "PIN 码多次输错", Key: "k"})
+		for account, want := range map[string]int{"a": 1, "b": 1} {
+			if p, err := s.List(t.Context(), account, ""); err != nil || len(p.Notices) != want {
+				t.Errorf("%s has %d notices, %v", account, len(p.Notices), err)
+			}
+		}
+		if len(*sent) != 1 || (*sent)[0] != "a notice PIN 码多次输错" {
+			t.Fatalf("sent = %q", *sent)
+		}
+	})
+}
