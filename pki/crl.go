@@ -11,7 +11,8 @@ import (
 
 	"github.com/emmansun/gmsm/smx509"
 	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tianweitong/pki/asn"
 )
 
 // CRLs are made every CRLInterval and at once after a revocation, and live for CRLLifetime (docs/domain.md §2.1).
@@ -81,44 +82,38 @@ func NewCRL(issuer *smx509.Certificate, number *big.Int, thisUpdate, nextUpdate 
 			return CRLDraft{}, fmt.Errorf("%w: serial number %x stands twice", ErrCRL, lines[i].Serial)
 		}
 	}
-	var b cryptobyte.Builder
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+	tbs, err := asn.Build(func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(1)
-		addAlgorithm(b, OIDSM2WithSM3)
+		algorithm(OIDSM2WithSM3)(b)
 		b.AddBytes(issuer.RawSubject)
 		addTime(b, thisUpdate)
 		addTime(b, nextUpdate)
 		if len(lines) > 0 {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) {
 				for _, r := range lines {
-					addRevocation(b, r)
+					b.AddASN1(asn.Sequence, r.add)
 				}
 			})
 		}
-		b.AddASN1(cbasn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				addAuthorityKeyID(b, issuer.SubjectKeyId)
-				addExtension(b, oidCRLNumber, false, func(b *cryptobyte.Builder) { b.AddASN1BigInt(number) })
-			})
-		})
-	})
-	tbs, err := b.Bytes()
+		asn.Nest(func(b *cryptobyte.Builder) {
+			addAuthorityKeyID(b, issuer.SubjectKeyId)
+			addExtension(b, oidCRLNumber, false, func(b *cryptobyte.Builder) { b.AddASN1BigInt(number) })
+		}, asn.Explicit(0), asn.Sequence)(b)
+	}, asn.Sequence)
 	if err != nil {
 		return CRLDraft{}, fmt.Errorf("%w: %w", ErrCRL, err)
 	}
 	return CRLDraft{tbs: tbs, issuer: issuer}, nil
 }
 
-func addRevocation(b *cryptobyte.Builder, r Revocation) {
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1BigInt(r.Serial)
-		addTime(b, r.At)
-		if r.Reason != Unspecified { // RFC 5280 §5.3.1: left out rather than written as 0
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				addExtension(b, oidReasonCode, false, func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(r.Reason)) })
-			})
-		}
-	})
+func (r Revocation) add(b *cryptobyte.Builder) {
+	b.AddASN1BigInt(r.Serial)
+	addTime(b, r.At)
+	if r.Reason != Unspecified { // RFC 5280 §5.3.1: left out rather than written as 0
+		b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) {
+			addExtension(b, oidReasonCode, false, func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(r.Reason)) })
+		})
+	}
 }
 
 // ToBeSigned returns the TBSCertList; nil for the zero value.

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tianweitong/pki/asn"
 )
 
 // ErrRequest says that a certificate request is malformed or asks for something else than was agreed.
@@ -45,31 +47,22 @@ func (r RequestInfo) Marshal(arc Arc) ([]byte, error) {
 			return nil, err
 		}
 	}
-	set := []attributeText{
-		{oidChallengePassword, cbasn1.PrintableString, []byte(r.EnrolmentID)},
-		{arc.EnrolmentKey(), cbasn1.OCTET_STRING, r.EnrolmentKey},
-	}
+	var set asn.AttributeSet
+	set.Add(oidChallengePassword, asn.Nest(asn.Raw(r.EnrolmentID), cbasn1.PrintableString))
+	set.Add(arc.EnrolmentKey(), asn.Nest(asn.Raw(r.EnrolmentKey), cbasn1.OCTET_STRING))
 	if pe != nil {
-		set = append(set, attributeText{arc.EncryptionKey(), cbasn1.OCTET_STRING, pe})
+		set.Add(arc.EncryptionKey(), asn.Nest(asn.Raw(pe), cbasn1.OCTET_STRING))
 	}
-	var encoded [][]byte
-	for _, a := range set {
-		der, err := marshalAttribute(a.oid, func(b *cryptobyte.Builder) {
-			b.AddASN1(a.tag, func(b *cryptobyte.Builder) { b.AddBytes(a.value) })
-		})
-		if err != nil {
-			return nil, err
-		}
-		encoded = append(encoded, der)
+	attributes, err := set.Marshal(asn.Explicit(0))
+	if err != nil {
+		return nil, err
 	}
-	var b cryptobyte.Builder
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+	return asn.Build(func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(0)
 		b.AddBytes(subject)
 		addSPKI(b, point)
-		b.AddASN1(cbasn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { addSorted(b, encoded) })
-	})
-	return b.Bytes()
+		b.AddBytes(attributes)
+	}, asn.Sequence)
 }
 
 // ParseRequestInfo reads the bytes that Marshal wrote, and nothing else; the phone does it before it shows and signs
@@ -123,7 +116,7 @@ type Request struct {
 // ParseRequest reads a PKCS #10 request for an SM2 key and verifies its signature. Attributes that this system does not
 // know, or that stand twice, are refused. Errors: ErrRequest, ErrSignature.
 func ParseRequest(arc Arc, der []byte) (*Request, error) {
-	if err := CheckDER(der); err != nil {
+	if err := asn.Check(der); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	tbs, signature, err := unsign(der)
@@ -172,8 +165,8 @@ func parseRequestInfo(arc Arc, tbs []byte) (*Request, error) {
 	s := cryptobyte.String(tbs)
 	var seq, subject, attrs cryptobyte.String
 	var version int
-	if !s.ReadASN1(&seq, cbasn1.SEQUENCE) || !s.Empty() || !seq.ReadASN1Integer(&version) || version != 0 ||
-		!seq.ReadASN1Element(&subject, cbasn1.SEQUENCE) {
+	if !s.ReadASN1(&seq, asn.Sequence) || !s.Empty() || !seq.ReadASN1Integer(&version) || version != 0 ||
+		!seq.ReadASN1Element(&subject, asn.Sequence) {
 		return bad("not a CertificationRequestInfo")
 	}
 	q.RawSubject = subject
@@ -186,34 +179,34 @@ func parseRequestInfo(arc Arc, tbs []byte) (*Request, error) {
 	if q.PublicKey, err = readSPKI(&seq); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
-	if !seq.ReadASN1(&attrs, cbasn1.Tag(0).Constructed().ContextSpecific()) || !seq.Empty() {
+	if !seq.ReadASN1(&attrs, asn.Explicit(0)) || !seq.Empty() {
 		return bad("attributes")
 	}
-	list, err := readAttributes(attrs)
+	list, err := asn.ReadAttributes(attrs)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	for _, a := range list {
 		switch {
-		case a.oid.Equal(oidChallengePassword):
-			if !a.value.ReadASN1(&subject, cbasn1.PrintableString) || !a.value.Empty() || len(subject) == 0 || len(subject) > maxAttribute {
+		case a.OID.Equal(oidChallengePassword):
+			if !a.Value.ReadASN1(&subject, cbasn1.PrintableString) || !a.Value.Empty() || len(subject) == 0 || len(subject) > maxAttribute {
 				return bad("challenge")
 			}
 			q.EnrolmentID = string(subject)
-		case a.oid.Equal(arc.EnrolmentKey()):
-			if !a.value.ReadASN1Bytes(&q.EnrolmentKey, cbasn1.OCTET_STRING) || !a.value.Empty() || len(q.EnrolmentKey) != 32 {
+		case a.OID.Equal(arc.EnrolmentKey()):
+			if !a.Value.ReadASN1Bytes(&q.EnrolmentKey, cbasn1.OCTET_STRING) || !a.Value.Empty() || len(q.EnrolmentKey) != 32 {
 				return bad("enrolment key")
 			}
-		case a.oid.Equal(arc.EncryptionKey()):
+		case a.OID.Equal(arc.EncryptionKey()):
 			var point []byte
-			if !a.value.ReadASN1Bytes(&point, cbasn1.OCTET_STRING) || !a.value.Empty() {
+			if !a.Value.ReadASN1Bytes(&point, cbasn1.OCTET_STRING) || !a.Value.Empty() {
 				return bad("encryption key")
 			}
 			if q.EncryptionKey, err = ParsePoint(point); err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 			}
 		default:
-			return bad(fmt.Sprintf("unknown attribute %v", a.oid))
+			return bad(fmt.Sprintf("unknown attribute %v", a.OID))
 		}
 	}
 	return q, nil

@@ -12,6 +12,8 @@ import (
 	"github.com/emmansun/gmsm/smx509"
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tianweitong/pki/asn"
 )
 
 // Issuer is what an authority gives to the certificates that it issues.
@@ -104,24 +106,20 @@ func NewDraft(iss Issuer, t Template) (Draft, error) {
 	if (iss.Certificate == nil) != (t.Role == Root) {
 		return Draft{}, fmt.Errorf("pki: a root signs itself and nothing else does: %s", p.Name)
 	}
-	var b cryptobyte.Builder
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1(cbasn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { b.AddASN1Int64(2) })
+	tbs, err := asn.Build(func(b *cryptobyte.Builder) {
+		b.AddASN1(asn.Explicit(0), asn.Integer(2))
 		b.AddASN1BigInt(t.Serial)
-		addAlgorithm(b, OIDSM2WithSM3)
+		algorithm(OIDSM2WithSM3)(b)
 		b.AddBytes(issuer)
-		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { addTime(b, t.NotBefore); addTime(b, t.NotAfter) })
+		b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) { addTime(b, t.NotBefore); addTime(b, t.NotAfter) })
 		b.AddBytes(subject)
 		addSPKI(b, point)
-		b.AddASN1(cbasn1.Tag(3).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				addKeyExtensions(b, p, KeyID(point), authorityKey)
-				addSourceExtensions(b, p, iss)
-				addHolderExtensions(b, iss.Arc, t)
-			})
-		})
-	})
-	tbs, err := b.Bytes()
+		asn.Nest(func(b *cryptobyte.Builder) {
+			addKeyExtensions(b, p, KeyID(point), authorityKey)
+			addSourceExtensions(b, p, iss)
+			addHolderExtensions(b, iss.Arc, t)
+		}, asn.Explicit(3), asn.Sequence)(b)
+	}, asn.Sequence)
 	if err != nil {
 		return Draft{}, fmt.Errorf("pki: certificate: %w", err)
 	}
@@ -131,42 +129,34 @@ func NewDraft(iss Issuer, t Template) (Draft, error) {
 // addKeyExtensions writes what the key is and what it may do.
 func addKeyExtensions(b *cryptobyte.Builder, p Profile, subjectKey, authorityKey []byte) {
 	if p.CA {
-		addExtension(b, OIDBasicConstraints, true, func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddASN1Boolean(true)
-				if p.PathLen >= 0 {
-					b.AddASN1Int64(int64(p.PathLen))
-				}
-			})
-		})
+		addExtension(b, OIDBasicConstraints, true, asn.Nest(func(b *cryptobyte.Builder) {
+			b.AddASN1Boolean(true)
+			if p.PathLen >= 0 {
+				b.AddASN1Int64(int64(p.PathLen))
+			}
+		}, asn.Sequence))
 	}
 	addExtension(b, OIDKeyUsage, true, func(b *cryptobyte.Builder) { addKeyUsage(b, p.KeyUsage) })
 	if len(p.ExtKeyUsage) > 0 {
-		addExtension(b, OIDExtKeyUsage, p.CriticalUsage, func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				for _, u := range p.ExtKeyUsage {
-					switch u {
-					case smx509.ExtKeyUsageTimeStamping:
-						b.AddASN1ObjectIdentifier(oidEKUTimeStamping)
-					case smx509.ExtKeyUsageOCSPSigning:
-						b.AddASN1ObjectIdentifier(oidEKUOCSPSigning)
-					default:
-						b.SetError(errors.New("an extended key usage without a number"))
-					}
+		addExtension(b, OIDExtKeyUsage, p.CriticalUsage, asn.Nest(func(b *cryptobyte.Builder) {
+			for _, u := range p.ExtKeyUsage {
+				switch u {
+				case smx509.ExtKeyUsageTimeStamping:
+					b.AddASN1ObjectIdentifier(oidEKUTimeStamping)
+				case smx509.ExtKeyUsageOCSPSigning:
+					b.AddASN1ObjectIdentifier(oidEKUOCSPSigning)
+				default:
+					b.SetError(errors.New("an extended key usage without a number"))
 				}
-			})
-		})
+			}
+		}, asn.Sequence))
 	}
-	addExtension(b, OIDSubjectKeyID, false, func(b *cryptobyte.Builder) { b.AddASN1OctetString(subjectKey) })
+	addExtension(b, OIDSubjectKeyID, false, asn.Nest(asn.Raw(subjectKey), cbasn1.OCTET_STRING))
 	addAuthorityKeyID(b, authorityKey)
 }
 
 func addAuthorityKeyID(b *cryptobyte.Builder, keyID []byte) {
-	addExtension(b, OIDAuthorityKeyID, false, func(b *cryptobyte.Builder) {
-		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.Tag(0).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(keyID) })
-		})
-	})
+	addExtension(b, OIDAuthorityKeyID, false, asn.Nest(asn.Raw(keyID), asn.Sequence, asn.Implicit(0)))
 }
 
 // addKeyUsage writes the named-bit list: bit 0 is the first bit of the string, trailing zeros are cut (X.690 §11.2.2).
@@ -179,86 +169,66 @@ func addKeyUsage(b *cryptobyte.Builder, usage smx509.KeyUsage) {
 			unused = byte(7 - i)
 		}
 	}
-	b.AddASN1(cbasn1.BIT_STRING, func(b *cryptobyte.Builder) { b.AddBytes([]byte{unused, octet}) })
+	b.AddASN1(cbasn1.BIT_STRING, asn.Raw([]byte{unused, octet}))
 }
 
 // addSourceExtensions writes where the certificate's status and its issuer are found, and under which policy it stands.
 func addSourceExtensions(b *cryptobyte.Builder, p Profile, iss Issuer) {
-	uri := func(b *cryptobyte.Builder, url string) {
-		b.AddASN1(cbasn1.Tag(6).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes([]byte(url)) })
-	}
-	if p.CRL != Absent {
-		addExtension(b, OIDCRLPoints, false, func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					b.AddASN1(cbasn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { // distributionPoint
-						b.AddASN1(cbasn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { uri(b, iss.CRLURL) })
-					})
-				})
-			})
-		})
+	uri := asn.Implicit(6)
+	if p.CRL != Absent { // CRLDistributionPoints, DistributionPoint, distributionPoint, fullName
+		addExtension(b, OIDCRLPoints, false, asn.Nest(asn.Raw(iss.CRLURL), asn.Sequence, asn.Sequence, asn.Explicit(0), asn.Explicit(0), uri))
 	}
 	ocsp := p.OCSP != Absent && iss.OCSPURL != ""
 	issuers := p.CAIssuers != Absent && iss.CertURL != ""
 	if ocsp || issuers {
-		addExtension(b, OIDAuthorityInfoAccess, false, func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				if ocsp {
-					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidOCSP); uri(b, iss.OCSPURL) })
-				}
-				if issuers {
-					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidCAIssuers); uri(b, iss.CertURL) })
-				}
-			})
-		})
+		addExtension(b, OIDAuthorityInfoAccess, false, asn.Nest(func(b *cryptobyte.Builder) {
+			if ocsp {
+				b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) { asn.Object(oidOCSP)(b); b.AddASN1(uri, asn.Raw(iss.OCSPURL)) })
+			}
+			if issuers {
+				b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) { asn.Object(oidCAIssuers)(b); b.AddASN1(uri, asn.Raw(iss.CertURL)) })
+			}
+		}, asn.Sequence))
 	}
 	if p.Policy == Required || p.Policy == Optional && iss.Sandbox {
-		addExtension(b, OIDPolicies, false, func(b *cryptobyte.Builder) { addPolicy(b, iss) })
+		addExtension(b, OIDPolicies, false, asn.Nest(func(b *cryptobyte.Builder) { addPolicies(b, p, iss) }, asn.Sequence))
 	}
 	if p.NoCheck != Absent {
 		addExtension(b, OIDOCSPNoCheck, false, func(b *cryptobyte.Builder) { b.AddASN1NULL() })
 	}
 }
 
-func addPolicy(b *cryptobyte.Builder, iss Issuer) {
+// addPolicies writes the policy with its practice statement and, in end-entity certificates, the policy of the role. An
+// authority does not carry the latter: it would restrict what it may issue (RFC 5280 §6.1).
+func addPolicies(b *cryptobyte.Builder, p Profile, iss Issuer) {
 	policy := iss.Arc.Policy()
 	if iss.Sandbox {
 		policy = iss.Arc.SandboxPolicy()
 	}
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			b.AddASN1ObjectIdentifier(policy)
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					b.AddASN1ObjectIdentifier(OIDCPS)
-					b.AddASN1(cbasn1.IA5String, func(b *cryptobyte.Builder) { b.AddBytes([]byte(iss.CPSURL)) })
-				})
-			})
-		})
+	b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(policy)
+		asn.Nest(func(b *cryptobyte.Builder) {
+			b.AddASN1ObjectIdentifier(OIDCPS)
+			b.AddASN1(cbasn1.IA5String, asn.Raw(iss.CPSURL))
+		}, asn.Sequence, asn.Sequence)(b)
 	})
+	if !p.CA {
+		b.AddASN1(asn.Sequence, asn.Object(iss.Arc.RolePolicy(p.Role)))
+	}
 }
 
 // addHolderExtensions writes who holds the key; what the template leaves empty is left out.
 func addHolderExtensions(b *cryptobyte.Builder, arc Arc, t Template) {
 	if t.Host != "" {
-		addExtension(b, OIDSubjectAltName, false, func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddASN1(cbasn1.Tag(2).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes([]byte(t.Host)) })
-			})
-		})
-	}
-	text := func(tag cbasn1.Tag, s string) cryptobyte.BuilderContinuation {
-		return func(b *cryptobyte.Builder) {
-			b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(s)) })
-		}
+		addExtension(b, OIDSubjectAltName, false, asn.Nest(asn.Raw(t.Host), asn.Sequence, asn.Implicit(2)))
 	}
 	if t.IDNumber.value != "" {
-		addExtension(b, OIDIDNumber, false, text(cbasn1.PrintableString, t.IDNumber.value))
+		addExtension(b, OIDIDNumber, false, asn.Nest(asn.Raw(t.IDNumber.value), cbasn1.PrintableString))
 	}
 	if t.USCC != "" {
-		addExtension(b, OIDUSCC, false, text(cbasn1.PrintableString, t.USCC))
+		addExtension(b, OIDUSCC, false, asn.Nest(asn.Raw(t.USCC), cbasn1.PrintableString))
 	}
 	if t.MemberName != "" {
-		addExtension(b, arc.MemberName(), false, text(cbasn1.UTF8String, t.MemberName))
+		addExtension(b, arc.MemberName(), false, asn.Nest(asn.Raw(t.MemberName), cbasn1.UTF8String))
 	}
 }

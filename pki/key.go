@@ -11,7 +11,8 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
 	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tianweitong/pki/asn"
 )
 
 // ErrSignature says that a signature does not verify under the key that should have made it.
@@ -73,8 +74,8 @@ func NewSerial(random io.Reader) (*big.Int, error) {
 }
 
 func addSPKI(b *cryptobyte.Builder, point []byte) {
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+	b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) {
+		b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) {
 			b.AddASN1ObjectIdentifier(oidECPublicKey)
 			b.AddASN1ObjectIdentifier(OIDSM2Curve)
 		})
@@ -96,7 +97,7 @@ func readSPKI(s *cryptobyte.String) (*ecdsa.PublicKey, error) {
 	var seq, alg cryptobyte.String
 	var key, curve asn1.ObjectIdentifier
 	var point asn1.BitString
-	if !s.ReadASN1(&seq, cbasn1.SEQUENCE) || !seq.ReadASN1(&alg, cbasn1.SEQUENCE) ||
+	if !s.ReadASN1(&seq, asn.Sequence) || !seq.ReadASN1(&alg, asn.Sequence) ||
 		!alg.ReadASN1ObjectIdentifier(&key) || !alg.ReadASN1ObjectIdentifier(&curve) || !alg.Empty() ||
 		!seq.ReadASN1BitString(&point) || !seq.Empty() || point.BitLength%8 != 0 {
 		return nil, errors.New("pki: bad public key")

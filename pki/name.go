@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tianweitong/pki/asn"
 )
 
 // Name is a distinguished name as this system writes it: one attribute a line, in the order of the fields, those that
@@ -60,22 +62,18 @@ func (n Name) Marshal() ([]byte, error) {
 			return nil, fmt.Errorf("pki: name: attribute %v is not printable ASCII", a.oid)
 		}
 	}
-	var b cryptobyte.Builder
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+	return asn.Build(func(b *cryptobyte.Builder) {
 		for _, a := range n.attributes() {
-			b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) {
-				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					tag := cbasn1.UTF8String
-					if a.printable {
-						tag = cbasn1.PrintableString
-					}
-					b.AddASN1ObjectIdentifier(a.oid)
-					b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(a.value)) })
-				})
-			})
+			asn.Nest(func(b *cryptobyte.Builder) {
+				tag := cbasn1.UTF8String
+				if a.printable {
+					tag = cbasn1.PrintableString
+				}
+				b.AddASN1ObjectIdentifier(a.oid)
+				b.AddASN1(tag, asn.Raw(a.value))
+			}, asn.SetOf, asn.Sequence)(b)
 		}
-	})
-	return b.Bytes()
+	}, asn.Sequence)
 }
 
 // ParseName reads a name that Marshal wrote, and nothing else: another attribute, order, string type or a repeated
@@ -88,14 +86,14 @@ func ParseName(der []byte) (Name, error) {
 	}
 	s := cryptobyte.String(der)
 	var rdns cryptobyte.String
-	if !s.ReadASN1(&rdns, cbasn1.SEQUENCE) || !s.Empty() {
+	if !s.ReadASN1(&rdns, asn.Sequence) || !s.Empty() {
 		return Name{}, errors.New("pki: name: not a sequence")
 	}
 	for !rdns.Empty() {
 		var set, seq, value cryptobyte.String
 		var oid asn1.ObjectIdentifier
 		var tag cbasn1.Tag
-		if !rdns.ReadASN1(&set, cbasn1.SET) || !set.ReadASN1(&seq, cbasn1.SEQUENCE) || !set.Empty() ||
+		if !rdns.ReadASN1(&set, asn.SetOf) || !set.ReadASN1(&seq, asn.Sequence) || !set.Empty() ||
 			!seq.ReadASN1ObjectIdentifier(&oid) || !seq.ReadAnyASN1(&value, &tag) || !seq.Empty() {
 			return Name{}, errors.New("pki: name: bad attribute")
 		}

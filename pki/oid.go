@@ -133,6 +133,11 @@ func (a Arc) EncryptionKey() asn1.ObjectIdentifier { return a.oid(3, 2) }
 // (docs/split-keys.md §2.9).
 func (a Arc) Document() asn1.ObjectIdentifier { return a.oid(4, 1) }
 
+// RolePolicy is the second policy of every end-entity certificate: it says which role the certificate was issued for,
+// so that a platform's certificate cannot pass as the service's although their key usages are the same. The role's
+// number is its last component.
+func (a Arc) RolePolicy(r Role) asn1.ObjectIdentifier { return a.oid(5, int(r)) }
+
 func (a Arc) oid(leaf ...int) asn1.ObjectIdentifier {
 	prefix := a.prefix
 	if prefix == nil {

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"time"
@@ -11,7 +12,7 @@ import (
 // Role says what a certificate is for; each role has one profile (docs/domain.md §2.5).
 type Role uint8
 
-// The roles. The zero value is no role.
+// The roles. The zero value is no role. The numbers stand in certificates (Arc.RolePolicy): never renumber.
 const (
 	Root                 Role = iota + 1 // 根CA
 	IssuingCA                            // one per institution
@@ -149,6 +150,20 @@ func (p Profile) CheckValidity(notBefore, notAfter time.Time, replacement bool) 
 		return fmt.Errorf("ends at %s, less than %d year(s) after its start", notAfter.UTC().Format(time.RFC3339), p.MinYears)
 	}
 	return nil
+}
+
+// RoleOf returns the role that a certificate was issued for under arc, and whether it names one.
+func RoleOf(arc Arc, cert *smx509.Certificate) (Role, bool) {
+	for _, r := range Roles() {
+		p, _ := r.Profile()
+		switch {
+		case p.CA != (cert.BasicConstraintsValid && cert.IsCA):
+		case p.CA && (r == Root) == bytes.Equal(cert.RawIssuer, cert.RawSubject),
+			!p.CA && slices.ContainsFunc(cert.PolicyIdentifiers, arc.RolePolicy(r).Equal):
+			return r, true
+		}
+	}
+	return 0, false
 }
 
 // IsSandbox reports whether a certificate bears the mark of a sandbox: O=沙箱 TEST ONLY in its subject or issuer, the

@@ -18,6 +18,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"tianweitong/pki"
+	"tianweitong/pki/asn"
 )
 
 var (
@@ -163,7 +164,7 @@ func judge(der []byte, d pki.Draft) (*subject, error) {
 			return nil, fmt.Errorf("lint: the issuer's certificate: %w", err)
 		}
 	}
-	if err := pki.CheckDER(der); err != nil {
+	if err := asn.Check(der); err != nil {
 		return nil, &Error{[]Finding{{"encoding", err.Error()}}}
 	}
 	if s.cert, err = smx509.ParseCertificate(der); err != nil {

@@ -216,6 +216,16 @@ func TestEveryRuleIsBrokenAlone(t *testing.T) {
 		{"policy", "no CPS", pki.PersonSigning, func(x *tbs) {
 			x.find(t, pki.OIDPolicies).Value = der(t, []struct{ ID asn1.ObjectIdentifier }{{pki.Arc{}.SandboxPolicy()}})
 		}},
+		{"policy", "of another role", pki.Service, func(x *tbs) {
+			e := x.find(t, pki.OIDPolicies)
+			e.Value = bytes.Replace(e.Value, der(t, pki.Arc{}.RolePolicy(pki.Service)), der(t, pki.Arc{}.RolePolicy(pki.SealMaker)), 1)
+		}},
+		{"policy", "a role in an authority's", pki.IssuingCA, func(x *tbs) {
+			e := x.find(t, pki.OIDPolicies)
+			more := der(t, []struct{ ID asn1.ObjectIdentifier }{{pki.Arc{}.RolePolicy(pki.IssuingCA)}})[2:]
+			e.Value = append(e.Value, more...)
+			e.Value[1] += byte(len(more))
+		}},
 		{"host", "an address that is no name", pki.PlatformSigning, func(x *tbs) {
 			e := x.find(t, pki.OIDSubjectAltName)
 			e.Value = bytes.Replace(e.Value, []byte("bid.example"), []byte("bid_example"), 1)

@@ -15,6 +15,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"tianweitong/pki"
+	"tianweitong/pki/asn"
 )
 
 // subject is the certificate under judgement.
@@ -290,7 +291,7 @@ func required(yes bool) pki.Presence {
 // extensionEncoding: DER inside the octet strings too.
 func extensionEncoding(s *subject) error {
 	for _, e := range s.fields.extensions {
-		if err := pki.CheckDER(e.value); err != nil {
+		if err := asn.Check(e.value); err != nil {
 			return fmt.Errorf("%v: %w", e.oid, err)
 		}
 	}
@@ -404,7 +405,7 @@ func checkURL(u string) error {
 	return nil
 }
 
-// policy: one policy, with the address of the practice statement.
+// policy: the operator's policy with the address of its practice statement, then in end-entity certificates the role's.
 func policy(s *subject) error {
 	e, there := s.extension(pki.OIDPolicies)
 	if !there {
@@ -412,15 +413,23 @@ func policy(s *subject) error {
 	}
 	in := cryptobyte.String(e.value)
 	var list, info, qualifiers, qualifier, cps cryptobyte.String
-	var id, kind asn1.ObjectIdentifier
-	if !in.ReadASN1(&list, cbasn1.SEQUENCE) || !in.Empty() || !list.ReadASN1(&info, cbasn1.SEQUENCE) || !list.Empty() ||
+	var id, kind, role asn1.ObjectIdentifier
+	if !in.ReadASN1(&list, cbasn1.SEQUENCE) || !in.Empty() || !list.ReadASN1(&info, cbasn1.SEQUENCE) ||
 		!info.ReadASN1ObjectIdentifier(&id) || !info.ReadASN1(&qualifiers, cbasn1.SEQUENCE) || !info.Empty() ||
 		!qualifiers.ReadASN1(&qualifier, cbasn1.SEQUENCE) || !qualifiers.Empty() ||
 		!qualifier.ReadASN1ObjectIdentifier(&kind) || !kind.Equal(pki.OIDCPS) ||
 		!qualifier.ReadASN1(&cps, cbasn1.IA5String) || !qualifier.Empty() {
-		return errors.New("want one policy with one CPS address")
+		return errors.New("want the operator's policy with one CPS address")
 	}
-	if arc := s.draft.Issuer.Arc; !id.Equal(arc.Policy()) && !id.Equal(arc.SandboxPolicy()) {
+	arc := s.draft.Issuer.Arc
+	if !s.profile.CA && (!list.ReadASN1(&info, cbasn1.SEQUENCE) || !info.ReadASN1ObjectIdentifier(&role) || !info.Empty() ||
+		!role.Equal(arc.RolePolicy(s.profile.Role))) {
+		return errors.New("want the policy of the role")
+	}
+	if !list.Empty() {
+		return errors.New("one policy too many")
+	}
+	if !id.Equal(arc.Policy()) && !id.Equal(arc.SandboxPolicy()) {
 		return fmt.Errorf("%v is not a policy of the operator", id)
 	}
 	return sameURLs([]string{string(cps)}, []string{s.draft.Issuer.CPSURL})
