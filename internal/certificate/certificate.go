@@ -144,10 +144,14 @@ type Filter struct {
 	Platforms []string
 }
 
-// Page is a keyset page: up to Limit records after the record After, newest first.
+// PageSize is the most records in one page.
+const PageSize = 20
+
+// Page is a part of a list, newest first.
 type Page struct {
-	After string
-	Limit int
+	Certificates []Certificate
+	// Next continues the list; empty at its end.
+	Next string
 }
 
 // Store keeps records and leaves. Get-like calls answer work.ErrNotFound.
@@ -156,9 +160,9 @@ type Store interface {
 	Get(ctx context.Context, tx work.Tx, id string) (Certificate, error)
 	// OfLine finds the record that an order line paid for.
 	OfLine(ctx context.Context, tx work.Tx, line string) (Certificate, error)
-	// List gives a person's own records, newest first. It filters by the states
-	// as Certificate.At derives them.
-	List(ctx context.Context, tx work.Tx, h Holder, f Filter, now time.Time, activeDevice string, p Page) ([]Certificate, error)
+	// List gives up to n of a holder's records, newest first, those before an id
+	// if one is given. It filters by the states as Certificate.At derives them.
+	List(ctx context.Context, tx work.Tx, h Holder, f Filter, now time.Time, activeDevice, before string, n int) ([]Certificate, error)
 	// Update writes a record back if its Version is still the stored one, and
 	// raises it; else work.ErrConflict.
 	Update(ctx context.Context, tx work.Tx, c Certificate) error

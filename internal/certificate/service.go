@@ -103,7 +103,7 @@ const maxHeld = 500
 // first, cancelled ones left out: what the scan gate decides on (docs/domain.md
 // §3.9).
 func (s *Service) Held(ctx context.Context, tx work.Tx, account string) ([]Certificate, error) {
-	all, err := s.list(ctx, tx, account, Filter{}, Page{Limit: maxHeld})
+	all, err := s.list(ctx, tx, account, Filter{}, "", maxHeld)
 	if err != nil {
 		return nil, err
 	}
@@ -119,17 +119,21 @@ func (s *Service) Held(ctx context.Context, tx work.Tx, account string) ([]Certi
 // Usable gives a person's own certificates that can sign now: 有效, in their
 // validity, not frozen, keys on the active device. Newest first.
 func (s *Service) Usable(ctx context.Context, tx work.Tx, account string) ([]Certificate, error) {
-	return s.list(ctx, tx, account, Filter{State: Valid}, Page{Limit: maxHeld})
+	return s.list(ctx, tx, account, Filter{State: Valid}, "", maxHeld)
 }
 
-// List gives a page of a person's own records, newest first (M§2.7.1).
-func (s *Service) List(ctx context.Context, account string, f Filter, p Page) ([]Certificate, error) {
-	var out []Certificate
-	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
-		out, err = s.list(ctx, tx, account, f, p)
+// List gives a page of a person's own records (M§2.7.1); cursor is empty or the
+// Next of the page before.
+func (s *Service) List(ctx context.Context, account string, f Filter, cursor string) (p Page, err error) {
+	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+		p.Certificates, err = s.list(ctx, tx, account, f, cursor, PageSize+1)
 		return err
 	})
-	return out, err
+	if len(p.Certificates) > PageSize {
+		p.Certificates = p.Certificates[:PageSize]
+		p.Next = p.Certificates[PageSize-1].ID
+	}
+	return p, err
 }
 
 // Installable checks that the holder may install the record now: 待下载.
@@ -357,13 +361,13 @@ func (s *Service) derive(ctx context.Context, tx work.Tx, c Certificate) (Certif
 	return c, err
 }
 
-func (s *Service) list(ctx context.Context, tx work.Tx, account string, f Filter, p Page) ([]Certificate, error) {
+func (s *Service) list(ctx context.Context, tx work.Tx, account string, f Filter, before string, n int) ([]Certificate, error) {
 	device, err := s.Devices.ActiveDevice(ctx, tx, account)
 	if err != nil {
 		return nil, err
 	}
 	now := s.Clock.Now()
-	all, err := s.Store.List(ctx, tx, Holder{Kind: Person, Account: account}, f, now, device, p)
+	all, err := s.Store.List(ctx, tx, Holder{Kind: Person, Account: account}, f, now, device, before, n)
 	for i, c := range all {
 		all[i].State = c.At(now, device)
 	}

@@ -37,14 +37,14 @@ func (certificates) OfLine(ctx context.Context, tx work.Tx, line string) (certif
 	return certificateOf(r), failure(err)
 }
 
-func (certificates) List(ctx context.Context, tx work.Tx, h certificate.Holder, f certificate.Filter, now time.Time, activeDevice string, p certificate.Page) ([]certificate.Certificate, error) {
+func (certificates) List(ctx context.Context, tx work.Tx, h certificate.Holder, f certificate.Filter, now time.Time, activeDevice, before string, n int) ([]certificate.Certificate, error) {
 	platforms := ""
 	if f.Platforms != nil {
 		platforms = "," + strings.Join(f.Platforms, ",") + ","
 	}
 	rows, err := queries(tx).ListCertificates(ctx, db.ListCertificatesParams{
-		HolderKind: string(h.Kind), AccountID: h.Account, EnterpriseID: h.Enterprise, After: p.After, State: string(f.State),
-		Now: ms(now), Device: activeDevice, Platforms: platforms, MaxCertificates: int32(p.Limit),
+		HolderKind: string(h.Kind), AccountID: h.Account, EnterpriseID: h.Enterprise, Before: before, State: string(f.State),
+		Now: ms(now), Device: activeDevice, Platforms: platforms, MaxCertificates: int32(n),
 	})
 	out := make([]certificate.Certificate, len(rows))
 	for i, r := range rows {

@@ -118,10 +118,10 @@ func TestCertificateListFiltersAsTheRuleDerivesStates(t *testing.T) {
 		})
 		slices.SortFunc(all, func(a, b certificate.Certificate) int { return strings.Compare(b.ID, a.ID) })
 
-		list := func(f certificate.Filter, p certificate.Page) (out []certificate.Certificate) {
+		list := func(f certificate.Filter, before string, n int) (out []certificate.Certificate) {
 			t.Helper()
 			mustDo(t, st, func(ctx context.Context, tx work.Tx) (err error) {
-				out, err = s.List(ctx, tx, certificate.Holder{Kind: certificate.Person, Account: "a"}, f, noon, "active", p)
+				out, err = s.List(ctx, tx, certificate.Holder{Kind: certificate.Person, Account: "a"}, f, noon, "active", before, n)
 				return err
 			})
 			return out
@@ -136,13 +136,13 @@ func TestCertificateListFiltersAsTheRuleDerivesStates(t *testing.T) {
 			if len(want) == 0 {
 				t.Fatalf("no sample is %q", state)
 			}
-			if d := cmp.Diff(want, list(certificate.Filter{State: state}, certificate.Page{Limit: 100})); d != "" {
+			if d := cmp.Diff(want, list(certificate.Filter{State: state}, "", 100)); d != "" {
 				t.Errorf("%q: %s", state, d)
 			}
 		}
 		var paged []certificate.Certificate
-		for after := ""; ; after = paged[len(paged)-1].ID {
-			page := list(certificate.Filter{}, certificate.Page{After: after, Limit: 5})
+		for before := ""; ; before = paged[len(paged)-1].ID {
+			page := list(certificate.Filter{}, before, 5)
 			if len(page) == 0 {
 				break
 			}
@@ -180,7 +180,7 @@ func TestCertificateListFindsPlatformsBoughtAndRoamed(t *testing.T) {
 			{[]string{}, nil},
 		} {
 			mustDo(t, st, func(ctx context.Context, tx work.Tx) error {
-				list, err := st.Certificates().List(ctx, tx, certificate.Holder{Kind: certificate.Person, Account: "a"}, certificate.Filter{Platforms: c.platforms}, noon, "", certificate.Page{Limit: 9})
+				list, err := st.Certificates().List(ctx, tx, certificate.Holder{Kind: certificate.Person, Account: "a"}, certificate.Filter{Platforms: c.platforms}, noon, "", "", 9)
 				var got []string
 				for _, c := range list {
 					got = append(got, c.ID)

@@ -209,7 +209,7 @@ type ListCertificatesParams struct {
 	HolderKind      string
 	AccountID       string
 	EnterpriseID    string
-	After           string
+	Before          string
 	State           string
 	Now             int64
 	Device          string
@@ -223,7 +223,7 @@ func (q *Queries) ListCertificates(ctx context.Context, arg ListCertificatesPara
 		arg.HolderKind,
 		arg.AccountID,
 		arg.EnterpriseID,
-		arg.After,
+		arg.Before,
 		arg.State,
 		arg.Now,
 		arg.Device,

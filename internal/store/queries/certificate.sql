@@ -20,7 +20,7 @@ WHERE id = @id AND version = @version;
 -- name: ListCertificates :many
 SELECT * FROM certificates c
 WHERE c.holder_kind = @holder_kind AND c.account_id = @account_id AND c.enterprise_id = @enterprise_id
-  AND (CAST(@after AS TEXT) = '' OR c.id < CAST(@after AS TEXT))
+  AND (CAST(@before AS TEXT) = '' OR c.id < CAST(@before AS TEXT))
   AND (CAST(@state AS TEXT) = '' OR CAST(@state AS TEXT) = CASE
         WHEN c.state NOT IN ('valid', 'frozen') THEN c.state
         WHEN c.not_after < CAST(@now AS BIGINT) THEN 'expired'
