@@ -83,6 +83,40 @@ type AuditEntry struct {
 	Hash       []byte
 }
 
+type CaAuthority struct {
+	Name      string
+	Serial    string
+	Role      int64
+	Issuer    string
+	Tbs       []byte
+	Der       []byte
+	CreatedAt int64
+}
+
+type CaCertificate struct {
+	Ref         string
+	Institution string
+	Serial      string
+	Role        int64
+	Replacement bool
+	PublicKey   []byte
+	Tbs         []byte
+	Der         []byte
+	NotAfter    int64
+	PreparedAt  int64
+	IssuedAt    int64
+	RevokedAt   int64
+	Reason      int64
+}
+
+type CaList struct {
+	Institution string
+	Number      int64
+	Der         []byte
+	ThisUpdate  int64
+	NextUpdate  int64
+}
+
 type Certificate struct {
 	ID           string
 	HolderKind   string
@@ -333,6 +367,40 @@ type PinSetup struct {
 	Version   int64
 }
 
+type RealnameAttempt struct {
+	Account string
+	Purpose string
+	Day     int64
+	N       int64
+}
+
+type RealnameCheck struct {
+	ID        string
+	Account   string
+	Purpose   string
+	Subject   string
+	State     string
+	Name      []byte
+	IDNumber  []byte
+	Phone     []byte
+	Calls     int64
+	Ref       string
+	Failed    int64
+	Reason    string
+	StartedAt int64
+	Version   int64
+}
+
+type RealnamePerson struct {
+	Account    string
+	Holder     string
+	Name       []byte
+	IDType     string
+	IDNumber   []byte
+	IDHash     []byte
+	VerifiedAt int64
+}
+
 type Recovery struct {
 	ID          string
 	Account     string
@@ -340,7 +408,7 @@ type Recovery struct {
 	OldDevice   string
 	KnownDevice bool
 	State       string
-	Live        bool
+	Running     bool
 	Face        string
 	Op          string
 	Confirmed   bool
@@ -412,6 +480,47 @@ type Roaming struct {
 	EndAt         int64
 	CreatedAt     int64
 	Version       int64
+}
+
+type ScanMessage struct {
+	TransactionID string
+	Body          []byte
+}
+
+type ScanResult struct {
+	TransactionID string
+	Seq           int64
+	Certificate   string
+	Serial        string
+	Message       []byte
+	Signature     []byte
+	Timestamp     []byte
+	SignedAt      int64
+}
+
+type ScanTransaction struct {
+	ID          string
+	Seq         int64
+	Platform    string
+	Type        string
+	State       string
+	Outcome     string
+	Expected    string
+	AskCode     bool
+	NotifyPath  string
+	Account     string
+	Device      string
+	Certificate string
+	Operation   string
+	CreatedAt   int64
+	ScannedAt   int64
+	EndedAt     int64
+	ExpiresAt   int64
+	HoldUntil   int64
+	Remaining   int64
+	DueAt       int64
+	Private     []byte
+	Version     int64
 }
 
 type UsageRecord struct {
