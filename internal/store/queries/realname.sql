@@ -1,0 +1,45 @@
+-- name: CountRealnameAttempt :one
+INSERT INTO realname_attempts (account, purpose, day, n) VALUES (@account, @purpose, @day, 1)
+ON CONFLICT (account, purpose) DO UPDATE SET
+    n = CASE WHEN realname_attempts.day = excluded.day THEN realname_attempts.n + 1 ELSE 1 END,
+    day = excluded.day
+RETURNING n;
+
+-- name: GiveBackRealnameAttempt :exec
+UPDATE realname_attempts SET n = n - 1 WHERE account = @account AND purpose = @purpose AND day = @day AND n > 0;
+
+-- name: RealnameAttempts :one
+SELECT n FROM realname_attempts WHERE account = @account AND purpose = @purpose AND day = @day;
+
+-- name: InsertRealnameCheck :exec
+INSERT INTO realname_checks (id, account, purpose, subject, state, name, id_number, phone, calls, ref, failed, reason, started_at, version)
+VALUES (@id, @account, @purpose, @subject, @state, @name, @id_number, @phone, @calls, @ref, @failed, @reason, @started_at, @version);
+
+-- name: RealnameCheck :one
+SELECT * FROM realname_checks WHERE id = @id;
+
+-- name: LatestRealnameCheck :one
+SELECT * FROM realname_checks WHERE account = @account AND purpose = @purpose AND subject = @subject ORDER BY id DESC LIMIT 1;
+
+-- name: UpdateRealnameCheck :execrows
+UPDATE realname_checks SET state = @state, name = @name, id_number = @id_number, phone = @phone,
+    calls = @calls, ref = @ref, failed = @failed, reason = @reason, version = version + 1
+WHERE id = @id AND version = @version;
+
+-- name: EndOpenRealnameChecks :exec
+UPDATE realname_checks SET state = @ended, name = @nothing, id_number = @nothing, phone = @nothing, ref = '', version = version + 1
+WHERE account = @account AND purpose = @purpose AND state NOT IN (@passed, @refused, @ended);
+
+-- name: InsertRealnamePerson :execrows
+INSERT INTO realname_persons (account, holder, name, id_type, id_number, id_hash, verified_at)
+VALUES (@account, @holder, @name, @id_type, @id_number, @id_hash, @verified_at)
+ON CONFLICT DO NOTHING;
+
+-- name: RenameRealnamePerson :exec
+UPDATE realname_persons SET name = @name, verified_at = @verified_at WHERE account = @account;
+
+-- name: RealnamePerson :one
+SELECT * FROM realname_persons WHERE account = @account;
+
+-- name: RealnamePersonByDocument :one
+SELECT account FROM realname_persons WHERE id_hash = @id_hash;

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"tianweitong/internal/realname"
+	"tianweitong/internal/store/db"
+	"tianweitong/internal/work"
+)
+
+// Realnames is the real-name checks' store.
+func (st *Store) Realnames() realname.Store { return realnames{st} }
+
+type realnames struct{ *Store }
+
+func (realnames) Attempt(ctx context.Context, tx work.Tx, account string, p realname.Purpose, day int64) (int, error) {
+	n, err := queries(tx).CountRealnameAttempt(ctx, db.CountRealnameAttemptParams{Account: account, Purpose: string(p), Day: day})
+	return int(n), failure(err)
+}
+
+func (realnames) GiveBack(ctx context.Context, tx work.Tx, account string, p realname.Purpose, day int64) error {
+	return failure(queries(tx).GiveBackRealnameAttempt(ctx, db.GiveBackRealnameAttemptParams{Account: account, Purpose: string(p), Day: day}))
+}
+
+func (realnames) Attempts(ctx context.Context, tx work.Tx, account string, p realname.Purpose, day int64) (int, error) {
+	n, err := queries(tx).RealnameAttempts(ctx, db.RealnameAttemptsParams{Account: account, Purpose: string(p), Day: day})
+	if err = failure(err); errors.Is(err, work.ErrNotFound) {
+		return 0, nil
+	}
+	return int(n), err
+}
+
+// subject seals what is checked, each value for its own column.
+func (s realnames) subject(c realname.Check) (name, number, phone []byte, err error) {
+	if name, err = s.seal("realname_checks", "name", c.ID, c.Name); err != nil {
+		return nil, nil, nil, err
+	}
+	if number, err = s.seal("realname_checks", "id_number", c.ID, c.IDNumber); err != nil {
+		return nil, nil, nil, err
+	}
+	phone, err = s.seal("realname_checks", "phone", c.ID, c.Phone)
+	return name, number, phone, err
+}
+
+func (s realnames) Insert(ctx context.Context, tx work.Tx, c realname.Check) error {
+	name, number, phone, err := s.subject(c)
+	if err != nil {
+		return err
+	}
+	return failure(queries(tx).InsertRealnameCheck(ctx, db.InsertRealnameCheckParams{
+		ID: c.ID, Account: c.Account, Purpose: string(c.Purpose), Subject: c.Subject, State: string(c.State),
+		Name: name, IDNumber: number, Phone: phone, Calls: int64(c.Calls), Ref: c.Ref, Failed: int64(c.Failed),
+		Reason: c.Reason, StartedAt: ms(c.StartedAt), Version: c.Version,
+	}))
+}
+
+func (s realnames) Put(ctx context.Context, tx work.Tx, c realname.Check) error {
+	name, number, phone, err := s.subject(c)
+	if err != nil {
+		return err
+	}
+	return swapped(queries(tx).UpdateRealnameCheck(ctx, db.UpdateRealnameCheckParams{
+		ID: c.ID, State: string(c.State), Name: name, IDNumber: number, Phone: phone, Calls: int64(c.Calls),
+		Ref: c.Ref, Failed: int64(c.Failed), Reason: c.Reason, Version: c.Version,
+	}))
+}
+
+func (s realnames) Get(ctx context.Context, tx work.Tx, id string) (realname.Check, error) {
+	r, err := queries(tx).RealnameCheck(ctx, id)
+	return s.check(r, err)
+}
+
+func (s realnames) Latest(ctx context.Context, tx work.Tx, account string, p realname.Purpose, subject string) (realname.Check, error) {
+	r, err := queries(tx).LatestRealnameCheck(ctx, db.LatestRealnameCheckParams{Account: account, Purpose: string(p), Subject: subject})
+	return s.check(r, err)
+}
+
+func (s realnames) check(r db.RealnameCheck, err error) (realname.Check, error) {
+	if err != nil {
+		return realname.Check{}, failure(err)
+	}
+	c := realname.Check{
+		ID: r.ID, Account: r.Account, Purpose: realname.Purpose(r.Purpose), Subject: r.Subject, State: realname.State(r.State),
+		Calls: int(r.Calls), Ref: r.Ref, Failed: int(r.Failed), Reason: r.Reason, StartedAt: at(r.StartedAt), Version: r.Version,
+	}
+	if c.Name, err = s.unseal("realname_checks", "name", r.ID, r.Name); err != nil {
+		return realname.Check{}, err
+	}
+	if c.IDNumber, err = s.unseal("realname_checks", "id_number", r.ID, r.IDNumber); err != nil {
+		return realname.Check{}, err
+	}
+	c.Phone, err = s.unseal("realname_checks", "phone", r.ID, r.Phone)
+	return c, err
+}
+
+func (realnames) EndOpen(ctx context.Context, tx work.Tx, account string, p realname.Purpose) error {
+	return failure(queries(tx).EndOpenRealnameChecks(ctx, db.EndOpenRealnameChecksParams{
+		Account: account, Purpose: string(p), Nothing: []byte{},
+		Ended: string(realname.StateEnded), Passed: string(realname.StatePassed), Refused: string(realname.StateRefused),
+	}))
+}
+
+func (s realnames) AddPerson(ctx context.Context, tx work.Tx, p realname.Person) (bool, error) {
+	name, err := s.seal("realname_persons", "name", p.Account, p.Name)
+	if err != nil {
+		return false, err
+	}
+	number, err := s.seal("realname_persons", "id_number", p.Account, p.IDNumber)
+	if err != nil {
+		return false, err
+	}
+	n, err := queries(tx).InsertRealnamePerson(ctx, db.InsertRealnamePersonParams{
+		Account: p.Account, Holder: p.Holder, Name: name, IDType: p.IDType, IDNumber: number, IDHash: p.IDHash, VerifiedAt: ms(p.VerifiedAt),
+	})
+	return n == 1, failure(err)
+}
+
+func (s realnames) Rename(ctx context.Context, tx work.Tx, account, name string, when time.Time) error {
+	sealed, err := s.seal("realname_persons", "name", account, name)
+	if err != nil {
+		return err
+	}
+	return failure(queries(tx).RenameRealnamePerson(ctx, db.RenameRealnamePersonParams{Account: account, Name: sealed, VerifiedAt: ms(when)}))
+}
+
+func (s realnames) Person(ctx context.Context, tx work.Tx, account string) (realname.Person, error) {
+	r, err := queries(tx).RealnamePerson(ctx, account)
+	if err != nil {
+		return realname.Person{}, failure(err)
+	}
+	p := realname.Person{Account: r.Account, Holder: r.Holder, IDType: r.IDType, IDHash: r.IDHash, VerifiedAt: at(r.VerifiedAt)}
+	if p.Name, err = s.unseal("realname_persons", "name", r.Account, r.Name); err != nil {
+		return realname.Person{}, err
+	}
+	p.IDNumber, err = s.unseal("realname_persons", "id_number", r.Account, r.IDNumber)
+	return p, err
+}
+
+func (realnames) AccountOf(ctx context.Context, tx work.Tx, idHash []byte) (string, error) {
+	a, err := queries(tx).RealnamePersonByDocument(ctx, idHash)
+	return a, failure(err)
+}
