@@ -30,6 +30,11 @@ var (
 	CodePINLocked = fault.Code{Name: "pin_locked", Kind: fault.Locked, Text: "PIN 码已锁定，请通过“重置 PIN 码”恢复使用。"}
 	// CodePINBudget: 30 wrong entries in 30 days; a live face check goes first.
 	CodePINBudget = fault.Code{Name: "pin_face_required", Kind: fault.Locked, Text: "近期 PIN 码输错次数过多，请先完成人脸核验。"}
+	// CodePINMismatch: the second typing of a new PIN is not the first; its key is
+	// discarded, nothing is charged.
+	CodePINMismatch = fault.Code{Name: "pin_mismatch", Kind: fault.Conflict, Text: "两次输入的 PIN 码不一致，请重新设置。"}
+	// CodeHeld: older envelopes wait after a re-key; it carries "until" (RFC 3339).
+	CodeHeld = fault.Code{Name: "decryption_held", Kind: fault.Locked, Text: "补办恢复后，此前的加密文件需等待一段时间才能解密；如需立即解密，请联系客服。"}
 	// CodeStale: the nonce is not the open one; the phone takes a new one by
 	// itself, nothing is charged.
 	CodeStale = fault.Code{Name: "nonce_stale", Kind: fault.Conflict, Text: "操作已更新，请重试。"}
@@ -98,7 +103,11 @@ type Activation struct {
 	// PlatformCertificate (DER; the service certificate for trials).
 	Ciphertexts         [][]byte
 	PlatformCertificate []byte
-	// Expires ends the activation; the nonce lives 120 s at most besides.
+	// Unheld says that Key.HoldUntil does not concern the ciphertexts: they are
+	// throw-away ones, or younger than the re-key, or an officer released them.
+	Unheld bool
+	// Expires ends the activation; the nonce lives 120 s at most besides. A
+	// signature that was computed before may still be recorded after.
 	Expires time.Time
 }
 
@@ -223,6 +232,9 @@ type Door interface {
 	// NewPIN ends the old PIN of an account at a re-key: run, budget and locks
 	// restart, the peppers of all its other devices are destroyed.
 	NewPIN(ctx context.Context, tx work.Tx, h Holder) error
+	// FaceChecked records a live face check: attempts are allowed although the
+	// budget is used up, until one is wrong (docs/domain.md §3.8).
+	FaceChecked(ctx context.Context, tx work.Tx, account string) error
 	// Hold delays decryption with a key (see Key.HoldUntil).
 	Hold(ctx context.Context, tx work.Tx, keyID string, until time.Time) error
 
@@ -268,4 +280,5 @@ const (
 	RoleCallback  Role = "callback"
 	RoleReceipt   Role = "receipt"
 	RoleStatement Role = "statement"
+	RoleKMC       Role = "kmc" // requests to the key-management centre; never certified
 )

@@ -1,0 +1,276 @@
+package custody
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"tianweitong/internal/clock"
+	"tianweitong/internal/id"
+	"tianweitong/internal/work"
+	"tianweitong/splitkey"
+)
+
+const enrolmentLife = 10 * time.Minute
+
+// Enrol implements Door.
+func (m *Module) Enrol(ctx context.Context, tx work.Tx, h Holder, k Kind, subject string) (Enrolment, error) {
+	if err := m.Healthy(); err != nil {
+		return Enrolment{}, err
+	}
+	if _, err := h.device(); err != nil {
+		return Enrolment{}, err
+	}
+	if subject == "" || k != KindPIN && k != KindSign {
+		return Enrolment{}, errors.New("custody: an enrolment is for a PIN or signing key of a subject")
+	}
+	if err := m.Store.EnsureAccount(ctx, tx, h.Account); err != nil {
+		return Enrolment{}, err
+	}
+	acc, err := m.Store.LockAccount(ctx, tx, h.Account)
+	if err != nil {
+		return Enrolment{}, err
+	}
+	err = m.voidEnrolments(ctx, tx, h.Account, func(e EnrolmentRow) bool { return e.Kind == k && e.Subject == subject })
+	if err != nil {
+		return Enrolment{}, err
+	}
+	now := m.Clock.Now()
+	var pepperID string
+	var pepper []byte
+	if k == KindPIN {
+		pepperID, pepper, err = m.newPepper(ctx, tx, h)
+	} else {
+		if err := acc.Ladder.refusal(now); err != nil {
+			return Enrolment{}, err
+		}
+		pepperID, pepper, err = m.currentPepper(ctx, tx, h)
+	}
+	if err != nil {
+		return Enrolment{}, err
+	}
+	e := EnrolmentRow{
+		ID: id.New(m.Rand), Holder: h, Kind: k, Subject: subject, KeyID: id.New(m.Rand), PepperID: pepperID,
+		State: EnrolmentOpen, Expires: now.Add(enrolmentLife),
+	}
+	if err := m.Store.AddEnrolment(ctx, tx, e); err != nil {
+		return Enrolment{}, err
+	}
+	if err := record(ctx, tx, "custody.enrolled", h.Account, e.KeyID); err != nil {
+		return Enrolment{}, err
+	}
+	return Enrolment{ID: e.ID, KeyID: e.KeyID, Server: m.Server, Seed: id.Bytes(m.Rand, splitkey.SeedSize), Pepper: pepper}, nil
+}
+
+func record(ctx context.Context, tx work.Tx, kind, actor, subject string) error {
+	return tx.Record(ctx, work.Entry{Kind: kind, Actor: actor, Subject: subject})
+}
+
+func (m *Module) newPepper(ctx context.Context, tx work.Tx, h Holder) (string, []byte, error) {
+	p := Pepper{ID: id.New(m.Rand), Holder: h}
+	plain := id.Bytes(m.Rand, splitkey.PepperSize)
+	var err error
+	if p.Sealed, err = m.seal("custody_peppers", p.row(), plain); err != nil {
+		return "", nil, err
+	}
+	return p.ID, plain, m.Store.AddPepper(ctx, tx, p)
+}
+
+// currentPepper is that of the holder's PIN key: one stretch of the PIN serves
+// all keys of a device.
+func (m *Module) currentPepper(ctx context.Context, tx work.Tx, h Holder) (string, []byte, error) {
+	k, err := m.PINKey(ctx, tx, h.Account)
+	if err != nil {
+		return "", nil, err
+	}
+	if k.Holder != h {
+		return "", nil, CodeWrongDevice
+	}
+	current, _, err := m.shares(ctx, tx, k.ID)
+	if err != nil {
+		return "", nil, err
+	}
+	if current == nil {
+		return "", nil, CodeKeyUnusable.Becausef("PIN key %s has no share", k.ID)
+	}
+	plain, err := m.pepper(ctx, tx, current.PepperID)
+	return current.PepperID, plain, err
+}
+
+// shares gives a key's current and next share, nil where there is none.
+func (m *Module) shares(ctx context.Context, tx work.Tx, keyID string) (current, next *ShareRow, err error) {
+	rows, err := m.Store.Shares(ctx, tx, keyID)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range rows {
+		if rows[i].Slot == SlotCurrent {
+			current = &rows[i]
+		} else {
+			next = &rows[i]
+		}
+	}
+	return current, next, nil
+}
+
+// voidEnrolments ends the account's enrolments that match: an open one serves no
+// more, and a key that one made is destroyed unless it has been activated.
+func (m *Module) voidEnrolments(ctx context.Context, tx work.Tx, account string, match func(EnrolmentRow) bool) error {
+	all, err := m.Store.Enrolments(ctx, tx, account)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		if !match(e) {
+			continue
+		}
+		k, err := m.Store.Key(ctx, tx, e.KeyID)
+		switch {
+		case errors.Is(err, work.ErrNotFound):
+		case err != nil:
+			return err
+		case k.State != KeyPending:
+			continue
+		default:
+			if err := m.destroy(ctx, tx, k); err != nil {
+				return err
+			}
+		}
+		if err := m.Store.MoveEnrolment(ctx, tx, e.ID, e.State, EnrolmentVoid); err != nil {
+			return err
+		}
+		if e.Kind == KindPIN {
+			if err := m.Store.ErasePepper(ctx, tx, e.PepperID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Generate implements Door.
+func (m *Module) Generate(ctx context.Context, h Holder, enrolment string, r splitkey.KeygenRequest) (splitkey.KeygenReply, error) {
+	none := splitkey.KeygenReply{}
+	if err := m.Healthy(); err != nil {
+		return none, err
+	}
+	device, err := h.device()
+	if err != nil {
+		return none, err
+	}
+	var e EnrolmentRow
+	read := func(ctx context.Context, tx work.Tx) (err error) {
+		if e, err = m.Store.Enrolment(ctx, tx, enrolment); err != nil {
+			return unknown(err, CodeEnrolment)
+		}
+		if e.Holder != h || e.State != EnrolmentOpen || !m.Clock.Now().Before(e.Expires) {
+			return CodeEnrolment
+		}
+		return nil
+	}
+	if err := m.Runner.View(ctx, read); err != nil {
+		return none, err
+	}
+	watch := clock.Start()
+	d2, reply, err := splitkey.ServerKeygen(m.Rand, splitkey.Context{
+		Account: h.Account, Device: device, Enrolment: e.ID, Server: m.Server, KeyID: e.KeyID,
+	}, r)
+	m.observe("keygen", watch, err)
+	if err != nil {
+		return none, m.refused(err)
+	}
+	defer d2.Wipe()
+	share := ShareRow{ID: id.New(m.Rand), KeyID: e.KeyID, Slot: SlotNext, Holder: h, Subject: e.Subject, PepperID: e.PepperID}
+	if err := m.sealShare(&share, d2); err != nil {
+		return none, err
+	}
+	err = m.do(ctx, "generate", func(ctx context.Context, tx work.Tx) error {
+		if err := read(ctx, tx); err != nil {
+			return err
+		}
+		if err := m.Store.MoveEnrolment(ctx, tx, e.ID, EnrolmentOpen, EnrolmentUsed); err != nil {
+			return err
+		}
+		k := KeyRow{CreatedAt: m.Clock.Now(), Key: Key{
+			ID: e.KeyID, Holder: h, Kind: e.Kind, PublicKey: reply.P, Subject: e.Subject, State: KeyPending, Enrolment: e.ID,
+		}}
+		if err := m.Store.AddKey(ctx, tx, k); err != nil {
+			return err
+		}
+		if err := m.Store.AddShare(ctx, tx, share); err != nil {
+			return err
+		}
+		return record(ctx, tx, "custody.generated", h.Account, k.ID)
+	})
+	if err != nil {
+		return none, err
+	}
+	return reply, nil
+}
+
+// refused maps an error of splitkey that charges nobody.
+func (m *Module) refused(err error) error {
+	if errors.Is(err, splitkey.ErrRandom) {
+		return m.fail(err)
+	}
+	return CodeBadAnswer.Because(err)
+}
+
+// Accept implements Door.
+func (m *Module) Accept(ctx context.Context, tx work.Tx, h Holder, keyID, subject string, publicKey, forCustody []byte) error {
+	if err := m.Healthy(); err != nil {
+		return err
+	}
+	if _, err := h.device(); err != nil {
+		return err
+	}
+	if keyID == "" || subject == "" {
+		return errors.New("custody: a delivery is for a key and a subject")
+	}
+	b, err := m.openDelivery(ctx, tx, h, keyID, publicKey, forCustody)
+	if err != nil {
+		return err
+	}
+	defer b.Wipe()
+	if _, err := m.Store.LockAccount(ctx, tx, h.Account); err != nil {
+		return unknown(err, CodeNoPIN)
+	}
+	pepperID, _, err := m.currentPepper(ctx, tx, h)
+	if err != nil {
+		return err
+	}
+	k, err := m.Store.Key(ctx, tx, keyID)
+	switch {
+	case errors.Is(err, work.ErrNotFound):
+		k = KeyRow{CreatedAt: m.Clock.Now(), Key: Key{
+			ID: keyID, Holder: h, Kind: KindEncrypt, PublicKey: publicKey, Subject: subject, State: KeyPending,
+		}}
+		err = m.Store.AddKey(ctx, tx, k)
+	case err == nil && (k.Kind != KindEncrypt || k.State == KeyDestroyed || !bytes.Equal(k.PublicKey, publicKey)):
+		err = CodeKeyUnusable.Becausef("key %s cannot take a share", keyID)
+	case err == nil && k.State == KeyPending: // dealt before, never proved
+		k.Holder, k.Subject = h, subject
+		err = m.Store.PutKey(ctx, tx, k)
+	}
+	if err != nil {
+		return err
+	}
+	_, next, err := m.shares(ctx, tx, keyID)
+	if err != nil {
+		return err
+	}
+	if next != nil {
+		if err := m.Store.EraseShare(ctx, tx, next.ID); err != nil {
+			return err
+		}
+	}
+	share := ShareRow{ID: id.New(m.Rand), KeyID: keyID, Slot: SlotNext, Holder: h, Subject: subject, PepperID: pepperID}
+	if err := m.sealShare(&share, b); err != nil {
+		return err
+	}
+	if err := m.Store.AddShare(ctx, tx, share); err != nil {
+		return err
+	}
+	return record(ctx, tx, "custody.accepted", h.Account, keyID)
+}

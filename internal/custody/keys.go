@@ -1,0 +1,354 @@
+package custody
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"tianweitong/internal/work"
+)
+
+// Activate implements Door.
+func (m *Module) Activate(ctx context.Context, tx work.Tx, keyIDs ...string) error {
+	if err := m.Healthy(); err != nil {
+		return err
+	}
+	for _, keyID := range keyIDs {
+		if err := m.activate(ctx, tx, keyID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Module) activate(ctx context.Context, tx work.Tx, keyID string) error {
+	k, acc, err := m.lockKey(ctx, tx, keyID)
+	if err != nil {
+		return err
+	}
+	current, next, err := m.shares(ctx, tx, keyID)
+	if err != nil {
+		return err
+	}
+	if k.State == KeyActive && next == nil {
+		return nil // activated before
+	}
+	if k.State == KeyDestroyed || next == nil || next.Refresh != "" {
+		return CodeKeyUnusable.Becausef("key %s has no share to activate", keyID)
+	}
+	if next.ProvedAt.IsZero() {
+		return CodeKeyUnusable.Becausef("the phone has not proved its share of key %s", keyID)
+	}
+	if current != nil {
+		if err := m.Store.EraseShare(ctx, tx, current.ID); err != nil {
+			return err
+		}
+	}
+	if err := m.Store.PromoteShare(ctx, tx, next.ID); err != nil {
+		return err
+	}
+	k.State, k.Holder, k.Subject = KeyActive, next.Holder, next.Subject
+	if err := m.Store.PutKey(ctx, tx, k); err != nil {
+		return err
+	}
+	if err := m.Store.DropNonces(ctx, tx, keyID); err != nil {
+		return err
+	}
+	if err := record(ctx, tx, "custody.activated", k.Holder.Account, keyID); err != nil {
+		return err
+	}
+	if k.Kind == KindPIN {
+		return m.endOldPIN(ctx, tx, acc, keyID, next.PepperID)
+	}
+	return nil
+}
+
+// lockKey reads a key under the lock of its account.
+func (m *Module) lockKey(ctx context.Context, tx work.Tx, keyID string) (KeyRow, Account, error) {
+	k, err := m.Store.Key(ctx, tx, keyID)
+	if err != nil {
+		return KeyRow{}, Account{}, unknown(err, CodeKeyUnusable)
+	}
+	acc, err := m.Store.LockAccount(ctx, tx, k.Holder.Account)
+	if err != nil {
+		return KeyRow{}, Account{}, err
+	}
+	k, err = m.Store.Key(ctx, tx, keyID)
+	return k, acc, err
+}
+
+// Suspend implements Door.
+func (m *Module) Suspend(ctx context.Context, tx work.Tx, account string) error {
+	if err := m.Healthy(); err != nil {
+		return err
+	}
+	if _, err := m.Store.LockAccount(ctx, tx, account); errors.Is(err, work.ErrNotFound) {
+		return nil // nothing here
+	} else if err != nil {
+		return err
+	}
+	if err := m.abandonRefreshes(ctx, tx, account); err != nil {
+		return err
+	}
+	if err := m.voidEnrolments(ctx, tx, account, func(EnrolmentRow) bool { return true }); err != nil {
+		return err
+	}
+	keys, err := m.Store.Keys(ctx, tx, account)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		switch k.State {
+		case KeyPending:
+			err = m.destroy(ctx, tx, k)
+		case KeyActive:
+			k.State = KeySuspended
+			if err = m.Store.PutKey(ctx, tx, k); err == nil {
+				err = m.dropNext(ctx, tx, k.ID)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return record(ctx, tx, "custody.suspended", account, account)
+}
+
+// dropNext erases a share that was not activated, and the key's open nonce.
+func (m *Module) dropNext(ctx context.Context, tx work.Tx, keyID string) error {
+	_, next, err := m.shares(ctx, tx, keyID)
+	if err != nil {
+		return err
+	}
+	if next != nil {
+		if err := m.Store.EraseShare(ctx, tx, next.ID); err != nil {
+			return err
+		}
+	}
+	return m.Store.DropNonces(ctx, tx, keyID)
+}
+
+// Restore implements Door.
+func (m *Module) Restore(ctx context.Context, tx work.Tx, account string) error {
+	if err := m.Healthy(); err != nil {
+		return err
+	}
+	if _, err := m.Store.LockAccount(ctx, tx, account); errors.Is(err, work.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	keys, err := m.Store.Keys(ctx, tx, account)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.State != KeySuspended {
+			continue
+		}
+		k.State = KeyActive
+		if err := m.Store.PutKey(ctx, tx, k); err != nil {
+			return err
+		}
+	}
+	return record(ctx, tx, "custody.restored", account, account)
+}
+
+// Destroy implements Door.
+func (m *Module) Destroy(ctx context.Context, tx work.Tx, keyIDs ...string) error {
+	if err := m.Healthy(); err != nil {
+		return err
+	}
+	for _, keyID := range keyIDs {
+		k, _, err := m.lockKey(ctx, tx, keyID)
+		if err != nil {
+			return err
+		}
+		if err := m.destroy(ctx, tx, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// destroy erases both shares of a key; the caller holds its account's lock.
+func (m *Module) destroy(ctx context.Context, tx work.Tx, k KeyRow) error {
+	if k.State == KeyDestroyed {
+		return nil
+	}
+	rows, err := m.Store.Shares(ctx, tx, k.ID)
+	if err != nil {
+		return err
+	}
+	for _, s := range rows {
+		if err := m.Store.EraseShare(ctx, tx, s.ID); err != nil {
+			return err
+		}
+	}
+	k.State = KeyDestroyed
+	if err := m.Store.PutKey(ctx, tx, k); err != nil {
+		return err
+	}
+	if err := m.Store.DropNonces(ctx, tx, k.ID); err != nil {
+		return err
+	}
+	return record(ctx, tx, "custody.destroyed", k.Holder.Account, k.ID)
+}
+
+// NewPIN implements Door.
+func (m *Module) NewPIN(ctx context.Context, tx work.Tx, h Holder) error {
+	if err := m.Healthy(); err != nil {
+		return err
+	}
+	acc, err := m.Store.LockAccount(ctx, tx, h.Account)
+	if err != nil {
+		return unknown(err, CodeNoPIN)
+	}
+	keys, err := m.Store.Keys(ctx, tx, h.Account)
+	if err != nil {
+		return err
+	}
+	for i := len(keys) - 1; i >= 0; i-- {
+		k := keys[i]
+		if k.Kind != KindPIN || k.Holder != h || k.State == KeyDestroyed || k.State == KeySuspended {
+			continue
+		}
+		current, next, err := m.shares(ctx, tx, k.ID)
+		if err != nil {
+			return err
+		}
+		switch {
+		case current != nil:
+			return m.endOldPIN(ctx, tx, acc, k.ID, current.PepperID)
+		case next != nil && !next.ProvedAt.IsZero():
+			return m.endOldPIN(ctx, tx, acc, k.ID, next.PepperID)
+		}
+	}
+	return CodeKeyUnusable.Becausef("account %s has no new PIN key that was proved", h.Account)
+}
+
+// endOldPIN leaves one PIN key and one pepper, and restarts the ladder.
+func (m *Module) endOldPIN(ctx context.Context, tx work.Tx, acc Account, keep, pepperID string) error {
+	keys, err := m.Store.Keys(ctx, tx, acc.ID)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.Kind == KindPIN && k.ID != keep {
+			if err := m.destroy(ctx, tx, k); err != nil {
+				return err
+			}
+		}
+	}
+	if err := m.Store.ErasePeppers(ctx, tx, acc.ID, pepperID); err != nil {
+		return err
+	}
+	acc.Ladder.restart()
+	acc.Set = ""
+	if err := m.Store.PutAccount(ctx, tx, acc); err != nil {
+		return err
+	}
+	return record(ctx, tx, "pin.new", acc.ID, keep)
+}
+
+// Hold implements Door.
+func (m *Module) Hold(ctx context.Context, tx work.Tx, keyID string, until time.Time) error {
+	k, err := m.Store.Key(ctx, tx, keyID)
+	if err != nil {
+		return unknown(err, CodeKeyUnusable)
+	}
+	k.HoldUntil = until
+	if err := m.Store.PutKey(ctx, tx, k); err != nil {
+		return err
+	}
+	return record(ctx, tx, "custody.held", k.Holder.Account, keyID)
+}
+
+// PIN implements Door.
+func (m *Module) PIN(ctx context.Context, account string) (PINStatus, error) {
+	s := PINStatus{Remaining: finalLock}
+	err := m.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
+		acc, err := m.Store.Account(ctx, tx, account)
+		if errors.Is(err, work.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		now := m.Clock.Now()
+		s.Remaining = max(0, finalLock-acc.Ladder.run())
+		s.Locked = acc.Ladder.Final
+		if now.Before(acc.Ladder.LockedUntil) {
+			s.LockedUntil = acc.Ladder.LockedUntil
+		}
+		s.FaceNeeded = acc.Ladder.spent(now) >= budgetSize && !acc.Ladder.Face
+		keys, err := m.Store.Keys(ctx, tx, account)
+		for _, k := range keys {
+			if k.Kind == KindPIN && (k.State == KeyActive || k.State == KeySuspended) {
+				s.Set, s.Device = true, k.Holder.Device
+			}
+		}
+		return err
+	})
+	return s, err
+}
+
+// PINKey implements Door.
+func (m *Module) PINKey(ctx context.Context, tx work.Tx, account string) (Key, error) {
+	keys, err := m.Store.Keys(ctx, tx, account)
+	if err != nil {
+		return Key{}, err
+	}
+	for _, k := range keys {
+		if k.Kind == KindPIN && k.State == KeyActive {
+			return k.Key, nil
+		}
+	}
+	return Key{}, CodeNoPIN
+}
+
+// Key implements Door.
+func (m *Module) Key(ctx context.Context, tx work.Tx, keyID string) (Key, error) {
+	k, err := m.Store.Key(ctx, tx, keyID)
+	return k.Key, unknown(err, CodeKeyUnusable)
+}
+
+// Keys implements Door.
+func (m *Module) Keys(ctx context.Context, tx work.Tx, account string) ([]Key, error) {
+	rows, err := m.Store.Keys(ctx, tx, account)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Key, len(rows))
+	for i, k := range rows {
+		out[i] = k.Key
+	}
+	return out, nil
+}
+
+// IsPINKey implements Door.
+func (m *Module) IsPINKey(ctx context.Context, publicKey []byte) (bool, error) {
+	is := false
+	err := m.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
+		k, err := m.Store.KeyByPublicKey(ctx, tx, publicKey)
+		if errors.Is(err, work.ErrNotFound) {
+			return nil
+		}
+		is = k.Kind == KindPIN
+		return err
+	})
+	return is, err
+}
+
+// FaceChecked implements Door.
+func (m *Module) FaceChecked(ctx context.Context, tx work.Tx, account string) error {
+	acc, err := m.Store.LockAccount(ctx, tx, account)
+	if err != nil {
+		return unknown(err, CodeNoPIN)
+	}
+	acc.Ladder.Face = true
+	if err := m.Store.PutAccount(ctx, tx, acc); err != nil {
+		return err
+	}
+	return record(ctx, tx, "pin.face-checked", account, account)
+}

@@ -1,0 +1,234 @@
+package custody
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tianweitong/internal/clock"
+	"tianweitong/internal/fault"
+	"tianweitong/internal/id"
+	"tianweitong/internal/secret"
+	"tianweitong/internal/work"
+	"tianweitong/splitkey"
+)
+
+// Vault is the key-encryption key of custody: it seals shares, peppers and role
+// keys, each to its row. A *secret.Box over a key of custody's own implements
+// it in software; a cryptographic machine (密码机, GM/T 0018) can take its place.
+type Vault interface {
+	Seal(p secret.Place, plain []byte) ([]byte, error)
+	Open(p secret.Place, sealed []byte) ([]byte, error)
+}
+
+// Deps are what a Module needs.
+type Deps struct {
+	Runner work.Runner
+	Store  Store
+	Clock  clock.Clock
+	Rand   io.Reader
+	Log    *slog.Logger
+	Vault  Vault
+	// Server is the server ID in the context of key generation, 1 to 256 bytes.
+	Server string
+	// Observe, if set, hears every computation with a share or role key, by name:
+	// "open", "keygen", "sign", "decrypt", "exchange" and "role:<role>". A wrong PIN
+	// is splitkey.ErrProof.
+	Observe func(name string, took time.Duration, err error)
+}
+
+// Module implements Door. It is safe for concurrent use.
+type Module struct {
+	Deps
+	boot   string // this process's life
+	open   nonces
+	broken atomic.Pointer[error]
+	keys   keyring
+	seen   replays
+
+	// interrupt, in tests, is called between the steps of an answer or refresh and
+	// ends it with its error, as a crash would.
+	interrupt func(step string) error
+}
+
+var _ Door = (*Module)(nil)
+
+// New makes a module and runs its self-test. A module that fails it is returned
+// all the same and refuses everything: see Healthy.
+func New(d Deps) *Module {
+	m := &Module{Deps: d, open: nonces{byID: map[string]*nonce{}}}
+	m.Rand = &watched{from: d.Rand, stuck: m.fail}
+	if err := m.selfTest(); err != nil {
+		m.fail(err)
+		return m
+	}
+	m.boot = id.New(m.Rand)
+	return m
+}
+
+// Healthy tells why the module refuses everything; nil while it works.
+func (m *Module) Healthy() error {
+	if p := m.broken.Load(); p != nil {
+		return CodeModule.Because(*p)
+	}
+	return nil
+}
+
+// fail puts the module into its error state, from which only a restart leads
+// out (docs/split-keys.md §7).
+func (m *Module) fail(why error) error {
+	if m.broken.CompareAndSwap(nil, &why) {
+		m.Log.Error("the cryptographic module stops: it refuses everything until it is restarted", "error", why)
+	}
+	return CodeModule.Because(why)
+}
+
+func (m *Module) step(name string) error {
+	if m.interrupt == nil {
+		return nil
+	}
+	return m.interrupt(name)
+}
+
+func (m *Module) observe(name string, watch clock.Stopwatch, err error) {
+	if m.Observe != nil {
+		m.Observe(name, clock.Since(watch), err)
+	}
+}
+
+// do runs a transaction of custody's own.
+func (m *Module) do(ctx context.Context, name string, f func(context.Context, work.Tx) error) error {
+	return m.Runner.Do(ctx, "custody."+name, f)
+}
+
+// device reads a thumbprint.
+func (h Holder) device() ([]byte, error) {
+	b, err := hex.DecodeString(h.Device)
+	if err != nil || len(b) != 32 || h.Account == "" || strings.ToLower(h.Device) != h.Device {
+		return nil, errors.New("custody: a holder is an account and a thumbprint of 64 hex digits")
+	}
+	return b, nil
+}
+
+// seal and unseal bind a secret to its row.
+func (m *Module) seal(table string, row []string, s []byte) ([]byte, error) {
+	return m.Vault.Seal(secret.Place{Table: table, Column: "sealed", Row: strings.Join(row, "/")}, s)
+}
+
+func (m *Module) unseal(table string, row []string, sealed []byte) ([]byte, error) {
+	b, err := m.Vault.Open(secret.Place{Table: table, Column: "sealed", Row: strings.Join(row, "/")}, sealed)
+	if err != nil {
+		m.Log.Error("a sealed row of custody does not open", "table", table, "row", strings.Join(row, "/"), "error", err)
+		return nil, CodeModule.Because(err)
+	}
+	return b, nil
+}
+
+func (s ShareRow) row() []string {
+	return []string{s.KeyID, s.ID, s.Holder.Account, s.Holder.Device}
+}
+
+func (p Pepper) row() []string { return []string{p.ID, p.Holder.Account, p.Holder.Device} }
+
+func (m *Module) sealShare(s *ShareRow, share *splitkey.Secret) (err error) {
+	b := share.Bytes()
+	defer clear(b)
+	s.Sealed, err = m.seal("custody_shares", s.row(), b)
+	return err
+}
+
+// share opens a share; the caller wipes it.
+func (m *Module) share(s ShareRow) (*splitkey.Secret, error) {
+	b, err := m.unseal("custody_shares", s.row(), s.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(b)
+	return splitkey.ParseSecret(b)
+}
+
+// pepper opens a pepper; a pepper that was destroyed makes its keys unusable.
+func (m *Module) pepper(ctx context.Context, tx work.Tx, pepperID string) ([]byte, error) {
+	p, err := m.Store.Pepper(ctx, tx, pepperID)
+	if errors.Is(err, work.ErrNotFound) {
+		return nil, CodeKeyUnusable.Becausef("pepper %s is destroyed", pepperID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.unseal("custody_peppers", p.row(), p.Sealed)
+}
+
+// nonce is one ω of this process.
+type nonce struct {
+	omega   *splitkey.Secret
+	w       []byte
+	expires time.Time
+	taken   atomic.Bool
+}
+
+// take gives ω to one caller.
+func (n *nonce) take() (*splitkey.Secret, bool) {
+	if n.taken.Swap(true) {
+		return nil, false
+	}
+	return n.omega, true
+}
+
+// nonces holds every ω of this process: it is never written anywhere, so what
+// a crash leaves behind is stale (docs/split-keys.md §2.2).
+type nonces struct {
+	mu    sync.Mutex
+	byID  map[string]*nonce
+	sweep time.Time
+}
+
+func (s *nonces) put(nonceID string, n *nonce, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.After(s.sweep) {
+		s.sweep = now.Add(nonceLife)
+		for k, old := range s.byID {
+			if now.After(old.expires) {
+				s.drop(k, old)
+			}
+		}
+	}
+	s.byID[nonceID] = n
+}
+
+func (s *nonces) get(nonceID string) *nonce {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byID[nonceID]
+}
+
+func (s *nonces) forget(nonceID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.byID[nonceID]; n != nil {
+		s.drop(nonceID, n)
+	}
+}
+
+// drop wipes ω unless an answer has taken it, which wipes it itself.
+func (s *nonces) drop(nonceID string, n *nonce) {
+	if omega, ok := n.take(); ok {
+		omega.Wipe()
+	}
+	delete(s.byID, nonceID)
+}
+
+// unknown turns "no such row" into a refusal.
+func unknown(err error, code fault.Code) error {
+	if errors.Is(err, work.ErrNotFound) {
+		return code.Because(err)
+	}
+	return err
+}
