@@ -77,6 +77,9 @@ type Options struct {
 	Now  func() time.Time
 	// Arc is the operator's OID arc, needed to read what is signed at installation.
 	Arc pki.Arc
+	// Root is the DER root certificate to accept; nil accepts and stores the
+	// first one seen.
+	Root []byte
 	// Keep holds a stretched PIN in memory between operations, so that a load
 	// generator measures the server and not PBKDF2. Never for a person's phone.
 	Keep bool

@@ -1,0 +1,120 @@
+package phone
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Environment is what the server says of itself before a login.
+type Environment struct {
+	Sandbox    bool      `json:"sandbox"`
+	SandboxURL string    `json:"sandboxURL"`
+	Platform   string    `json:"platformURL"`
+	PKI        string    `json:"pkiURL"`
+	ServerTime time.Time `json:"serverTime"`
+	Agreements []struct {
+		Document string `json:"document"`
+		Version  string `json:"version"`
+		Title    string `json:"title"`
+	} `json:"agreements"`
+}
+
+// Environment asks the server for its environment and sets the phone's clock by it.
+func (p *Phone) Environment(ctx context.Context) (Environment, error) {
+	var e Environment
+	err := p.get(ctx, "/environment", &e)
+	if err == nil && !e.ServerTime.IsZero() {
+		p.offset = e.ServerTime.Sub(p.Now())
+	}
+	return e, err
+}
+
+// Ticket stands for an SMS code that was sent (验证码).
+type Ticket struct {
+	Ticket     string    `json:"ticket"`
+	RetryAfter int       `json:"retryAfterSeconds"`
+	ExpiresAt  time.Time `json:"expiresAt"`
+}
+
+// RequestCode has a code sent. The number is given for purpose "login" only;
+// every other purpose uses the account's own.
+func (p *Phone) RequestCode(ctx context.Context, purpose, number string) (Ticket, error) {
+	in := map[string]string{"purpose": purpose}
+	if number != "" {
+		in["phone"] = number
+	}
+	var t Ticket
+	return t, p.post(ctx, "/codes", in, &t)
+}
+
+// SignIn logs in with a code, agreeing to the agreements in their current
+// versions; the first login registers (2.2.a, 2.2.c).
+func (p *Phone) SignIn(ctx context.Context, number, ticket, code string) (fresh bool, err error) {
+	e, err := p.Environment(ctx)
+	if err != nil {
+		return false, err
+	}
+	type agreement struct {
+		Document string `json:"document"`
+		Version  string `json:"version"`
+	}
+	agreed := []agreement{}
+	for _, a := range e.Agreements {
+		agreed = append(agreed, agreement{a.Document, a.Version})
+	}
+	var out struct {
+		Account string `json:"account"`
+		New     bool   `json:"new"`
+		Nonce   []byte `json:"nonce"`
+	}
+	p.state.Token = ""
+	err = p.post(ctx, "/sessions", map[string]any{
+		"phone": number, "ticket": ticket, "code": code, "agreements": agreed,
+		"deviceKey": p.spki(), "deviceLabel": "Go 手机",
+	}, &out)
+	if err != nil {
+		return false, err
+	}
+	p.state.Account, p.state.Nonce = out.Account, out.Nonce
+	return out.New, p.save()
+}
+
+// SignOut ends the session.
+func (p *Phone) SignOut(ctx context.Context) error {
+	err := p.call(ctx, http.MethodDelete, "/sessions/current", "", nil, nil)
+	p.state.Token, p.state.Nonce = "", nil
+	if err != nil {
+		return err
+	}
+	return p.save()
+}
+
+// Check is a running identity check.
+type Check struct {
+	ID     string `json:"id"`
+	State  string `json:"state"`
+	Reason string `json:"reason"`
+}
+
+// StartRealName begins the real-name check (个人实名, 2.4.1): name, ID number, a
+// code to the registered number, consent for face data.
+func (p *Phone) StartRealName(ctx context.Context, name, idNumber, ticket, code string) (Check, error) {
+	var c Check
+	return c, p.post(ctx, "/realname", map[string]any{
+		"name": name, "idNumber": idNumber, "ticket": ticket, "code": code, "method": "phone", "consentFace": true,
+	}, &c)
+}
+
+// SendFace sends the recorded face video of a check under path, "/realname" or
+// "/recoveries".
+func (p *Phone) SendFace(ctx context.Context, path, id string, video []byte) (Check, error) {
+	var c Check
+	return c, p.call(ctx, http.MethodPut, path+"/"+id+"/face", "video/mp4", video, &c)
+}
+
+// RealName asks how far a check has come.
+func (p *Phone) RealName(ctx context.Context, id string) (Check, error) {
+	var c Check
+	return c, p.get(ctx, "/realname/"+id, &c)
+}

@@ -1,0 +1,279 @@
+package phone
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/sm3"
+
+	"tianweitong/pki"
+	"tianweitong/splitkey"
+)
+
+type enrolment struct {
+	ID     string `json:"id"`
+	KeyID  string `json:"keyID"`
+	Server string `json:"server"`
+	Seed   []byte `json:"seed"`
+	Pepper []byte `json:"pepper"`
+}
+
+// enrol makes a split key for a subject: d1 here, d2 at the server, P public;
+// d1 is masked under the PIN, written durably and read back before anybody
+// relies on it (docs/split-keys.md §2.1).
+func (p *Phone) enrol(ctx context.Context, purpose splitkey.Purpose, kind, subject string, e *Entry) (splitkey.Record, error) {
+	var en enrolment
+	if err := p.sealed(ctx, "/enrolments", "", "", map[string]string{"kind": kind, "subject": subject}, &en); err != nil {
+		return splitkey.Record{}, err
+	}
+	random, err := splitkey.NewRandom(p.Rand, en.Seed)
+	if err != nil {
+		return splitkey.Record{}, err
+	}
+	state, request, err := splitkey.StartKeygen(random, splitkey.Context{
+		Account: p.state.Account, Device: p.thumbprint(), Enrolment: en.ID, Server: en.Server, KeyID: en.KeyID,
+	})
+	if err != nil {
+		return splitkey.Record{}, err
+	}
+	defer state.Wipe()
+	var reply splitkey.KeygenReply
+	if err := p.sealed(ctx, "/enrolments/"+en.ID+"/key", "", "", request, &reply); err != nil {
+		return splitkey.Record{}, err
+	}
+	d1, public, err := state.Finish(reply)
+	if err != nil {
+		return splitkey.Record{}, err
+	}
+	defer d1.Wipe()
+	stretched, err := p.stretch(e, en.Pepper)
+	if err != nil {
+		return splitkey.Record{}, err
+	}
+	return p.mask(random, stretched, purpose, en.KeyID, public, d1)
+}
+
+// mask writes the record of a share and reads it back.
+func (p *Phone) mask(random io.Reader, s *splitkey.Stretched, purpose splitkey.Purpose, keyID string, public []byte, share *splitkey.Secret) (splitkey.Record, error) {
+	record, err := s.Mask(random, p.Device(), purpose, keyID, public, share)
+	if err != nil {
+		return splitkey.Record{}, err
+	}
+	p.state.put(record)
+	if err := p.save(); err != nil {
+		return splitkey.Record{}, err
+	}
+	back, err := p.Store.Load()
+	if err != nil {
+		return splitkey.Record{}, err
+	}
+	read, err := back.record(keyID)
+	if err != nil || !bytes.Equal(read.Masked, record.Masked) || !bytes.Equal(read.Salt, record.Salt) {
+		return splitkey.Record{}, fmt.Errorf("phone: what was written does not read back: %w", ErrKeyLost)
+	}
+	return record, nil
+}
+
+// forget deletes records of keys that a broken installation left behind.
+func (p *Phone) forget(keyIDs ...string) error {
+	for _, id := range keyIDs {
+		kept := p.state.Records[:0]
+		for _, r := range p.state.Records {
+			if r.KeyID != id {
+				kept = append(kept, r)
+			}
+		}
+		p.state.Records = kept
+	}
+	return p.save()
+}
+
+// confirms says that an offer is a confirmation of this account on this device
+// for this purpose.
+func (p *Phone) confirms(purpose, id string) func(Offer) error {
+	return func(o Offer) error {
+		m, err := splitkey.ParseConfirmMessage(o.M)
+		if err != nil {
+			return errors.Join(ErrMismatch, err)
+		}
+		if o.ID != id || m.ID != id || m.Account != p.state.Account || !bytes.Equal(m.Device, p.thumbprint()) || m.Purpose != purpose {
+			return fmt.Errorf("%w: asked for %q, offered %q", ErrMismatch, purpose, m.Purpose)
+		}
+		return nil
+	}
+}
+
+// SetPIN sets the first PIN (设置 PIN 码, 2.7.4) with an SMS code of purpose
+// "pin". second is what the user typed the second time: if it differs, the
+// server's check of the key fails, nothing is charged, and pin_wrong comes back.
+func (p *Phone) SetPIN(ctx context.Context, ticket, code, pin, second string) error {
+	if err := splitkey.CheckPIN(pin, "", ""); err != nil {
+		return err
+	}
+	var setup struct {
+		ID string `json:"id"`
+	}
+	if err := p.post(ctx, "/pin/setup", map[string]string{"ticket": ticket, "code": code}, &setup); err != nil {
+		return err
+	}
+	return p.newPIN(ctx, setup.ID, "/pin/setup/"+setup.ID+"/proof", "set", pin, second)
+}
+
+// newPIN makes a PIN key for a subject and proves it with the second entry.
+func (p *Phone) newPIN(ctx context.Context, subject, proofPath, purpose, pin, second string) error {
+	first := p.Enter(pin)
+	defer first.Wipe()
+	record, err := p.enrol(ctx, splitkey.PurposePIN, "pin", subject, first)
+	if err != nil {
+		return err
+	}
+	var proof struct {
+		OpID string `json:"opID"`
+	}
+	if err := p.post(ctx, proofPath, nil, &proof); err != nil {
+		return err
+	}
+	again := p.Enter(second)
+	defer again.Wipe()
+	if p.Keep && pin == second {
+		again.stretched = first.stretched
+	}
+	if _, err := p.sign(ctx, proof.OpID, again, p.confirms(purpose, splitkey.IDPIN)); err != nil {
+		return errors.Join(err, p.forget(record.KeyID))
+	}
+	return nil
+}
+
+// installation is the server's view of bringing a certificate onto this phone.
+type installation struct {
+	ID              string   `json:"id"`
+	Certificate     string   `json:"certificate"`
+	Kind            string   `json:"kind"`
+	State           string   `json:"state"`
+	OpID            string   `json:"opID"`
+	SignCertificate []byte   `json:"signCertificate"`
+	EncCertificate  []byte   `json:"encCertificate"`
+	Chain           [][]byte `json:"chain"`
+}
+
+// Installed is a certificate on this phone.
+type Installed struct {
+	Certificate     string
+	SignCertificate []byte   // DER
+	EncCertificate  []byte   // DER
+	Chain           [][]byte // issuing CA … root, DER
+}
+
+// Install brings a paid certificate onto the phone (2.7.8), or re-keys an
+// installed one after a loss, with one PIN entry: (i) the PIN is proved, (ii)
+// the signing key is made, (iii) the request is co-signed, (iv) the encryption
+// share is delivered, masked, read back and proved, (v) the server issues
+// (docs/split-keys.md §2.1). A break before (v) is taken up by calling again.
+func (p *Phone) Install(ctx context.Context, certificate, pin string) (Installed, error) {
+	e := p.Enter(pin)
+	defer e.Wipe()
+	path := "/certificates/" + certificate + "/installation"
+	var in installation
+	if err := p.post(ctx, path, nil, &in); err != nil {
+		return Installed{}, err
+	}
+	if in.State == "authorising" {
+		if err := p.makeKeys(ctx, path, in, e); err != nil {
+			return Installed{}, err
+		}
+	}
+	return p.awaitInstalled(ctx, path)
+}
+
+// makeKeys are the steps (i) to (iv).
+func (p *Phone) makeKeys(ctx context.Context, path string, in installation, e *Entry) error {
+	if _, err := p.sign(ctx, in.OpID, e, p.confirms(in.Kind, splitkey.IDPIN)); err != nil {
+		return err
+	}
+	record, err := p.enrol(ctx, splitkey.PurposeSign, "sign", in.ID, e)
+	if err != nil {
+		return err
+	}
+	enrolKey, enrolPoint, err := p.enrolmentKey()
+	if err != nil {
+		return err
+	}
+	if err := p.post(ctx, path+"/request", map[string]any{"enrolmentKey": enrolPoint}, &in); err != nil {
+		return err
+	}
+	var agreed pki.RequestInfo
+	if _, err := p.sign(ctx, in.OpID, e, func(o Offer) (err error) {
+		agreed, err = p.requests(o, record, enrolPoint)
+		return err
+	}); err != nil {
+		return err
+	}
+	return p.receive(ctx, path+"/delivery", enrolKey, e, func(public []byte) error {
+		want, err := pki.Point(agreed.EncryptionKey)
+		if err != nil || !bytes.Equal(want, public) {
+			return fmt.Errorf("%w: another encryption key than the one requested", ErrMismatch)
+		}
+		return nil
+	})
+}
+
+// requests reads the certificate request that the server built: it must ask for
+// the key just made, with this phone's enrolment key.
+func (p *Phone) requests(o Offer, record splitkey.Record, enrolPoint []byte) (pki.RequestInfo, error) {
+	r, err := pki.ParseRequestInfo(p.Arc, o.M)
+	if err != nil {
+		return r, errors.Join(ErrMismatch, err)
+	}
+	key, err := pki.Point(r.PublicKey)
+	sum := sm3.Sum(enrolPoint)
+	if err != nil || o.ID != splitkey.IDDocument || o.KeyID != record.KeyID || !bytes.Equal(key, record.PublicKey) || !bytes.Equal(r.EnrolmentKey, sum[:]) || r.EncryptionKey == nil {
+		return r, fmt.Errorf("%w: the certificate request is not for this phone's key", ErrMismatch)
+	}
+	return r, nil
+}
+
+// receive takes one delivery of an encryption share: open it with the enrolment
+// key, mask it at once, write, read back, and prove it on a throw-away
+// ciphertext (docs/split-keys.md §2.4).
+func (p *Phone) receive(ctx context.Context, path string, enrolKey *sm2.PrivateKey, e *Entry, check func(public []byte) error) error {
+	var d struct {
+		KeyID     string `json:"keyID"`
+		PublicKey []byte `json:"publicKey"`
+		ForPhone  []byte `json:"forPhone"`
+		OpID      string `json:"opID"`
+	}
+	if err := p.sealed(ctx, path, "", "", struct{}{}, &d); err != nil {
+		return err
+	}
+	if err := check(d.PublicKey); err != nil {
+		return err
+	}
+	b, err := enrolKey.Decrypt(nil, d.ForPhone, nil)
+	if err != nil {
+		return fmt.Errorf("phone: the delivered share does not open: %w", err)
+	}
+	share, err := splitkey.ParseSecret(b)
+	clear(b)
+	if err != nil {
+		return err
+	}
+	defer share.Wipe()
+	s, err := p.stretch(e, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := p.mask(p.Rand, s, splitkey.PurposeEncrypt, d.KeyID, d.PublicKey, share); err != nil {
+		return err
+	}
+	_, err = p.decrypt(ctx, d.OpID, e, func(o Offer) error {
+		if o.KeyID != d.KeyID {
+			return fmt.Errorf("%w: the trial is for another key", ErrMismatch)
+		}
+		return nil
+	})
+	return err
+}

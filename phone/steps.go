@@ -1,0 +1,195 @@
+package phone
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/emmansun/gmsm/sm2"
+
+	"tianweitong/pki"
+	"tianweitong/splitkey"
+)
+
+// pause waits between two looks at something the server works on.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+const (
+	pollEvery = 100 * time.Millisecond
+	pollFor   = 60 * time.Second
+)
+
+// await asks until done says so, with growing pauses, for a minute at most.
+func await(ctx context.Context, what string, ask func() (done bool, err error)) error {
+	ctx, cancel := context.WithTimeout(ctx, pollFor)
+	defer cancel()
+	for wait := pollEvery; ; wait = min(wait*3/2, 2*time.Second) {
+		done, err := ask()
+		if err != nil || done {
+			return err
+		}
+		if err := pause(ctx, wait); err != nil {
+			return fmt.Errorf("phone: waiting for %s: %w", what, err)
+		}
+	}
+}
+
+func (p *Phone) awaitInstalled(ctx context.Context, path string) (Installed, error) {
+	var in installation
+	err := await(ctx, "the certificate", func() (bool, error) {
+		if err := p.get(ctx, path, &in); err != nil {
+			return false, err
+		}
+		if in.State == "void" {
+			return false, fmt.Errorf("phone: the installation ended without a certificate")
+		}
+		return in.State == "installed", nil
+	})
+	if err != nil {
+		return Installed{}, err
+	}
+	if _, err := p.chain(in.SignCertificate, in.Chain, pki.PersonSigning); err != nil {
+		return Installed{}, err
+	}
+	return Installed{Certificate: in.Certificate, SignCertificate: in.SignCertificate, EncCertificate: in.EncCertificate, Chain: in.Chain}, nil
+}
+
+// AwaitCheck waits until an identity check has an answer.
+func (p *Phone) AwaitCheck(ctx context.Context, id string) (Check, error) {
+	var c Check
+	err := await(ctx, "the identity check", func() (done bool, err error) {
+		c, err = p.RealName(ctx, id)
+		return c.State == "passed" || c.State == "failed", err
+	})
+	return c, err
+}
+
+// Order is an order (订单) as its buyer sees it.
+type Order struct {
+	ID       string `json:"id"`
+	State    string `json:"state"`
+	TotalFen int64  `json:"totalFen"`
+}
+
+// Buy places the order of a certificate (2.6.2): institution, years, the first
+// platform.
+func (p *Phone) Buy(ctx context.Context, institution string, years int, platform string) (Order, error) {
+	var o Order
+	return o, p.post(ctx, "/orders", map[string]any{"institution": institution, "years": years, "platform": platform}, &o)
+}
+
+// Payment is an open payment; URL leads to the provider's counter.
+type Payment struct {
+	ID  string `json:"payment"`
+	URL string `json:"url"`
+}
+
+// Pay opens a payment of an order with a gateway.
+func (p *Phone) Pay(ctx context.Context, order, gateway string) (Payment, error) {
+	var out Payment
+	return out, p.post(ctx, "/orders/"+order+"/payments", map[string]string{"gateway": gateway}, &out)
+}
+
+// Order asks for an order.
+func (p *Phone) Order(ctx context.Context, id string) (Order, error) {
+	var o Order
+	return o, p.get(ctx, "/orders/"+id, &o)
+}
+
+// AwaitOrder waits until an order has one of the states.
+func (p *Phone) AwaitOrder(ctx context.Context, id string, states ...string) (Order, error) {
+	var o Order
+	err := await(ctx, "the order", func() (done bool, err error) {
+		o, err = p.Order(ctx, id)
+		for _, s := range states {
+			done = done || o.State == s
+		}
+		return done, err
+	})
+	return o, err
+}
+
+// Certificate is a certificate record as its owner sees it.
+type Certificate struct {
+	ID          string    `json:"id"`
+	State       string    `json:"state"`
+	Institution string    `json:"institution"`
+	SignSerial  string    `json:"signSerial"`
+	NotAfter    time.Time `json:"notAfter"`
+	HasKey      bool      `json:"-"`
+}
+
+// Certificates lists the owner's certificates, newest first.
+func (p *Phone) Certificates(ctx context.Context) ([]Certificate, error) {
+	var out struct {
+		Certificates []Certificate `json:"certificates"`
+	}
+	return out.Certificates, p.get(ctx, "/certificates", &out)
+}
+
+// Recovery is a running re-key (补办恢复).
+type Recovery struct {
+	ID    string `json:"id"`
+	State string `json:"state"`
+}
+
+// StartRecovery begins a re-key on this phone with an SMS code of purpose
+// "recover"; a live face check follows (SendFace with path "/recoveries").
+func (p *Phone) StartRecovery(ctx context.Context, ticket, code string) (Recovery, error) {
+	var r Recovery
+	return r, p.post(ctx, "/recoveries", map[string]string{"ticket": ticket, "code": code}, &r)
+}
+
+// Recovery asks how far a re-key has come.
+func (p *Phone) Recovery(ctx context.Context, id string) (Recovery, error) {
+	var r Recovery
+	return r, p.get(ctx, "/recoveries/"+id, &r)
+}
+
+// AwaitRecovery waits until a re-key has one of the states.
+func (p *Phone) AwaitRecovery(ctx context.Context, id string, states ...string) (Recovery, error) {
+	var r Recovery
+	err := await(ctx, "the recovery", func() (done bool, err error) {
+		r, err = p.Recovery(ctx, id)
+		for _, s := range states {
+			done = done || r.State == s
+		}
+		return done, err
+	})
+	return r, err
+}
+
+// ResetPIN sets the new PIN of a re-key on this phone. Records of earlier keys
+// are worthless from here on and are deleted.
+func (p *Phone) ResetPIN(ctx context.Context, recovery, pin, second string) error {
+	if err := splitkey.CheckPIN(pin, "", ""); err != nil {
+		return err
+	}
+	p.state.keep()
+	p.state.Next, p.state.Refresh = nil, ""
+	if err := p.save(); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.kept = nil
+	p.mu.Unlock()
+	return p.newPIN(ctx, recovery, "/recoveries/"+recovery+"/proof", "reset", pin, second)
+}
+
+func (p *Phone) enrolmentKey() (*sm2.PrivateKey, []byte, error) {
+	k, err := sm2.GenerateKey(p.Rand)
+	if err != nil {
+		return nil, nil, err
+	}
+	point, err := pki.Point(&k.PublicKey)
+	return k, point, err
+}
