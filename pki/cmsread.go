@@ -31,13 +31,10 @@ type SignedData struct {
 	rawAttributes []byte
 }
 
-// ParseSignedData reads a ContentInfo in DER with the object identifiers of GM/T 0010 or of PKCS #7, one signer, SM3
+// ParseSignedData reads a ContentInfo with the object identifiers of GM/T 0010 or of PKCS #7, one signer, SM3
 // and SM2. The signer's certificate has to be in it or among others. Errors wrap ErrCMS.
 func ParseSignedData(arc Arc, der []byte, others ...*smx509.Certificate) (*SignedData, error) {
 	bad := func(what string) (*SignedData, error) { return nil, fmt.Errorf("%w: %s", ErrCMS, what) }
-	if err := asn.Check(der); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCMS, err)
-	}
 	s := cryptobyte.String(der)
 	var info, wrapped, data, digests, encap, content, certs, signers, signer cryptobyte.String
 	var kind asn1.ObjectIdentifier
@@ -102,9 +99,6 @@ func (d *SignedData) readSigner(arc Arc, s cryptobyte.String, others []*smx509.C
 	if hasAttributes {
 		// Signed is the SET itself, stored is [0] in its place (RFC 5652 §5.4).
 		d.rawAttributes = asn.Retag(asn.SetOf, attributes)
-		if err := asn.Check(d.rawAttributes); err != nil {
-			return fmt.Errorf("%w: %w", ErrCMS, err)
-		}
 		a, err := readSignedAttributes(arc, d.rawAttributes)
 		if err != nil {
 			return err

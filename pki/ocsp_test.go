@@ -24,8 +24,8 @@ type responder struct {
 	sign func(tbs []byte) []byte
 }
 
-func newResponder(t testing.TB) responder {
-	h := pkitest.New(t)
+func newResponder(t testing.TB, h *pkitest.Hierarchy) responder {
+	t.Helper()
 	cert, key := h.CA.IssueRole(t, pki.OCSPSigner)
 	return responder{h, cert, func(tbs []byte) []byte { return pkitest.Sign(t, key, tbs) }}
 }
@@ -47,7 +47,7 @@ func (r responder) answer(t testing.TB, at time.Time, nonce []byte, answers ...p
 }
 
 func TestAnOCSPRequestOfOpenSSLIsReadAndAnswered(t *testing.T) {
-	r := newResponder(t)
+	r := newResponder(t, pkitest.New(t))
 	leaf, _ := r.CA.IssueRole(t, pki.PersonSigning)
 	at := pkitest.Start.AddDate(0, 1, 0)
 	issuerPEM, leafPEM := pemFile(t, "ca.pem", r.CA.Cert), pemFile(t, "leaf.pem", leaf)
@@ -99,7 +99,7 @@ func basicResponse(t testing.TB, der []byte) (tbs, signature []byte) {
 }
 
 func TestAnOCSPAnswerIsReadBack(t *testing.T) {
-	r := newResponder(t)
+	r := newResponder(t, pkitest.New(t))
 	at := pkitest.Start.AddDate(0, 0, 10)
 	nonce := bytes.Repeat([]byte{5}, 32)
 	ids := []pki.CertID{pki.NewCertID(pki.SHA1, r.CA.Cert, big.NewInt(11)), pki.NewCertID(pki.SM3, r.CA.Cert, big.NewInt(12)), pki.NewCertID(pki.SM3, r.CA.Cert, big.NewInt(13))}
@@ -130,7 +130,7 @@ func TestAnOCSPAnswerIsReadBack(t *testing.T) {
 }
 
 func TestOnlyTheIssuerAndItsDelegatesAnswer(t *testing.T) {
-	r, stranger := newResponder(t), newResponder(t)
+	r, stranger := newResponder(t, pkitest.New(t)), newResponder(t, pkitest.New(t))
 	at := pkitest.Start.AddDate(0, 0, 10)
 	id := pki.NewCertID(pki.SM3, r.CA.Cert, big.NewInt(11))
 	if _, err := pki.ParseOCSPResponse(stranger.answer(t, at, nil, pki.Answer{ID: id}), r.CA.Cert); !errors.Is(err, pki.ErrOCSP) {

@@ -316,15 +316,12 @@ func ParseTimestamp(token []byte, others ...*smx509.Certificate) (*Timestamp, er
 
 func (t *Timestamp) readInfo(der []byte) error {
 	bad := func(what string) error { return fmt.Errorf("%w: %s", ErrTimestamp, what) }
-	if err := asn.Check(der); err != nil {
-		return fmt.Errorf("%w: %w", ErrTimestamp, err)
-	}
 	s := cryptobyte.String(der)
 	var seq, at cryptobyte.String
 	var version int
 	var imprint TimestampRequest
 	t.Serial = new(big.Int)
-	if !s.ReadASN1(&seq, asn.Sequence) || !seq.ReadASN1Integer(&version) || version != 1 || !seq.ReadASN1ObjectIdentifier(&t.Policy) {
+	if !s.ReadASN1(&seq, asn.Sequence) || !s.Empty() || !seq.ReadASN1Integer(&version) || version != 1 || !seq.ReadASN1ObjectIdentifier(&t.Policy) {
 		return bad("not a TSTInfo")
 	}
 	if err := imprint.readImprint(&seq); err != nil {

@@ -26,8 +26,8 @@ type authority struct {
 	policy asn1.ObjectIdentifier
 }
 
-func newTSA(t testing.TB) authority {
-	h := pkitest.New(t)
+func newTSA(t testing.TB, h *pkitest.Hierarchy) authority {
+	t.Helper()
 	cert, key := h.CA.IssueRole(t, pki.TSA)
 	return authority{h, cert, key, pki.TSAPolicyOf(pki.Arc{}, true)}
 }
@@ -46,7 +46,7 @@ func (a authority) stamp(t testing.TB, serial int64, at time.Time, r pki.Timesta
 }
 
 func TestATimestampIsAskedMadeAndVerified(t *testing.T) {
-	a := newTSA(t)
+	a := newTSA(t, pkitest.New(t))
 	data, at := []byte("signature value"), pkitest.Start.AddDate(0, 2, 0)
 	r, err := pki.NewTimestampRequest(rand.Reader, data)
 	if err != nil {
@@ -125,7 +125,7 @@ func TestATimestampRequestOfOpenSSLIsRead(t *testing.T) {
 }
 
 func TestATimestampRequestIsRefusedWithItsReason(t *testing.T) {
-	a := newTSA(t)
+	a := newTSA(t, pkitest.New(t))
 	var f pki.TSPFailure
 	refused := func(err error) pki.TSPFailure {
 		if !errors.As(err, &f) {
@@ -187,7 +187,7 @@ func TestATimestampRequestIsRefusedWithItsReason(t *testing.T) {
 }
 
 func TestATimestampOfSomethingElseIsNotTaken(t *testing.T) {
-	a := newTSA(t)
+	a := newTSA(t, pkitest.New(t))
 	at := pkitest.Start.AddDate(0, 2, 0)
 	r := pki.TimestampRequest{Hash: pki.SM3, Imprint: pki.SM3.Sum([]byte("a")), Nonce: big.NewInt(99), WantCertificate: true}
 	good := a.stamp(t, 1, at, r)
@@ -231,7 +231,7 @@ func TestATimestampOfSomethingElseIsNotTaken(t *testing.T) {
 }
 
 func TestATimestampOutlivesItsAuthority(t *testing.T) {
-	a := newTSA(t)
+	a := newTSA(t, pkitest.New(t))
 	data := []byte("x")
 	r := pki.TimestampRequest{Hash: pki.SM3, Imprint: pki.SM3.Sum(data), WantCertificate: true}
 	ts, err := pki.ParseTimestampResponse(a.stamp(t, 1, a.cert.NotAfter, r), r)

@@ -4,6 +4,7 @@ package pkitest
 
 import (
 	"crypto/rand"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +27,7 @@ type Authority struct {
 	Issuer pki.Issuer
 	Cert   *smx509.Certificate
 	Key    *sm2.PrivateKey
+	fixed  bool
 }
 
 // Hierarchy is a sandbox root with one issuing CA below it.
@@ -40,17 +42,29 @@ func New(t testing.TB) *Hierarchy {
 // NewUnder makes a hierarchy under an arc, as a sandbox or not.
 func NewUnder(t testing.TB, arc pki.Arc, sandbox bool) *Hierarchy {
 	t.Helper()
-	o := "Example Operator"
-	if sandbox {
-		o = pki.SandboxOrganization
+	return grow(t, &Authority{Issuer: pki.Issuer{Arc: arc, Sandbox: sandbox, CPSURL: "http://pki.example/cps"}})
+}
+
+// Fixed makes a hierarchy whose keys, serial numbers and signatures are the same in every run, as are those of the
+// certificates that its IssueRole makes: the workers of a fuzz target have to agree about them.
+func Fixed(t testing.TB) *Hierarchy {
+	t.Helper()
+	return grow(t, &Authority{Issuer: pki.Issuer{Sandbox: true, CPSURL: "http://pki.example/cps"}, fixed: true})
+}
+
+func grow(t testing.TB, self *Authority) *Hierarchy {
+	t.Helper()
+	self.Key = self.key(t, pki.Root)
+	x := Template(pki.Root, self.Key)
+	if self.fixed {
+		x.Serial = new(big.Int).Lsh(big.NewInt(1), 100)
 	}
-	self := &Authority{Issuer: pki.Issuer{Arc: arc, Sandbox: sandbox, CPSURL: "http://pki.example/cps"}, Key: Key(t)}
-	self.Cert = self.Issue(t, pki.Template{Role: pki.Root, PublicKey: &self.Key.PublicKey,
-		Subject: pki.Name{Country: "CN", Organization: o, CommonName: "Example 根CA"}})
-	h := &Hierarchy{Root: self.below(self.Cert, self.Key)}
-	key := Key(t)
-	h.CA = h.Root.below(h.Root.Issue(t, pki.Template{Role: pki.IssuingCA, PublicKey: &key.PublicKey,
-		Subject: pki.Name{Country: "CN", Organization: "Example Institution", CommonName: "Example 签发CA"}}), key)
+	if self.Issuer.Sandbox {
+		x.Subject.Organization = pki.SandboxOrganization
+	}
+	h := &Hierarchy{Root: self.below(self.Issue(t, x), self.Key)}
+	cert, key := h.Root.IssueRole(t, pki.IssuingCA)
+	h.CA = h.Root.below(cert, key)
 	return h
 }
 
@@ -58,7 +72,18 @@ func (a *Authority) below(cert *smx509.Certificate, key *sm2.PrivateKey) *Author
 	iss := a.Issuer
 	iss.Certificate = cert
 	iss.CRLURL, iss.OCSPURL, iss.CertURL = "http://pki.example/ca.crl", "http://pki.example/ocsp", "http://pki.example/ca.cer"
-	return &Authority{Issuer: iss, Cert: cert, Key: key}
+	return &Authority{Issuer: iss, Cert: cert, Key: key, fixed: a.fixed}
+}
+
+// key draws a key, or returns the one that belongs to a role.
+func (a *Authority) key(t testing.TB, role pki.Role) *sm2.PrivateKey {
+	t.Helper()
+	if !a.fixed {
+		return Key(t)
+	}
+	key, err := sm2.NewPrivateKey(pki.SM3.Sum([]byte(role.String())))
+	must(t, err)
+	return key
 }
 
 // Template returns a good template of a role for a key; only what Issue cannot fill in is set.
@@ -74,6 +99,10 @@ func Template(role pki.Role, key *sm2.PrivateKey) pki.Template {
 	case pki.PlatformSigning, pki.PlatformEncryption:
 		t.Subject = pki.Name{Organization: "示例交易平台", CommonName: "M1100000034"}
 		t.Host = "bid.example"
+	case pki.Root:
+		t.Subject = pki.Name{Country: "CN", Organization: "Example Operator", CommonName: "Example 根CA"}
+	case pki.IssuingCA:
+		t.Subject = pki.Name{Country: "CN", Organization: "Example Institution", CommonName: "Example 签发CA"}
 	case pki.SealMaker:
 		t.Subject = pki.Name{Organization: "Example Operator", CommonName: "制章"}
 	default:
@@ -117,8 +146,12 @@ func (a *Authority) Issue(t testing.TB, tmpl pki.Template) *smx509.Certificate {
 // IssueRole issues a good certificate of a role for a new key.
 func (a *Authority) IssueRole(t testing.TB, role pki.Role) (*smx509.Certificate, *sm2.PrivateKey) {
 	t.Helper()
-	key := Key(t)
-	return a.Issue(t, Template(role, key)), key
+	key := a.key(t, role)
+	x := Template(role, key)
+	if a.fixed {
+		x.Serial = new(big.Int).SetBytes(pki.SM3.Sum([]byte(role.String()))[:14])
+	}
+	return a.Issue(t, x), key
 }
 
 // Key draws an SM2 key.
@@ -129,10 +162,10 @@ func Key(t testing.TB) *sm2.PrivateKey {
 	return key
 }
 
-// Sign signs msg as SM2-with-SM3 under the default identity.
+// Sign signs msg as SM2-with-SM3 under the default identity, the same way each time.
 func Sign(t testing.TB, key *sm2.PrivateKey, msg []byte) []byte {
 	t.Helper()
-	signature, err := key.Sign(rand.Reader, msg, sm2.DefaultSM2SignerOpts)
+	signature, err := sm2.SignDeterministic(key, msg, sm2.DefaultSM2SignerOpts)
 	must(t, err)
 	return signature
 }
