@@ -1,0 +1,759 @@
+package order_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tianweitong/internal/clock"
+	"tianweitong/internal/fault"
+	"tianweitong/internal/job"
+	"tianweitong/internal/money"
+	"tianweitong/internal/notice"
+	"tianweitong/internal/order"
+	"tianweitong/internal/store"
+	"tianweitong/internal/store/storetest"
+	"tianweitong/internal/work"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+const buyer = "0190buyer"
+
+// gateway is a payment service in memory. Notices are the words of Notice's
+// fields behind the word "signed".
+type gateway struct {
+	mu        sync.Mutex
+	standings map[string]order.Standing
+	refunds   map[string]order.RefundState
+	creates   []string
+	sent      []order.Refund
+	down      error
+	// lost makes Create answer with an error after it did its work.
+	lost   bool
+	answer order.RefundState // of refunds; done if empty
+}
+
+var errDown = errors.New("connection refused")
+
+func (g *gateway) Create(_ context.Context, b order.Bill) (string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.down != nil {
+		return "", g.down
+	}
+	g.creates = append(g.creates, b.Payment)
+	if g.lost {
+		return "", errDown
+	}
+	return "https://pay.test/" + b.Payment, nil
+}
+
+func (g *gateway) Query(_ context.Context, payment string) (order.Standing, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.down != nil {
+		return order.Standing{}, g.down
+	}
+	st, ok := g.standings[payment]
+	if !ok {
+		st.State = order.StandingUnpaid
+	}
+	return st, nil
+}
+
+func (g *gateway) Refund(_ context.Context, r order.Refund) (order.RefundState, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.down != nil {
+		return "", g.down
+	}
+	g.sent = append(g.sent, r)
+	if g.answer != "" {
+		return g.answer, nil
+	}
+	return order.RefundDone, nil
+}
+
+func (g *gateway) ParseNotice(raw order.RawNotice) (order.Notice, error) {
+	var n order.Notice
+	var sign string
+	var amount, paidAt int64
+	_, err := fmt.Sscan(string(raw.Body), &sign, &n.Payment, &n.Standing.State, &amount, &paidAt, &n.Refund, &n.RefundState)
+	if err != nil || sign != "signed" {
+		return order.Notice{}, order.ErrForged
+	}
+	n.Standing.Amount, n.Standing.PaidAt, n.Standing.Trade = money.Fen(amount), time.UnixMilli(paidAt).UTC(), "T"+n.Payment
+	if n.Refund == "-" {
+		n.Refund, n.RefundState = "", ""
+	}
+	return n, nil
+}
+
+type prices struct{ fen atomic.Int64 }
+
+var codePlatform = fault.Code{Name: "platform_unknown", Kind: fault.NotFound}
+
+func (p *prices) Quote(_ context.Context, _ work.Tx, c order.Cart, _ time.Time) (money.Fen, error) {
+	if c.Platform != "M1100000034" {
+		return 0, codePlatform
+	}
+	return money.Fen(p.fen.Load()), nil
+}
+
+// fulfiller delivers and withdraws by jobs, so that what it did rolls back with
+// the transaction.
+type fulfiller struct {
+	withdraw error
+}
+
+func (f *fulfiller) Paid(ctx context.Context, tx work.Tx, o order.Order) error {
+	return tx.Enqueue(ctx, work.Job{Topic: "test.delivered", Body: []byte(o.ID)})
+}
+
+func (f *fulfiller) Withdraw(ctx context.Context, tx work.Tx, _ order.Order, l order.Line) error {
+	if f.withdraw != nil {
+		return f.withdraw
+	}
+	return tx.Enqueue(ctx, work.Job{Topic: "test.withdrawn", Body: []byte(l.ID)})
+}
+
+type notices struct{}
+
+func (notices) Post(ctx context.Context, tx work.Tx, n notice.Notice) error {
+	return tx.Enqueue(ctx, work.Job{Topic: "test.told", Body: []byte(n.Kind)})
+}
+
+// shop is a service on one engine with everything around it.
+type shop struct {
+	*testing.T
+	*order.Service
+	st        *store.Store
+	clock     *clock.Manual
+	gate      *gateway
+	price     *prices
+	fulfiller *fulfiller
+	jobs      *job.Runner
+	mu        sync.Mutex
+	delivered map[string]int
+	withdrawn map[string]int
+	told      map[string]int
+}
+
+func each(t *testing.T, f func(s *shop)) {
+	c := clock.NewManual(noon)
+	storetest.Each(t, c, func(t *testing.T, st *store.Store) {
+		c.Advance(noon.Sub(c.Now()))
+		s := &shop{
+			T: t, st: st, clock: c, gate: &gateway{standings: map[string]order.Standing{}, refunds: map[string]order.RefundState{}},
+			price: &prices{}, fulfiller: &fulfiller{}, delivered: map[string]int{}, withdrawn: map[string]int{}, told: map[string]int{},
+		}
+		s.price.fen.Store(12000)
+		log := slog.New(slog.NewTextHandler(t.Output(), nil))
+		s.Service = order.New(order.Deps{
+			Store: st.Orders(), Runner: st, Clock: c, Rand: rand.Reader, Log: log, Prices: s.price, Fulfiller: s.fulfiller,
+			Notices: notices{}, Gateways: map[string]order.Gateway{"sandbox": s.gate, "other": &gateway{}},
+		})
+		s.jobs = job.New(st, c, rand.Reader, log)
+		s.Register(s.jobs)
+		for topic, counts := range map[string]map[string]int{"test.delivered": s.delivered, "test.withdrawn": s.withdrawn, "test.told": s.told} {
+			s.jobs.Handle(topic, job.Brief, func(_ context.Context, b []byte) error {
+				s.mu.Lock()
+				counts[string(b)]++
+				s.mu.Unlock()
+				return nil
+			})
+		}
+		f(s)
+	})
+}
+
+func (s *shop) place() order.Order {
+	s.Helper()
+	var o order.Order
+	s.do(func(ctx context.Context, tx work.Tx) (err error) {
+		o, err = s.Place(ctx, tx, order.Buyer{Kind: order.Person, Account: buyer}, order.Cart{Institution: "CA01", Years: 1, Platform: "M1100000034"})
+		return err
+	})
+	return o
+}
+
+func (s *shop) do(f func(context.Context, work.Tx) error) {
+	s.Helper()
+	if err := s.st.Do(s.Context(), "test", f); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *shop) pay(o order.Order) order.Payment {
+	s.Helper()
+	p, err := s.Pay(s.Context(), buyer, o.ID, "sandbox")
+	if err != nil {
+		s.Fatal(err)
+	}
+	return p
+}
+
+// paid is a notice that a payment was paid, taken by the gateway at a time.
+func paid(p order.Payment, amount money.Fen, at time.Time) order.RawNotice {
+	return order.RawNotice{Body: fmt.Appendf(nil, "signed %s paid %d %d - -", p.ID, amount, at.UnixMilli())}
+}
+
+func (s *shop) notify(raw order.RawNotice) error { return s.Notice(s.Context(), "sandbox", raw) }
+
+// drain does every job that is due now.
+func (s *shop) drain() {
+	s.Helper()
+	if err := s.jobs.Drain(s.Context()); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// expect compares the order's state, its payments' and its refunds'.
+func (s *shop) expect(o order.Order, want order.State, payments []order.PaymentState, refunds []order.RefundState) {
+	s.Helper()
+	got, ps, rs, err := s.Get(s.Context(), buyer, o.ID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	var gotP []order.PaymentState
+	for _, p := range ps {
+		gotP = append(gotP, p.State)
+	}
+	var gotR []order.RefundState
+	for _, r := range rs {
+		gotR = append(gotR, r.State)
+	}
+	if d := cmp.Diff([]any{want, payments, refunds}, []any{got.State, gotP, gotR}); d != "" {
+		s.Fatal(d)
+	}
+}
+
+func (s *shop) expectDelivered(o order.Order, want int) {
+	s.Helper()
+	s.drain()
+	if got := s.delivered[o.ID]; got != want {
+		s.Fatalf("delivered %d times, want %d", got, want)
+	}
+}
+
+type (
+	ps = []order.PaymentState
+	rs = []order.RefundState
+)
+
+func TestPaymentDeliversOnce(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		p := s.pay(o)
+		if p.URL == "" || p.Amount != 12000 {
+			t.Fatalf("payment = %+v", p)
+		}
+		for range 2 {
+			if err := s.notify(paid(p, 12000, noon)); err != nil {
+				s.Fatal(err)
+			}
+		}
+		s.expect(o, order.Paid, ps{order.PaymentSettled}, nil)
+		s.expectDelivered(o, 1)
+	})
+}
+
+func TestManyNoticesAtOnceDeliverOnce(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		p := s.pay(o)
+		var all sync.WaitGroup
+		for range 32 {
+			all.Go(func() {
+				if err := s.notify(paid(p, 12000, noon)); err != nil {
+					s.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		s.expect(o, order.Paid, ps{order.PaymentSettled}, nil)
+		s.expectDelivered(o, 1)
+	})
+}
+
+func TestLatePaymentIsRefunded(t *testing.T) {
+	for name, end := range map[string]func(s *shop, o order.Order){
+		"cancelled": func(s *shop, o order.Order) {
+			if _, err := s.Cancel(s.Context(), buyer, o.ID); err != nil {
+				s.Fatal(err)
+			}
+		},
+		"expired":                             func(s *shop, o order.Order) { s.clock.Advance(order.Life); s.drain() },
+		"expired, the job has not been there": func(s *shop, o order.Order) { s.clock.Advance(order.Life + time.Second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(s *shop) {
+				o := s.place()
+				p := s.pay(o)
+				end(s, o)
+				s.expect(o, order.Cancelled, ps{order.PaymentOpen}, nil)
+				at := s.clock.Now()
+				if name == "expired" {
+					at = noon // even if the gateway took it in time, the order is gone
+				}
+				for range 2 {
+					if err := s.notify(paid(p, 12000, at)); err != nil {
+						s.Fatal(err)
+					}
+				}
+				s.expect(o, order.Cancelled, ps{order.PaymentLate}, rs{order.RefundOpen})
+				s.expectDelivered(o, 0)
+				s.expect(o, order.Cancelled, ps{order.PaymentLate}, rs{order.RefundDone})
+				if len(s.gate.sent) != 1 || s.gate.sent[0].Amount != 12000 || s.told["order.late"] != 1 || s.told["order.refunded"] != 1 {
+					s.Fatalf("sent %v, told %v", s.gate.sent, s.told)
+				}
+			})
+		})
+	}
+}
+
+func TestPaymentInTimeWithASlowNoticeCounts(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		p := s.pay(o)
+		s.clock.Advance(order.Life + time.Second)
+		if err := s.notify(paid(p, 12000, noon.Add(order.Life-time.Second))); err != nil {
+			s.Fatal(err)
+		}
+		s.expect(o, order.Paid, ps{order.PaymentSettled}, nil)
+	})
+}
+
+func TestNoticesThatAreNotOursChangeNothing(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		p := s.pay(o)
+		forged := paid(p, 12000, noon)
+		forged.Body = []byte(strings.Replace(string(forged.Body), "signed", "unsigned", 1))
+		for _, c := range []struct {
+			gateway string
+			raw     order.RawNotice
+			want    error
+		}{
+			{"sandbox", forged, order.CodeNotice},
+			{"sandbox", order.RawNotice{Body: []byte("{")}, order.CodeNotice},
+			{"sandbox", paid(order.Payment{ID: "unknown"}, 12000, noon), order.CodeUnknown},
+			{"absent", paid(p, 12000, noon), order.CodeGateway},
+			{"other", paid(p, 12000, noon), order.CodeUnknown},
+		} {
+			if err := s.Notice(s.Context(), c.gateway, c.raw); !errors.Is(err, c.want) {
+				s.Errorf("%s %s: %v, want %v", c.gateway, c.raw.Body, err, c.want)
+			}
+		}
+		s.expect(o, order.Unpaid, ps{order.PaymentOpen}, nil)
+		s.expectDelivered(o, 0)
+	})
+}
+
+func TestAnotherAmountIsRefusedAndKeptForStaff(t *testing.T) {
+	for _, amount := range []money.Fen{11999, 12001} {
+		t.Run(fmt.Sprint(int64(amount)), func(t *testing.T) {
+			each(t, func(s *shop) {
+				o := s.place()
+				p := s.pay(o)
+				for _, told := range []money.Fen{amount, 12000} { // a right amount does not heal it
+					if err := s.notify(paid(p, told, noon)); !errors.Is(err, order.CodeAmount) {
+						s.Fatalf("%v", err)
+					}
+				}
+				s.expect(o, order.Unpaid, ps{order.PaymentDisputed}, nil)
+				s.expectDelivered(o, 0)
+			})
+		})
+	}
+}
+
+func TestRefundNoticeBeforeTheNoticeOfPaymentDeliversNothing(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		p := s.pay(o)
+		refunded := order.RawNotice{Body: fmt.Appendf(nil, "signed %s - 0 0 theirs done", p.ID)}
+		for _, raw := range []order.RawNotice{refunded, paid(p, 12000, noon), refunded} {
+			if err := s.notify(raw); err != nil {
+				s.Fatal(err)
+			}
+		}
+		s.expect(o, order.Unpaid, ps{order.PaymentReturned}, nil)
+		s.expectDelivered(o, 0)
+		if again := s.pay(o); again.ID == p.ID {
+			s.Fatal("the returned payment is offered again")
+		}
+	})
+}
+
+func TestOwnRefundMayBeToldBeforeThePayment(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		p := s.pay(o)
+		if _, err := s.Cancel(s.Context(), buyer, o.ID); err != nil {
+			s.Fatal(err)
+		}
+		// The query finds the payment, its refund is asked for and told of, and
+		// only then the notice of payment comes.
+		s.gate.standings[p.ID] = order.Standing{State: order.StandingPaid, Amount: 12000, Trade: "T" + p.ID, PaidAt: noon}
+		s.gate.answer = order.RefundOpen
+		s.clock.Advance(time.Minute)
+		s.drain()
+		s.expect(o, order.Cancelled, ps{order.PaymentLate}, rs{order.RefundOpen})
+		for _, raw := range []order.RawNotice{
+			{Body: fmt.Appendf(nil, "signed %s - 0 0 %s done", p.ID, s.gate.sent[0].ID)},
+			paid(p, 12000, noon),
+		} {
+			if err := s.notify(raw); err != nil {
+				s.Fatal(err)
+			}
+		}
+		s.expect(o, order.Cancelled, ps{order.PaymentLate}, rs{order.RefundDone})
+		s.clock.Advance(time.Hour)
+		s.expectDelivered(o, 0)
+	})
+}
+
+func TestLostNoticeIsRepairedByAsking(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		p := s.pay(o)
+		s.clock.Advance(29 * time.Second)
+		s.gate.standings[p.ID] = order.Standing{State: order.StandingPaid, Amount: 12000, Trade: "T", PaidAt: s.clock.Now()}
+		s.drain()
+		s.expect(o, order.Unpaid, ps{order.PaymentOpen}, nil)
+		s.clock.Advance(time.Second)
+		s.expectDelivered(o, 1)
+		s.expect(o, order.Paid, ps{order.PaymentSettled}, nil)
+	})
+}
+
+func TestAskingGoesOnUntilThePaymentHasAnEnd(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		s.pay(o)
+		looks := 0
+		for s.clock.Now().Before(noon.Add(order.Life + 20*time.Minute)) {
+			s.clock.Advance(30 * time.Second)
+			s.drain()
+			looks++
+		}
+		s.expect(o, order.Cancelled, ps{order.PaymentClosed}, nil)
+		if n, err := s.st.CountJobs(s.Context()); err != nil || len(n) != 0 {
+			s.Fatalf("jobs = %v, %v", n, err)
+		}
+	})
+}
+
+func TestPaymentAfterItWasClosedIsStillTaken(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		p := s.pay(o)
+		closed := order.RawNotice{Body: fmt.Appendf(nil, "signed %s closed 0 0 - -", p.ID)}
+		if err := s.notify(closed); err != nil {
+			s.Fatal(err)
+		}
+		s.expect(o, order.Unpaid, ps{order.PaymentClosed}, nil)
+		second := s.pay(o)
+		if second.ID == p.ID {
+			s.Fatal("a closed payment was offered again")
+		}
+		// Both are paid after all: one counts, the other goes back.
+		for _, p := range []order.Payment{p, second} {
+			if err := s.notify(paid(p, 12000, noon)); err != nil {
+				s.Fatal(err)
+			}
+		}
+		s.expectDelivered(o, 1)
+		s.expect(o, order.Paid, ps{order.PaymentSettled, order.PaymentLate}, rs{order.RefundDone})
+		if err := s.notify(closed); err != nil {
+			s.Fatal(err)
+		}
+		s.expect(o, order.Paid, ps{order.PaymentSettled, order.PaymentLate}, rs{order.RefundDone})
+	})
+}
+
+func TestOrderExpiresByTheClock(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		s.clock.Advance(order.Life - time.Millisecond)
+		s.drain()
+		s.expect(o, order.Unpaid, nil, nil)
+		s.clock.Advance(time.Millisecond)
+		if _, err := s.Pay(s.Context(), buyer, o.ID, "sandbox"); !errors.Is(err, order.CodeExpired) {
+			s.Fatalf("paying too late: %v", err)
+		}
+		s.drain()
+		s.expect(o, order.Cancelled, nil, nil)
+		if _, err := s.Pay(s.Context(), buyer, o.ID, "sandbox"); !errors.Is(err, order.CodeExpired) {
+			s.Fatalf("paying an expired order: %v", err)
+		}
+	})
+}
+
+func TestExpiryAsksTheGatewayFirst(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		p := s.pay(o)
+		s.gate.down = errDown
+		s.clock.Advance(order.Life)
+		s.drain()
+		s.gate.down = nil
+		s.gate.standings[p.ID] = order.Standing{State: order.StandingPaid, Amount: 12000, Trade: "T", PaidAt: noon.Add(order.Life - time.Minute)}
+		s.clock.Advance(time.Minute)
+		s.expectDelivered(o, 1)
+		s.expect(o, order.Paid, ps{order.PaymentSettled}, nil)
+	})
+}
+
+func TestPriceIsFrozenWhenTheOrderIsPlaced(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		s.price.fen.Store(99900)
+		p := s.pay(o)
+		if p.Amount != 12000 {
+			s.Fatalf("billed %s", p.Amount)
+		}
+		if err := s.notify(paid(p, 12000, noon)); err != nil {
+			s.Fatal(err)
+		}
+		got, _, _, err := s.Get(s.Context(), buyer, o.ID)
+		if err != nil || got.Total != 12000 || got.Lines[0].Price != 12000 || got.State != order.Paid {
+			s.Fatalf("%+v, %v", got, err)
+		}
+	})
+}
+
+func TestPayingTwiceOpensOnePayment(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		ids := make([]string, 8)
+		var all sync.WaitGroup
+		for i := range ids {
+			all.Go(func() { ids[i] = s.pay(o).ID })
+		}
+		all.Wait()
+		for _, id := range ids {
+			if id != ids[0] {
+				s.Fatalf("payments %v", ids)
+			}
+		}
+		s.expect(o, order.Unpaid, ps{order.PaymentOpen}, nil)
+	})
+}
+
+func TestBillThatBrokeOffIsRepeatedUnderItsName(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		s.gate.lost = true // the gateway has the bill, we do not know
+		if _, err := s.Pay(s.Context(), buyer, o.ID, "sandbox"); !errors.Is(err, order.CodeGatewayDown) {
+			s.Fatal(err)
+		}
+		s.gate.lost, s.gate.down = false, errDown
+		if _, err := s.Pay(s.Context(), buyer, o.ID, "sandbox"); !errors.Is(err, order.CodeGatewayDown) {
+			s.Fatal(err)
+		}
+		s.gate.down = nil
+		p := s.pay(o)
+		if len(s.gate.creates) != 2 || s.gate.creates[0] != p.ID || s.gate.creates[1] != p.ID {
+			s.Fatalf("bills %v, payment %s", s.gate.creates, p.ID)
+		}
+		// Even before that the buyer could have paid the first bill.
+		s.expect(o, order.Unpaid, ps{order.PaymentOpen}, nil)
+	})
+}
+
+func (s *shop) bought() (order.Order, order.Payment) {
+	s.Helper()
+	o := s.place()
+	p := s.pay(o)
+	if err := s.notify(paid(p, 12000, noon)); err != nil {
+		s.Fatal(err)
+	}
+	return o, p
+}
+
+func TestRefundWithdrawsAtOnceAndPaysByAJob(t *testing.T) {
+	each(t, func(s *shop) {
+		o, _ := s.bought()
+		line := o.Lines[0].ID
+		s.gate.down = errDown
+		for range 2 {
+			if _, err := s.Refund(s.Context(), buyer, o.ID, line); err != nil {
+				s.Fatal(err)
+			}
+		}
+		s.drain()
+		s.expect(o, order.Refunding, ps{order.PaymentSettled}, rs{order.RefundOpen})
+		err := s.st.Do(s.Context(), "test", func(ctx context.Context, tx work.Tx) error { return s.Fulfilled(ctx, tx, line) })
+		if !errors.Is(err, order.CodeRefunding) {
+			s.Fatalf("fulfilling a line under refund: %v", err)
+		}
+		s.gate.down, s.gate.answer = nil, order.RefundOpen
+		s.clock.Advance(time.Minute)
+		s.drain()
+		s.expect(o, order.Refunding, ps{order.PaymentSettled}, rs{order.RefundOpen})
+		s.gate.answer = ""
+		s.clock.Advance(time.Hour)
+		s.drain()
+		s.expect(o, order.Refunded, ps{order.PaymentSettled}, rs{order.RefundDone})
+		if s.withdrawn[line] != 1 || s.gate.sent[0].ID != s.gate.sent[1].ID || len(s.gate.sent) != 2 {
+			s.Fatalf("withdrawn %v, sent %v", s.withdrawn, s.gate.sent)
+		}
+	})
+}
+
+func TestRefundThatTheGatewayRefusesCanBeAskedForAgain(t *testing.T) {
+	each(t, func(s *shop) {
+		o, _ := s.bought()
+		line := o.Lines[0].ID
+		s.gate.answer = order.RefundFailed
+		if _, err := s.Refund(s.Context(), buyer, o.ID, line); err != nil {
+			s.Fatal(err)
+		}
+		s.drain()
+		s.expect(o, order.Paid, ps{order.PaymentSettled}, rs{order.RefundFailed})
+		if s.told["order.refund_failed"] != 1 {
+			s.Fatalf("told %v", s.told)
+		}
+		err := s.st.Do(s.Context(), "test", func(ctx context.Context, tx work.Tx) error { return s.Fulfilled(ctx, tx, line) })
+		if !errors.Is(err, order.CodeRefunding) {
+			s.Fatalf("fulfilling a withdrawn line: %v", err)
+		}
+		s.gate.answer = ""
+		if _, err := s.Refund(s.Context(), buyer, o.ID, line); err != nil {
+			s.Fatal(err)
+		}
+		s.drain()
+		s.expect(o, order.Refunded, ps{order.PaymentSettled}, rs{order.RefundFailed, order.RefundDone})
+	})
+}
+
+func TestNothingIsRefundedThatWasDelivered(t *testing.T) {
+	each(t, func(s *shop) {
+		o, _ := s.bought()
+		line := o.Lines[0].ID
+		for range 2 {
+			s.do(func(ctx context.Context, tx work.Tx) error { return s.Fulfilled(ctx, tx, line) })
+		}
+		s.expect(o, order.Completed, ps{order.PaymentSettled}, nil)
+		if _, err := s.Refund(s.Context(), buyer, o.ID, line); !errors.Is(err, order.CodeNotRefundable) {
+			s.Fatal(err)
+		}
+		unpaid := s.place()
+		if _, err := s.Refund(s.Context(), buyer, unpaid.ID, unpaid.Lines[0].ID); !errors.Is(err, order.CodeNotRefundable) {
+			s.Fatal(err)
+		}
+	})
+}
+
+func TestRefusedWithdrawalLeavesTheOrderAsItWas(t *testing.T) {
+	each(t, func(s *shop) {
+		o, _ := s.bought()
+		s.fulfiller.withdraw = fault.Code{Name: "certificate_issuing", Kind: fault.Conflict}
+		if _, err := s.Refund(s.Context(), buyer, o.ID, o.Lines[0].ID); !errors.Is(err, s.fulfiller.withdraw) {
+			s.Fatal(err)
+		}
+		s.expect(o, order.Paid, ps{order.PaymentSettled}, nil)
+	})
+}
+
+func TestOrdersAreTheirBuyersAlone(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		ctx := s.Context()
+		_, _, _, err1 := s.Get(ctx, "stranger", o.ID)
+		_, err2 := s.Cancel(ctx, "stranger", o.ID)
+		_, err3 := s.Pay(ctx, "stranger", o.ID, "sandbox")
+		_, err4 := s.Refund(ctx, "stranger", o.ID, o.Lines[0].ID)
+		for i, err := range []error{err1, err2, err3, err4} {
+			if !errors.Is(err, order.CodeNotFound) {
+				s.Errorf("%d: %v", i+1, err)
+			}
+		}
+		if p, err := s.List(ctx, "stranger", ""); err != nil || len(p.Orders) != 0 {
+			s.Errorf("list: %v, %v", p, err)
+		}
+	})
+}
+
+func TestPlacingChecksTheCart(t *testing.T) {
+	each(t, func(s *shop) {
+		for want, c := range map[error]order.Cart{
+			order.CodeYears: {Institution: "CA01", Years: 4, Platform: "M1100000034"},
+			codePlatform:    {Institution: "CA01", Years: 1, Platform: "X"},
+		} {
+			err := s.st.Do(s.Context(), "test", func(ctx context.Context, tx work.Tx) error {
+				_, err := s.Place(ctx, tx, order.Buyer{Kind: order.Person, Account: buyer}, c)
+				return err
+			})
+			if !errors.Is(err, want) {
+				s.Errorf("%+v: %v", c, err)
+			}
+		}
+		for range 20 {
+			s.place()
+		}
+		err := s.st.Do(s.Context(), "test", func(ctx context.Context, tx work.Tx) error {
+			_, err := s.Place(ctx, tx, order.Buyer{Kind: order.Person, Account: buyer}, order.Cart{Institution: "CA01", Years: 1, Platform: "M1100000034"})
+			return err
+		})
+		if !errors.Is(err, order.CodeTooMany) {
+			s.Errorf("the 21st open order: %v", err)
+		}
+		s.clock.Advance(order.Life)
+		s.place() // the others can no longer be paid
+		var seen []string
+		for cursor := ""; ; {
+			p, err := s.List(s.Context(), buyer, cursor)
+			if err != nil {
+				s.Fatal(err)
+			}
+			for _, o := range p.Orders {
+				seen = append(seen, o.ID)
+			}
+			if cursor = p.Next; cursor == "" {
+				break
+			}
+		}
+		if len(seen) != 21 {
+			s.Errorf("%d orders listed", len(seen))
+		}
+		for i := range seen[1:] {
+			if seen[i] <= seen[i+1] {
+				s.Errorf("order %d stands before %d", i, i+1)
+			}
+		}
+	})
+}
+
+func TestCancellingTwiceIsOnce(t *testing.T) {
+	each(t, func(s *shop) {
+		o := s.place()
+		for range 2 {
+			if got, err := s.Cancel(s.Context(), buyer, o.ID); err != nil || got.State != order.Cancelled || got.Reason != order.ByBuyer {
+				s.Fatalf("%+v, %v", got, err)
+			}
+		}
+		paid, _ := s.bought()
+		if _, err := s.Cancel(s.Context(), buyer, paid.ID); !errors.Is(err, order.CodeNotUnpaid) {
+			s.Fatal(err)
+		}
+		if _, err := s.Pay(s.Context(), buyer, paid.ID, "sandbox"); !errors.Is(err, order.CodeNotUnpaid) {
+			s.Fatal(err)
+		}
+		if _, err := s.Pay(s.Context(), buyer, s.place().ID, "absent"); !errors.Is(err, order.CodeGateway) {
+			s.Fatal(err)
+		}
+	})
+}
