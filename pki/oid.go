@@ -113,20 +113,26 @@ func (a Arc) String() string { return a.oid().String() }
 // Documentation reports whether this is the arc of RFC 5612, which nobody may use in service.
 func (a Arc) Documentation() bool { return a.oid().Equal(documentationArc) }
 
-// Policy is the certificate policy of the operator; SandboxPolicy marks certificates of a sandbox (docs/domain.md §2.5).
-func (a Arc) Policy() asn1.ObjectIdentifier        { return a.oid(1, 1) }
+// Policy is the certificate policy of the operator.
+func (a Arc) Policy() asn1.ObjectIdentifier { return a.oid(1, 1) }
+
+// SandboxPolicy takes its place in a sandbox (docs/domain.md §2.5).
 func (a Arc) SandboxPolicy() asn1.ObjectIdentifier { return a.oid(1, 2) }
 
-// TSAPolicy is the policy under which timestamps are made (RFC 3161 §2.4.2); SandboxTSAPolicy is that of a sandbox.
-func (a Arc) TSAPolicy() asn1.ObjectIdentifier        { return a.oid(1, 3) }
+// TSAPolicy is the policy under which timestamps are made (RFC 3161 §2.4.2).
+func (a Arc) TSAPolicy() asn1.ObjectIdentifier { return a.oid(1, 3) }
+
+// SandboxTSAPolicy takes its place in a sandbox.
 func (a Arc) SandboxTSAPolicy() asn1.ObjectIdentifier { return a.oid(1, 4) }
 
 // MemberName is the extension of an enterprise certificate that names its member, a UTF8String.
 func (a Arc) MemberName() asn1.ObjectIdentifier { return a.oid(2, 1) }
 
-// EnrolmentKey and EncryptionKey are the attributes of a certificate request (docs/split-keys.md §2.1): SM3 of the
-// enrolment public key (32 bytes), and the encryption public key Pe (65 bytes), each an OCTET STRING.
-func (a Arc) EnrolmentKey() asn1.ObjectIdentifier  { return a.oid(3, 1) }
+// EnrolmentKey is the attribute of a certificate request (docs/split-keys.md §2.1) that holds the SM3 of the enrolment
+// public key, an OCTET STRING of 32 bytes.
+func (a Arc) EnrolmentKey() asn1.ObjectIdentifier { return a.oid(3, 1) }
+
+// EncryptionKey is the attribute that holds the encryption public key Pe, an OCTET STRING of 65 bytes.
 func (a Arc) EncryptionKey() asn1.ObjectIdentifier { return a.oid(3, 2) }
 
 // Document is the signed attribute that names a document too large to be shown whole: its name, size and digest

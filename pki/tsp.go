@@ -26,18 +26,22 @@ type TSPFailure uint8
 
 // The failures of RFC 3161.
 const (
-	TSPBadAlgorithm          TSPFailure = 0
-	TSPBadRequest            TSPFailure = 2
-	TSPBadDataFormat         TSPFailure = 5
-	TSPTimeNotAvailable      TSPFailure = 14
-	TSPUnacceptedPolicy      TSPFailure = 15
-	TSPUnacceptedExtension   TSPFailure = 16
-	TSPAddInfoNotAvailable   TSPFailure = 17
-	TSPSystemFailure         TSPFailure = 25
-	tspUnknown               TSPFailure = 31
-	maxTSPNonce                         = 256 // bits
-	statusGranted, statusMod            = 0, 1
-	statusRejection                     = 2
+	TSPBadAlgorithm        TSPFailure = 0
+	TSPBadRequest          TSPFailure = 2
+	TSPBadDataFormat       TSPFailure = 5
+	TSPTimeNotAvailable    TSPFailure = 14
+	TSPUnacceptedPolicy    TSPFailure = 15
+	TSPUnacceptedExtension TSPFailure = 16
+	TSPAddInfoNotAvailable TSPFailure = 17
+	TSPSystemFailure       TSPFailure = 25
+	tspUnknown             TSPFailure = 31
+)
+
+const (
+	maxTSPNonce     = 256 // bits
+	statusGranted   = 0   // PKIStatus
+	statusModified  = 1
+	statusRejection = 2
 )
 
 // Error names the failure.
@@ -265,7 +269,7 @@ func ParseTimestampResponse(der []byte, r TimestampRequest, authority ...*smx509
 		status.PeekASN1Tag(cbasn1.BIT_STRING) && !status.ReadASN1BitString(&bits) || !status.Empty() {
 		return nil, fmt.Errorf("%w: not a TimeStampResp", ErrTimestamp)
 	}
-	if n != statusGranted && n != statusMod {
+	if n != statusGranted && n != statusModified {
 		for f := range tspUnknown {
 			if bits.At(int(f)) == 1 {
 				return nil, fmt.Errorf("%w: %w", ErrTimestamp, f)
