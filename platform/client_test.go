@@ -137,7 +137,7 @@ func TestUnusableRequestsAreRefusedBeforeTheyAreSent(t *testing.T) {
 	c := s.Client()
 	for name, edit := range map[string]func(*platform.SignRequest){
 		"no title":          func(r *platform.SignRequest) { r.Title = "" },
-		"long title":        func(r *platform.SignRequest) { r.Title = strings.Repeat("长", 100) },
+		"long title":        func(r *platform.SignRequest) { r.Title = strings.Repeat("长", 101) },
 		"short secret":      func(r *platform.SignRequest) { r.Secret = []byte("short") },
 		"notify elsewhere":  func(r *platform.SignRequest) { r.NotifyPath = "evil.example/" },
 		"no name":           func(r *platform.SignRequest) { r.Name = "" },
@@ -147,6 +147,9 @@ func TestUnusableRequestsAreRefusedBeforeTheyAreSent(t *testing.T) {
 		"document too big":  func(r *platform.SignRequest) { r.Document = bytes.Repeat([]byte("x"), 4<<20+1) },
 		"DER structure":     func(r *platform.SignRequest) { r.Document = []byte{0x30, 0x03, 0x02, 0x01, 0x01} },
 		"login as document": func(r *platform.SignRequest) { r.Document = platformtest.Prefixed("TWT/login/v1", "x") },
+		"no address":        func(r *platform.SignRequest) { r.Browser.Address = "" },
+		"address and port":  func(r *platform.SignRequest) { r.Browser.Address = "192.0.2.7:80" },
+		"small by digest":   func(r *platform.SignRequest) { r.Document, r.Size, r.Digest = nil, 9, make([]byte, 32) },
 		"short digest":      func(r *platform.SignRequest) { r.Document, r.Size, r.Digest = nil, 9, []byte{1} },
 	} {
 		r := platform.SignRequest{Request: request(), Name: "投标函.txt", Document: letter}
@@ -246,5 +249,22 @@ func TestCertificateIsFoundByItsSerialNumber(t *testing.T) {
 	got, err := s.Client().Certificate(ctx, fmt.Sprintf("%X", s.Holder.Certificate.SerialNumber))
 	if err != nil || !got.Certificate.Equal(s.Holder.Certificate) || got.State != "有效" {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestOddBrowsersAreNotShutOut(t *testing.T) {
+	s := platformtest.New(t)
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("User-Agent", "Odd\x01\xff/1.0 "+strings.Repeat("长", 600))
+	r.RemoteAddr = "[::ffff:192.0.2.7]:51234"
+	q := platform.LoginRequest{Request: request()}
+	q.Browser = platform.BrowserOf(r)
+	tx, err := s.Client().BeginLogin(ctx, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := s.Created(tx.ID).Browser
+	if n := len([]rune(got.UserAgent)); !strings.HasPrefix(got.UserAgent, "Odd/1.0 长") || n > 512 || got.Address != "192.0.2.7" {
+		t.Errorf("%d characters, %+.40v", n, got)
 	}
 }

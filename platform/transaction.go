@@ -4,9 +4,13 @@ import (
 	"context"
 	"crypto/subtle"
 	"fmt"
+	"net/http"
+	"net/netip"
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/smx509"
@@ -77,6 +81,7 @@ const (
 	PINLocked        Outcome = "PIN_LOCKED"
 	IdentityMismatch Outcome = "IDENTITY_MISMATCH"
 	RiskBlocked      Outcome = "RISK_BLOCKED"
+	Withdrawn        Outcome = "PLATFORM_CANCELLED" // by this platform: Cancel
 )
 
 var outcomeTexts = map[Outcome]string{
@@ -92,6 +97,7 @@ var outcomeTexts = map[Outcome]string{
 	PINLocked:        "PIN 码已锁定，请在天威通解锁后重试",
 	IdentityMismatch: "扫码的身份与当前登录的身份不一致，请用登录时的身份扫码",
 	RiskBlocked:      "本次操作存在风险，已被阻止",
+	Withdrawn:        "本次操作已取消",
 }
 
 // Text is a Chinese sentence for the user: what happened and what to do. It is
@@ -111,6 +117,29 @@ func (o Outcome) Text() string {
 type Browser struct {
 	UserAgent string `json:"userAgent"`
 	Address   string `json:"address"` // network address without a port
+}
+
+// BrowserOf reads the browser from its request. Behind a proxy RemoteAddr is
+// the proxy's: set Address from the header that yours writes.
+func BrowserOf(r *http.Request) Browser {
+	b := Browser{UserAgent: r.UserAgent()}
+	if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		b.Address = at.Addr().Unmap().WithZone("").String()
+	}
+	return b
+}
+
+// clean keeps of a browser's own words what the service takes: 512 printable
+// characters. They inform; an odd browser must not be shut out for them.
+func (b Browser) clean() Browser {
+	n := 0
+	b.UserAgent = strings.Map(func(r rune) rune {
+		if n++; n > maxUserAgent || r == utf8.RuneError || !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, b.UserAgent)
+	return b
 }
 
 // Request is what every transaction needs.
@@ -191,7 +220,8 @@ type Status struct {
 
 const (
 	minSecret     = 16
-	maxTitle      = 200
+	maxTitle      = 100 // characters
+	maxUserAgent  = 512 // characters
 	challengeSize = 32
 )
 
@@ -221,9 +251,12 @@ type createSign struct {
 }
 
 func (r Request) check() error {
+	_, badAddress := netip.ParseAddr(r.Browser.Address)
 	switch {
-	case r.Title == "" || len(r.Title) > maxTitle:
-		return fmt.Errorf("%w: a title of 1 to %d bytes is wanted", ErrConfig, maxTitle)
+	case r.Title == "" || utf8.RuneCountInString(r.Title) > maxTitle:
+		return fmt.Errorf("%w: a title of 1 to %d characters is wanted", ErrConfig, maxTitle)
+	case badAddress != nil:
+		return fmt.Errorf("%w: the browser's network address is wanted", ErrConfig)
 	case len(r.Secret) < minSecret:
 		return fmt.Errorf("%w: the session's secret has fewer than %d bytes", ErrConfig, minSecret)
 	case r.NotifyPath != "" && !strings.HasPrefix(r.NotifyPath, "/"):
@@ -259,8 +292,9 @@ func (c *Client) BeginSign(ctx context.Context, r SignRequest) (Transaction, err
 		sum := sm3.Sum(r.Document)
 		tx.Whole, tx.Size, tx.Digest = true, int64(len(r.Document)), sum[:]
 		body.Document = r.Document
-	case len(r.Digest) != sm3.Size || r.Size <= 0:
-		return tx, fmt.Errorf("%w: a digest of %d bytes and a size are wanted", ErrConfig, sm3.Size)
+	case len(r.Digest) != sm3.Size || r.Size <= splitkey.MaxMessage:
+		// What fits is signed as it stands, so that the holder's phone sees it.
+		return tx, fmt.Errorf("%w: the document, or for more than %d bytes its size and its digest of %d bytes", ErrConfig, splitkey.MaxMessage, sm3.Size)
 	default:
 		tx.Size, tx.Digest = r.Size, r.Digest
 		body.Size, body.Digest = r.Size, r.Digest
@@ -274,7 +308,7 @@ func (c *Client) begin(ctx context.Context, tx Transaction, r Request, body crea
 	}
 	sum := sm3.Sum(r.Secret)
 	tx.Begun, tx.Binding, tx.ExpectedHolder = c.clock.Now(), sum[:], r.ExpectedHolder
-	body.Type, body.Title, body.BrowserBinding, body.Browser = tx.Type, r.Title, tx.Binding, r.Browser
+	body.Type, body.Title, body.BrowserBinding, body.Browser = tx.Type, r.Title, tx.Binding, r.Browser.clean()
 	body.ExpectedIdentity, body.AskCode, body.NotifyPath = r.ExpectedHolder, r.AskCode, r.NotifyPath
 	var reply struct {
 		TID       string `json:"tId"`
