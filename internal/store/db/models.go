@@ -117,6 +117,35 @@ type CaList struct {
 	NextUpdate  int64
 }
 
+type CatalogInstitution struct {
+	Code   string
+	Name   string
+	Active bool
+}
+
+type CatalogPlatform struct {
+	Code            string
+	Rank            string
+	Name            string
+	Region          string
+	Host            string
+	CallbackBase    string
+	SignCertificate []byte
+	EncCertificate  []byte
+	Active          bool
+	Sandbox         bool
+	AskCode         bool
+	RegisteredAt    int64
+}
+
+type CatalogPrice struct {
+	Institution string
+	Kind        string
+	Years       int64
+	FromAt      int64
+	Fen         int64
+}
+
 type Certificate struct {
 	ID           string
 	HolderKind   string
