@@ -75,8 +75,7 @@ func (s *Service) Start(ctx context.Context) error {
 	})
 }
 
-// tick republishes lists that are due, then schedules the next tick under
-// another key: the running job still holds its own.
+// tick republishes lists that are due, then plans the next tick.
 func (s *Service) tick(ctx context.Context) error {
 	var failed error
 	for _, p := range s.plans() {
@@ -87,9 +86,8 @@ func (s *Service) tick(ctx context.Context) error {
 	if failed != nil {
 		return failed
 	}
-	due := s.Clock.Now().Add(tickPace)
 	return s.Runner.Do(ctx, "ca.tick", func(ctx context.Context, tx work.Tx) error {
-		return tx.Enqueue(ctx, work.Job{Topic: tickTopic, Key: fmt.Sprintf("%s:%d", tickTopic, due.Unix()/int64(tickPace/time.Second)), Due: due})
+		return tx.Enqueue(ctx, work.Job{Topic: tickTopic, Key: tickTopic, Due: s.Clock.Now().Add(tickPace)})
 	})
 }
 

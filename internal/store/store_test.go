@@ -153,3 +153,29 @@ func TestSecondProcessIsRefusedUntilTheFirstLeaves(t *testing.T) {
 		})
 	}
 }
+
+func TestKeyedJobMayPlanItsSuccessorWhileItRuns(t *testing.T) {
+	c := clock.NewManual(noon)
+	storetest.Each(t, c, func(t *testing.T, st *store.Store) {
+		enqueue := func() {
+			t.Helper()
+			if err := st.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error {
+				return tx.Enqueue(ctx, work.Job{Topic: "tick", Key: "tick", Due: c.Now()})
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		enqueue()
+		running, err := st.ClaimJobs(t.Context(), "l", c.Now(), c.Now().Add(time.Minute), 1)
+		if err != nil || len(running) != 1 {
+			t.Fatalf("claimed %v, %v", running, err)
+		}
+		enqueue()
+		if err := st.FinishJob(t.Context(), running[0]); err != nil {
+			t.Fatal(err)
+		}
+		if next, err := st.ClaimJobs(t.Context(), "l", c.Now(), c.Now().Add(time.Minute), 9); err != nil || len(next) != 1 {
+			t.Fatalf("the successor: %v, %v", next, err)
+		}
+	})
+}

@@ -112,7 +112,7 @@ func (q *Queries) BuryJob(ctx context.Context, arg BuryJobParams) (int64, error)
 }
 
 const claimJobs = `-- name: ClaimJobs :many
-UPDATE jobs SET lease = $1, lease_until = $2, attempts = attempts + 1
+UPDATE jobs SET lease = $1, lease_until = $2, attempts = attempts + 1, unique_key = NULL
 WHERE id IN (
     SELECT j.id FROM jobs j
     WHERE j.dead = FALSE AND j.due_at <= $3 AND j.lease_until <= $3
@@ -128,6 +128,7 @@ type ClaimJobsParams struct {
 	MaxJobs    int32
 }
 
+// A claimed job no longer waits, so it gives its key free: a tick plans its successor while it runs.
 func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) ([]Job, error) {
 	rows, err := q.db.QueryContext(ctx, claimJobs,
 		arg.Lease,

@@ -396,6 +396,25 @@ type PinSetup struct {
 	Version   int64
 }
 
+type PlatformCallback struct {
+	TransactionID  string
+	Seq            int64
+	Platform       string
+	Attempts       int64
+	Problem        string
+	FirstAt        int64
+	LastAt         int64
+	AcknowledgedAt int64
+}
+
+type PlatformNonce struct {
+	Platform      string
+	Nonce         string
+	Digest        []byte
+	TransactionID string
+	ExpiresAt     int64
+}
+
 type RealnameAttempt struct {
 	Account string
 	Purpose string

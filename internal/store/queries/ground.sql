@@ -4,7 +4,8 @@ VALUES (@id, @topic, @body, sqlc.narg(unique_key), @due_at, @created_at)
 ON CONFLICT (unique_key) DO NOTHING;
 
 -- name: ClaimJobs :many
-UPDATE jobs SET lease = @lease, lease_until = @lease_until, attempts = attempts + 1
+-- A claimed job no longer waits, so it gives its key free: a tick plans its successor while it runs.
+UPDATE jobs SET lease = @lease, lease_until = @lease_until, attempts = attempts + 1, unique_key = NULL
 WHERE id IN (
     SELECT j.id FROM jobs j
     WHERE j.dead = FALSE AND j.due_at <= @now AND j.lease_until <= @now
