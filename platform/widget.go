@@ -184,6 +184,9 @@ func (g *Widget) events(w http.ResponseWriter, r *http.Request, tx Transaction) 
 	out := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
+	// A server's limit for writing an answer is meant for answers that end. Where
+	// the server knows no limits there is none to lift.
+	_ = out.SetWriteDeadline(time.Time{})
 	views := make(chan View)
 	go func() {
 		defer close(views)

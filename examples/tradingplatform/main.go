@@ -1,0 +1,144 @@
+// Command tradingplatform runs the example site against a service: by default a
+// sandbox on this machine, where it registers itself the first time.
+//
+//	go run ./examples/tradingplatform            # then open http://localhost:8090
+//	go run ./examples/tradingplatform -help
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"tianweitong/examples/tradingplatform/site"
+	"tianweitong/platform"
+)
+
+// options are flags; each default can be set by the environment.
+type options struct {
+	listen, service, audience, sandbox, data, public string
+	platform                                         platform.Registration
+}
+
+func parse(args []string, env func(string) string) (options, error) {
+	var o options
+	f := flag.NewFlagSet("tradingplatform", flag.ContinueOnError)
+	text := func(p *string, name, variable, value, usage string) {
+		f.StringVar(p, name, cmp.Or(env(variable), value), usage+" ($"+variable+")")
+	}
+	text(&o.listen, "listen", "TRADING_LISTEN", "localhost:8090", "address to listen on")
+	text(&o.service, "service", "TRADING_SERVICE", "http://localhost:8081", "origin of the service's platform API")
+	text(&o.audience, "audience", "TRADING_AUDIENCE", "", "host that requests are signed for; the service's own if empty")
+	text(&o.sandbox, "sandbox", "TRADING_SANDBOX", "http://localhost:8083", "address of the sandbox's door; \"none\" for a service that is none")
+	text(&o.data, "data", "TRADING_DATA", "data/tradingplatform", "folder of keys and certificates")
+	text(&o.public, "public", "TRADING_PUBLIC", "", "address that the service calls back to; empty: no callbacks")
+	text(&o.platform.Code, "code", "TRADING_CODE", "D1100009001", "platform code")
+	text(&o.platform.Name, "name", "TRADING_NAME", "样例招采平台", "name of the platform")
+	text(&o.platform.Region, "region", "TRADING_REGION", "110000", "region of the platform")
+	text(&o.platform.Host, "host", "TRADING_HOST", "bid.example", "registered host")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	if o.sandbox == "none" {
+		o.sandbox = ""
+	}
+	o.platform.CallbackBase = o.public
+	return o, nil
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := parse(os.Args[1:], os.Getenv)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		err = run(ctx, o, slog.New(slog.NewTextHandler(os.Stderr, nil)), nil)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "tradingplatform:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends. ready, if set, is told the address.
+func run(ctx context.Context, o options, log *slog.Logger, ready func(net.Addr)) error {
+	client, err := connect(ctx, o)
+	if err != nil {
+		return err
+	}
+	handler, err := site.New(site.Config{Client: client, Name: o.platform.Name, Public: o.public,
+		Secure: strings.HasPrefix(o.public, "https://"), Log: log})
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return err
+	}
+	// Streams outlast any limit for writing; the handler ends them with ctx.
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx }}
+	log.Info("listening", "address", "http://"+l.Addr().String())
+	if ready != nil {
+		ready(l.Addr())
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return server.Shutdown(end)
+}
+
+// connect takes the platform's credentials from the folder, or registers with
+// the sandbox: the first time, and when the sandbox was made anew and knows the
+// platform no more.
+func connect(ctx context.Context, o options) (*platform.Client, error) {
+	creds, err := platform.LoadCredentials(o.data)
+	if err == nil {
+		client, err := client(o, creds)
+		if err != nil {
+			return nil, err
+		}
+		_, err = client.Platform(ctx)
+		var p *platform.Problem
+		if err == nil {
+			return client, nil
+		}
+		if o.sandbox == "" || !errors.As(err, &p) || p.Temporary() {
+			return nil, err
+		}
+	} else if o.sandbox == "" || !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if creds, err = platform.Register(ctx, nil, o.sandbox, o.data, o.platform, rand.Reader); err != nil {
+		return nil, fmt.Errorf("register with the sandbox at %s: %w", o.sandbox, err)
+	}
+	return client(o, creds)
+}
+
+func client(o options, c platform.Credentials) (*platform.Client, error) {
+	return platform.New(platform.Config{BaseURL: o.service, Audience: o.audience, Code: o.platform.Code,
+		SigningKey: c.Signing, Certificate: c.Certificate, Roots: c.Roots, Sandbox: o.sandbox != ""})
+}

@@ -1,0 +1,145 @@
+package site
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"tianweitong/platform"
+)
+
+const (
+	cookie      = "site"
+	sessionLife = 30 * time.Minute
+	maxSessions = 10_000
+)
+
+// session is one browser. Its secret is the cookie's value: a result of a scan
+// serves only the browser that holds it.
+type session struct {
+	secret []byte
+	ends   time.Time
+
+	mu       sync.Mutex
+	identity *platform.Identity // nil: not logged in
+	letter   []byte             // the bid letter of the one who is logged in
+	pending  map[platform.Type]platform.Transaction
+	receipt  *receipt
+}
+
+func (n *session) user() *platform.Identity {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.identity
+}
+
+// admit logs a verified holder in and writes his letter, which from then on is
+// what the page shows and what is signed, byte for byte.
+func (n *session) admit(who platform.Identity, letter []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.identity, n.letter = &who, letter
+}
+
+func (n *session) text() []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.letter
+}
+
+func (n *session) begin(tx platform.Transaction) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.pending[tx.Type] = tx
+}
+
+func (n *session) transaction(kind platform.Type) (platform.Transaction, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	tx, ok := n.pending[kind]
+	return tx, ok
+}
+
+func (n *session) keep(r *receipt) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.receipt = r
+}
+
+func (n *session) kept() *receipt {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.receipt
+}
+
+// sessions live in this process's memory, under the digest of their secret.
+type sessions struct {
+	clock platform.Clock
+	rand  io.Reader
+	mu    sync.Mutex
+	all   map[[sha256.Size]byte]*session
+}
+
+// of finds the session of a request, or nil.
+func (s *sessions) of(r *http.Request) *session {
+	c, err := r.Cookie(cookie)
+	if err != nil {
+		return nil
+	}
+	secret, err := base64.RawURLEncoding.DecodeString(c.Value)
+	if err != nil {
+		return nil
+	}
+	key := sha256.Sum256(secret)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.all[key]
+	if n == nil || !s.clock.Now().Before(n.ends) {
+		delete(s.all, key)
+		return nil
+	}
+	return n
+}
+
+// start begins a session in place of the request's old one: logging in changes
+// the secret, so that one planted before is worth nothing.
+func (s *sessions) start(w http.ResponseWriter, r *http.Request, secure bool) (*session, error) {
+	n := &session{secret: make([]byte, 32), ends: s.clock.Now().Add(sessionLife),
+		pending: map[platform.Type]platform.Transaction{}}
+	if _, err := io.ReadFull(s.rand, n.secret); err != nil {
+		return nil, fmt.Errorf("site: session: %w", err)
+	}
+	s.end(r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.all) >= maxSessions {
+		for k, old := range s.all {
+			if !s.clock.Now().Before(old.ends) {
+				delete(s.all, k)
+			}
+		}
+		if len(s.all) >= maxSessions {
+			return nil, fmt.Errorf("site: %d sessions are open", len(s.all))
+		}
+	}
+	if s.all == nil {
+		s.all = map[[sha256.Size]byte]*session{}
+	}
+	s.all[sha256.Sum256(n.secret)] = n
+	http.SetCookie(w, &http.Cookie{Name: cookie, Value: base64.RawURLEncoding.EncodeToString(n.secret), Path: "/",
+		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode})
+	return n, nil
+}
+
+// end forgets the session of a request.
+func (s *sessions) end(r *http.Request) {
+	if n := s.of(r); n != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.all, sha256.Sum256(n.secret))
+	}
+}
