@@ -282,8 +282,12 @@ func (m *Module) finish(ctx context.Context, op OperationRow, result Result, f F
 		if err := m.Store.MoveOperation(ctx, tx, from, now); err != nil {
 			return err
 		}
-		if err := m.Store.DropMessage(ctx, tx, op.OpID); err != nil {
-			return err
+		// Documents and ciphertexts are their owners' to keep; what a PIN has
+		// confirmed stays.
+		if op.ID == splitkey.IDDocument || op.ID == "" {
+			if err := m.Store.DropMessage(ctx, tx, op.OpID); err != nil {
+				return err
+			}
 		}
 		if err := record(ctx, tx, "custody.completed", op.Holder.Account, op.OpID); err != nil {
 			return err

@@ -50,6 +50,8 @@ var (
 	CodeBadAnswer = fault.Code{Name: "answer_malformed", Kind: fault.Invalid, Text: "数据有误，请重试；如多次出现，请升级应用。"}
 	// CodeEnrolment: the enrolment is unknown, used, expired or another's.
 	CodeEnrolment = fault.Code{Name: "enrolment_invalid", Kind: fault.Conflict, Text: "安装步骤已失效，请重新开始安装。"}
+	// CodeRefresh: the change of PIN is over, or not every new share is proved.
+	CodeRefresh = fault.Code{Name: "pin_change_over", Kind: fault.Conflict, Text: "本次修改 PIN 码已失效，请重新修改；在此之前仍使用原 PIN 码。"}
 	// CodeModule: the module is in its error state and refuses everything.
 	CodeModule = fault.Code{Name: "module_error", Kind: fault.Unavailable, Text: "密码服务暂不可用，请稍后重试。"}
 	// CodeSealed: a sealed exchange does not open, is too old, or came twice.

@@ -228,7 +228,7 @@ func (m *Module) Accept(ctx context.Context, tx work.Tx, h Holder, keyID, subjec
 	if keyID == "" || subject == "" {
 		return errors.New("custody: a delivery is for a key and a subject")
 	}
-	b, err := m.openDelivery(ctx, tx, h, keyID, publicKey, forCustody)
+	b, err := m.openDelivery(ctx, tx, h, keyID, subject, publicKey, forCustody)
 	if err != nil {
 		return err
 	}

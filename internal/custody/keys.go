@@ -30,10 +30,10 @@ func (m *Module) activate(ctx context.Context, tx work.Tx, keyID string) error {
 	if err != nil {
 		return err
 	}
-	if k.State == KeyActive && next == nil {
-		return nil // activated before
-	}
-	if k.State == KeyDestroyed || next == nil || next.Refresh != "" {
+	if next == nil || next.Refresh != "" { // a refresh flips all keys at once
+		if k.State == KeyActive {
+			return nil // activated before
+		}
 		return CodeKeyUnusable.Becausef("key %s has no share to activate", keyID)
 	}
 	if next.ProvedAt.IsZero() {

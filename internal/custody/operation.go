@@ -22,14 +22,17 @@ func (m *Module) Authorise(ctx context.Context, tx work.Tx, a Activation) error 
 	if err := a.check(m.Clock.Now()); err != nil {
 		return err
 	}
-	l := loaded{op: OperationRow{Activation: a, State: OperationPending}}
+	l := loaded{op: OperationRow{Activation: a}}
 	if err := m.loadKey(ctx, tx, &l); err != nil {
 		return err
 	}
 	if err := a.fits(l.key.Kind); err != nil {
 		return err
 	}
-	return m.Store.AddOperation(ctx, tx, a)
+	if l.share.Slot == SlotNext {
+		l.op.ShareID = l.share.ID
+	}
+	return m.Store.AddOperation(ctx, tx, l.op)
 }
 
 func (a Activation) check(now time.Time) error {
@@ -143,9 +146,9 @@ func (m *Module) load(ctx context.Context, tx work.Tx, h Holder, opID string) (l
 	return l, m.loadKey(ctx, tx, &l)
 }
 
-// loadKey finds the key and the share that serves the operation: the next share
-// for operations of its own holder and subject, otherwise the current one of an
-// active key.
+// loadKey finds the key and the share that serves the operation. An operation of
+// a next share's own holder and subject is authorised for that share and serves
+// no other; every other operation takes the current share of an active key.
 func (m *Module) loadKey(ctx context.Context, tx work.Tx, l *loaded) (err error) {
 	if l.key, err = m.Store.Key(ctx, tx, l.op.KeyID); err != nil {
 		return unknown(err, CodeKeyUnusable)
@@ -155,12 +158,15 @@ func (m *Module) loadKey(ctx context.Context, tx work.Tx, l *loaded) (err error)
 		return err
 	}
 	a := l.op.Activation
+	own := next != nil && next.Holder == a.Holder && next.Subject == a.Subject
 	switch {
 	case l.key.State == KeyDestroyed:
 		return CodeKeyUnusable
-	case next != nil && next.Holder == a.Holder && next.Subject == a.Subject:
+	case own && (l.op.ShareID == next.ID || l.authorising()):
 		l.share = *next
 		return nil
+	case l.op.ShareID != "":
+		return CodeOperationOver.Becausef("the share of operation %s is gone", a.OpID)
 	case l.key.Holder.Account != a.Holder.Account:
 		return CodeNoOperation
 	case l.key.Holder != a.Holder:
@@ -173,6 +179,8 @@ func (m *Module) loadKey(ctx context.Context, tx work.Tx, l *loaded) (err error)
 	l.share = *current
 	return nil
 }
+
+func (l *loaded) authorising() bool { return l.op.State == "" }
 
 // uncharged: the proof of a PIN key that is being made is the second typing of
 // a new PIN; a mismatch discards the key instead of a charge (docs/split-keys.md

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -210,7 +211,7 @@ func (m *Module) TransportKey(ctx context.Context) ([]byte, error) {
 
 // openDelivery opens a share that the KMC dealt and holds it against what it
 // should be for.
-func (m *Module) openDelivery(ctx context.Context, tx work.Tx, h Holder, keyID string, publicKey, sealed []byte) (*splitkey.Secret, error) {
+func (m *Module) openDelivery(ctx context.Context, tx work.Tx, h Holder, keyID, subject string, publicKey, sealed []byte) (*splitkey.Secret, error) {
 	row, err := m.Store.RoleKey(ctx, tx, roleTransport, House)
 	if err != nil {
 		return nil, err
@@ -230,16 +231,37 @@ func (m *Module) openDelivery(ctx context.Context, tx work.Tx, h Holder, keyID s
 	if err != nil {
 		return nil, CodeEnrolment.Because(err)
 	}
-	device, err := h.device()
-	if err != nil {
+	defer clear(d.Share)
+	if err := m.deliveredTo(ctx, tx, d, h, keyID, subject, publicKey); err != nil {
 		return nil, err
-	}
-	if d.Ref != keyID || d.Account != h.Account || !bytes.Equal(d.Device, device) || !bytes.Equal(d.PublicKey, publicKey) {
-		return nil, CodeEnrolment.Becausef("the delivery is for another key or holder")
 	}
 	b, err := splitkey.ParseSecret(d.Share)
 	if err != nil {
 		return nil, CodeEnrolment.Because(err)
 	}
 	return b, nil
+}
+
+// deliveredTo holds a delivery against the holder, key and subject that it is to
+// serve: by the enrolment of the co-signed request, or by what the PIN key
+// confirmed.
+func (m *Module) deliveredTo(ctx context.Context, tx work.Tx, d kmc.Delivery, h Holder, keyID, subject string, publicKey []byte) error {
+	other := CodeEnrolment.Becausef("the delivery is for another key or holder")
+	if !bytes.Equal(d.PublicKey, publicKey) || d.Account != h.Account || d.Device != h.Device {
+		return other
+	}
+	if d.Enrolment == "" {
+		if !slices.Contains(d.KeyIDs, keyID) {
+			return other
+		}
+		return nil
+	}
+	e, err := m.Store.Enrolment(ctx, tx, d.Enrolment)
+	if err != nil {
+		return unknown(err, CodeEnrolment)
+	}
+	if e.Holder != h || e.Subject != subject || e.State != EnrolmentUsed {
+		return other
+	}
+	return nil
 }

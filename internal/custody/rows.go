@@ -96,7 +96,10 @@ const (
 // OperationRow is an activation as it is stored.
 type OperationRow struct {
 	Activation
-	State OperationState
+	// ShareID is the next share that the operation is to prove; empty for the
+	// current share, whichever that is.
+	ShareID string
+	State   OperationState
 	// Digest is e and Signature r‖s, from computed on; nil for decryption.
 	Digest      []byte
 	Signature   []byte
@@ -186,7 +189,7 @@ type Store interface {
 	PromoteShare(ctx context.Context, tx work.Tx, id string) error
 	EraseShare(ctx context.Context, tx work.Tx, id string) error
 
-	AddOperation(ctx context.Context, tx work.Tx, a Activation) error
+	AddOperation(ctx context.Context, tx work.Tx, o OperationRow) error
 	Operation(ctx context.Context, tx work.Tx, id string) (OperationRow, error)
 	// MoveOperation stores state, digest, signature and time of completion.
 	MoveOperation(ctx context.Context, tx work.Tx, from OperationState, o OperationRow) error

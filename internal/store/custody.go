@@ -192,14 +192,15 @@ func (custodyStore) EraseShare(ctx context.Context, tx work.Tx, id string) error
 	return failure(q.DeleteCustodyShare(ctx, id))
 }
 
-func (custodyStore) AddOperation(ctx context.Context, tx work.Tx, a custody.Activation) error {
+func (custodyStore) AddOperation(ctx context.Context, tx work.Tx, o custody.OperationRow) error {
+	a := o.Activation
 	ciphertexts, err := json.Marshal(a.Ciphertexts)
 	if err != nil {
 		return err
 	}
 	return failure(queries(tx).InsertCustodyOperation(ctx, db.InsertCustodyOperationParams{
 		ID: a.OpID, Account: a.Holder.Account, Device: a.Holder.Device, KeyID: a.KeyID, Business: a.Business,
-		Subject: a.Subject, Purpose: a.ID, M: notNil(a.M), Ciphertexts: ciphertexts,
+		Subject: a.Subject, ShareID: o.ShareID, Purpose: a.ID, M: notNil(a.M), Ciphertexts: ciphertexts,
 		PlatformCertificate: notNil(a.PlatformCertificate), Unheld: a.Unheld, ExpiresAt: ms(a.Expires),
 		Digest: []byte{}, Signature: []byte{},
 	}))
@@ -216,7 +217,7 @@ func (custodyStore) Operation(ctx context.Context, tx work.Tx, id string) (custo
 			Business: r.Business, Subject: r.Subject, ID: r.Purpose, M: orNil(r.M),
 			PlatformCertificate: orNil(r.PlatformCertificate), Unheld: r.Unheld, Expires: at(r.ExpiresAt),
 		},
-		State: custody.OperationState(r.State), Digest: orNil(r.Digest), Signature: orNil(r.Signature), CompletedAt: at(r.CompletedAt),
+		ShareID: r.ShareID, State: custody.OperationState(r.State), Digest: orNil(r.Digest), Signature: orNil(r.Signature), CompletedAt: at(r.CompletedAt),
 	}
 	if len(r.Ciphertexts) > 0 {
 		if err := json.Unmarshal(r.Ciphertexts, &o.Ciphertexts); err != nil {

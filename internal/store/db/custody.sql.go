@@ -193,7 +193,7 @@ func (q *Queries) GetCustodyKey(ctx context.Context, id string) (CustodyKey, err
 }
 
 const getCustodyOperation = `-- name: GetCustodyOperation :one
-SELECT id, account, device, key_id, business, subject, purpose, m, ciphertexts, platform_certificate, unheld, expires_at, state, digest, signature, completed_at FROM custody_operations WHERE id = $1
+SELECT id, account, device, key_id, business, subject, share_id, purpose, m, ciphertexts, platform_certificate, unheld, expires_at, state, digest, signature, completed_at FROM custody_operations WHERE id = $1
 `
 
 func (q *Queries) GetCustodyOperation(ctx context.Context, id string) (CustodyOperation, error) {
@@ -206,6 +206,7 @@ func (q *Queries) GetCustodyOperation(ctx context.Context, id string) (CustodyOp
 		&i.KeyID,
 		&i.Business,
 		&i.Subject,
+		&i.ShareID,
 		&i.Purpose,
 		&i.M,
 		&i.Ciphertexts,
@@ -367,10 +368,10 @@ func (q *Queries) InsertCustodyModuleKey(ctx context.Context, arg InsertCustodyM
 }
 
 const insertCustodyOperation = `-- name: InsertCustodyOperation :exec
-INSERT INTO custody_operations (id, account, device, key_id, business, subject, purpose, m, ciphertexts,
+INSERT INTO custody_operations (id, account, device, key_id, business, subject, share_id, purpose, m, ciphertexts,
     platform_certificate, unheld, expires_at, state, digest, signature, completed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
-    $10, $11, $12, 'pending', $13, $14, 0)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    $11, $12, $13, 'pending', $14, $15, 0)
 `
 
 type InsertCustodyOperationParams struct {
@@ -380,6 +381,7 @@ type InsertCustodyOperationParams struct {
 	KeyID               string
 	Business            string
 	Subject             string
+	ShareID             string
 	Purpose             string
 	M                   []byte
 	Ciphertexts         []byte
@@ -398,6 +400,7 @@ func (q *Queries) InsertCustodyOperation(ctx context.Context, arg InsertCustodyO
 		arg.KeyID,
 		arg.Business,
 		arg.Subject,
+		arg.ShareID,
 		arg.Purpose,
 		arg.M,
 		arg.Ciphertexts,

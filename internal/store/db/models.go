@@ -231,6 +231,7 @@ type CustodyOperation struct {
 	KeyID               string
 	Business            string
 	Subject             string
+	ShareID             string
 	Purpose             string
 	M                   []byte
 	Ciphertexts         []byte

@@ -72,6 +72,7 @@ CREATE TABLE custody_operations (
     key_id               TEXT NOT NULL,
     business             TEXT NOT NULL,
     subject              TEXT NOT NULL,
+    share_id             TEXT NOT NULL,
     purpose              TEXT NOT NULL,
     m                    BYTEA NOT NULL,
     ciphertexts          BYTEA NOT NULL,

@@ -82,9 +82,9 @@ UPDATE custody_shares SET sealed = @zeros WHERE id = @id;
 DELETE FROM custody_shares WHERE id = @id;
 
 -- name: InsertCustodyOperation :exec
-INSERT INTO custody_operations (id, account, device, key_id, business, subject, purpose, m, ciphertexts,
+INSERT INTO custody_operations (id, account, device, key_id, business, subject, share_id, purpose, m, ciphertexts,
     platform_certificate, unheld, expires_at, state, digest, signature, completed_at)
-VALUES (@id, @account, @device, @key_id, @business, @subject, @purpose, @m, @ciphertexts,
+VALUES (@id, @account, @device, @key_id, @business, @subject, @share_id, @purpose, @m, @ciphertexts,
     @platform_certificate, @unheld, @expires_at, 'pending', @digest, @signature, 0);
 
 -- name: GetCustodyOperation :one
