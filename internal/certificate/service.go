@@ -160,9 +160,10 @@ func (s *Service) BeginIssue(ctx context.Context, tx work.Tx, account, id, ref s
 	if c.IssueRef != "" {
 		return Certificate{}, CodeIssuing
 	}
-	now := s.Clock.Now().Truncate(time.Second)
+	now := s.Clock.Now()
 	if c.State == Pending {
-		c.NotBefore, c.NotAfter = now, now.AddDate(c.Years, 0, 0)
+		c.NotBefore = now.Truncate(time.Second) // X.509 knows no smaller time
+		c.NotAfter = c.NotBefore.AddDate(c.Years, 0, 0)
 	} else if err := alive(c, now); err != nil {
 		return Certificate{}, err
 	}
@@ -409,6 +410,8 @@ func alive(c Certificate, now time.Time) error {
 	switch {
 	case c.State == Revoked:
 		return CodeRevoked
+	case c.State == Cancelled:
+		return CodeCancelled
 	case c.State != Valid && c.State != Frozen:
 		return CodeNotValid
 	case now.After(c.NotAfter):
