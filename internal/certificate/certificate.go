@@ -139,9 +139,20 @@ type Leaf struct {
 // Filter narrows a list (M§2.7.1); empty fields do not.
 type Filter struct {
 	State State
+	// Platform is a part of the name of a platform that the certificate was bought
+	// for or roams to.
+	Platform string
+}
+
+// Selection is a Filter as the store applies it.
+type Selection struct {
+	State State
 	// Platforms, if not nil, keeps certificates bought for or roaming to one of
 	// these platform codes.
 	Platforms []string
+	// Now and Device are what states are derived for; see Certificate.At.
+	Now    time.Time
+	Device string
 }
 
 // PageSize is the most records in one page.
@@ -161,8 +172,11 @@ type Store interface {
 	// OfLine finds the record that an order line paid for.
 	OfLine(ctx context.Context, tx work.Tx, line string) (Certificate, error)
 	// List gives up to n of a holder's records, newest first, those before an id
-	// if one is given. It filters by the states as Certificate.At derives them.
-	List(ctx context.Context, tx work.Tx, h Holder, f Filter, now time.Time, activeDevice, before string, n int) ([]Certificate, error)
+	// if one is given. It selects by the states as Certificate.At derives them.
+	List(ctx context.Context, tx work.Tx, h Holder, s Selection, before string, n int) ([]Certificate, error)
+	// Platforms gives the codes of all platforms that a holder's records were
+	// bought for or roam to.
+	Platforms(ctx context.Context, tx work.Tx, h Holder) ([]string, error)
 	// Update writes a record back if its Version is still the stored one, and
 	// raises it; else work.ErrConflict.
 	Update(ctx context.Context, tx work.Tx, c Certificate) error

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
+	"tianweitong/internal/catalog"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/id"
 	"tianweitong/internal/work"
@@ -17,13 +19,19 @@ type Devices interface {
 	ActiveDevice(ctx context.Context, tx work.Tx, account string) (string, error)
 }
 
+// Directory is the directory of platforms.
+type Directory interface {
+	Platform(ctx context.Context, tx work.Tx, code string) (catalog.Platform, error)
+}
+
 // Deps are what a Service needs.
 type Deps struct {
-	Store   Store
-	Runner  work.Runner
-	Clock   clock.Clock
-	Rand    io.Reader
-	Devices Devices
+	Store     Store
+	Runner    work.Runner
+	Clock     clock.Clock
+	Rand      io.Reader
+	Devices   Devices
+	Directory Directory
 }
 
 // Service keeps the rules of the record.
@@ -367,12 +375,38 @@ func (s *Service) list(ctx context.Context, tx work.Tx, account string, f Filter
 	if err != nil {
 		return nil, err
 	}
-	now := s.Clock.Now()
-	all, err := s.Store.List(ctx, tx, Holder{Kind: Person, Account: account}, f, now, device, before, n)
+	h := Holder{Kind: Person, Account: account}
+	sel := Selection{State: f.State, Now: s.Clock.Now(), Device: device}
+	if f.Platform != "" {
+		if sel.Platforms, err = s.named(ctx, tx, h, f.Platform); err != nil {
+			return nil, err
+		}
+	}
+	all, err := s.Store.List(ctx, tx, h, sel, before, n)
 	for i, c := range all {
-		all[i].State = c.At(now, device)
+		all[i].State = c.At(sel.Now, device)
 	}
 	return all, err
+}
+
+// named gives those of a holder's platforms whose name contains a part,
+// whatever the case of its letters.
+func (s *Service) named(ctx context.Context, tx work.Tx, h Holder, part string) ([]string, error) {
+	codes, err := s.Store.Platforms(ctx, tx, h)
+	if err != nil {
+		return nil, err
+	}
+	out := []string{}
+	for _, code := range codes {
+		p, err := s.Directory.Platform(ctx, tx, code)
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(strings.ToLower(p.Name), strings.ToLower(part)) {
+			out = append(out, code)
+		}
+	}
+	return out, nil
 }
 
 func (s *Service) update(ctx context.Context, tx work.Tx, kind, actor string, c Certificate, detail map[string]any) (Certificate, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tianweitong/internal/catalog"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/store"
@@ -32,12 +33,17 @@ type desk struct {
 
 func (d *desk) ActiveDevice(context.Context, work.Tx, string) (string, error) { return d.device, nil }
 
+// Platform names a platform after its code.
+func (d *desk) Platform(_ context.Context, _ work.Tx, code string) (catalog.Platform, error) {
+	return catalog.Platform{Code: code, Name: "示例Trading平台" + code}, nil
+}
+
 func each(t *testing.T, f func(d *desk)) {
 	c := clock.NewManual(noon)
 	storetest.Each(t, c, func(t *testing.T, st *store.Store) {
 		c.Advance(noon.Sub(c.Now()))
 		d := &desk{T: t, st: st, clock: c, device: "d1"}
-		d.Service = certificate.New(certificate.Deps{Store: st.Certificates(), Runner: st, Clock: c, Rand: rand.Reader, Devices: d})
+		d.Service = certificate.New(certificate.Deps{Store: st.Certificates(), Runner: st, Clock: c, Rand: rand.Reader, Devices: d, Directory: d})
 		f(d)
 	})
 }
@@ -418,6 +424,18 @@ func TestListIsPaged(t *testing.T) {
 		rest, err := d.List(d.Context(), owner, certificate.Filter{}, first.Next)
 		if err != nil || len(rest.Certificates) != 3 || rest.Next != "" || rest.Certificates[0].ID >= first.Next {
 			d.Fatalf("%d, %q, %v", len(rest.Certificates), rest.Next, err)
+		}
+	})
+}
+
+func TestListIsSearchedByThePlatformsName(t *testing.T) {
+	each(t, func(d *desk) {
+		d.pending("l1")
+		for part, want := range map[string]int{"": 1, "示例": 1, "trading平台m11": 1, "M1100000034": 1, "别的": 0} {
+			page, err := d.List(d.Context(), owner, certificate.Filter{Platform: part}, "")
+			if err != nil || len(page.Certificates) != want {
+				d.Errorf("%q: %d found, %v", part, len(page.Certificates), err)
+			}
 		}
 	})
 }

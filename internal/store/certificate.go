@@ -37,20 +37,27 @@ func (certificates) OfLine(ctx context.Context, tx work.Tx, line string) (certif
 	return certificateOf(r), failure(err)
 }
 
-func (certificates) List(ctx context.Context, tx work.Tx, h certificate.Holder, f certificate.Filter, now time.Time, activeDevice, before string, n int) ([]certificate.Certificate, error) {
+func (certificates) List(ctx context.Context, tx work.Tx, h certificate.Holder, sel certificate.Selection, before string, n int) ([]certificate.Certificate, error) {
 	platforms := ""
-	if f.Platforms != nil {
-		platforms = "," + strings.Join(f.Platforms, ",") + ","
+	if sel.Platforms != nil {
+		platforms = "," + strings.Join(sel.Platforms, ",") + ","
 	}
 	rows, err := queries(tx).ListCertificates(ctx, db.ListCertificatesParams{
-		HolderKind: string(h.Kind), AccountID: h.Account, EnterpriseID: h.Enterprise, Before: before, State: string(f.State),
-		Now: ms(now), Device: activeDevice, Platforms: platforms, MaxCertificates: int32(n),
+		HolderKind: string(h.Kind), AccountID: h.Account, EnterpriseID: h.Enterprise, Before: before, State: string(sel.State),
+		Now: ms(sel.Now), Device: sel.Device, Platforms: platforms, MaxCertificates: int32(n),
 	})
 	out := make([]certificate.Certificate, len(rows))
 	for i, r := range rows {
 		out[i] = certificateOf(r)
 	}
 	return out, failure(err)
+}
+
+func (certificates) Platforms(ctx context.Context, tx work.Tx, h certificate.Holder) ([]string, error) {
+	codes, err := queries(tx).ListCertificatePlatforms(ctx, db.ListCertificatePlatformsParams{
+		HolderKind: string(h.Kind), AccountID: h.Account, EnterpriseID: h.Enterprise,
+	})
+	return codes, failure(err)
 }
 
 func (certificates) Update(ctx context.Context, tx work.Tx, c certificate.Certificate) error {

@@ -118,10 +118,11 @@ func TestCertificateListFiltersAsTheRuleDerivesStates(t *testing.T) {
 		})
 		slices.SortFunc(all, func(a, b certificate.Certificate) int { return strings.Compare(b.ID, a.ID) })
 
-		list := func(f certificate.Filter, before string, n int) (out []certificate.Certificate) {
+		list := func(state certificate.State, before string, n int) (out []certificate.Certificate) {
 			t.Helper()
 			mustDo(t, st, func(ctx context.Context, tx work.Tx) (err error) {
-				out, err = s.List(ctx, tx, certificate.Holder{Kind: certificate.Person, Account: "a"}, f, noon, "active", before, n)
+				out, err = s.List(ctx, tx, certificate.Holder{Kind: certificate.Person, Account: "a"},
+					certificate.Selection{State: state, Now: noon, Device: "active"}, before, n)
 				return err
 			})
 			return out
@@ -136,13 +137,13 @@ func TestCertificateListFiltersAsTheRuleDerivesStates(t *testing.T) {
 			if len(want) == 0 {
 				t.Fatalf("no sample is %q", state)
 			}
-			if d := cmp.Diff(want, list(certificate.Filter{State: state}, "", 100)); d != "" {
+			if d := cmp.Diff(want, list(state, "", 100)); d != "" {
 				t.Errorf("%q: %s", state, d)
 			}
 		}
 		var paged []certificate.Certificate
 		for before := ""; ; before = paged[len(paged)-1].ID {
-			page := list(certificate.Filter{}, before, 5)
+			page := list("", before, 5)
 			if len(page) == 0 {
 				break
 			}
@@ -168,6 +169,15 @@ func TestCertificateListFindsPlatformsBoughtAndRoamed(t *testing.T) {
 				st.Roamings().Insert(ctx, tx, roaming.Roaming{ID: "1", Certificate: roamed.ID, Platform: "P1", State: roaming.Open, Version: 1}),
 				st.Roamings().Insert(ctx, tx, roaming.Roaming{ID: "2", Certificate: refunded.ID, Platform: "P1", State: roaming.Cancelled, Version: 1}))
 		})
+		mustDo(t, st, func(ctx context.Context, tx work.Tx) error {
+			for account, want := range map[string][]string{"a": {"P1", "P2"}, "b": {}} {
+				codes, err := st.Certificates().Platforms(ctx, tx, certificate.Holder{Kind: certificate.Person, Account: account})
+				if d := cmp.Diff(want, codes); d != "" || err != nil {
+					t.Error(d, err)
+				}
+			}
+			return nil
+		})
 		for _, c := range []struct {
 			platforms []string
 			want      []string
@@ -180,7 +190,8 @@ func TestCertificateListFindsPlatformsBoughtAndRoamed(t *testing.T) {
 			{[]string{}, nil},
 		} {
 			mustDo(t, st, func(ctx context.Context, tx work.Tx) error {
-				list, err := st.Certificates().List(ctx, tx, certificate.Holder{Kind: certificate.Person, Account: "a"}, certificate.Filter{Platforms: c.platforms}, noon, "", "", 9)
+				list, err := st.Certificates().List(ctx, tx, certificate.Holder{Kind: certificate.Person, Account: "a"},
+					certificate.Selection{Platforms: c.platforms, Now: noon}, "", 9)
 				var got []string
 				for _, c := range list {
 					got = append(got, c.ID)

@@ -187,6 +187,44 @@ func (q *Queries) InsertIssuedCertificate(ctx context.Context, arg InsertIssuedC
 	return err
 }
 
+const listCertificatePlatforms = `-- name: ListCertificatePlatforms :many
+SELECT c.platform FROM certificates c
+WHERE c.holder_kind = $1 AND c.account_id = $2 AND c.enterprise_id = $3
+UNION
+SELECT r.platform FROM certificates c JOIN roamings r ON r.certificate_id = c.id AND r.state <> 'cancelled'
+WHERE c.holder_kind = $1 AND c.account_id = $2 AND c.enterprise_id = $3
+ORDER BY 1
+`
+
+type ListCertificatePlatformsParams struct {
+	HolderKind   string
+	AccountID    string
+	EnterpriseID string
+}
+
+func (q *Queries) ListCertificatePlatforms(ctx context.Context, arg ListCertificatePlatformsParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, listCertificatePlatforms, arg.HolderKind, arg.AccountID, arg.EnterpriseID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var platform string
+		if err := rows.Scan(&platform); err != nil {
+			return nil, err
+		}
+		items = append(items, platform)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listCertificates = `-- name: ListCertificates :many
 SELECT id, holder_kind, account_id, enterprise_id, institution, years, platform, order_id, line_id, state, issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, reason, created_at, installed_at, revoked_at, version FROM certificates c
 WHERE c.holder_kind = $1 AND c.account_id = $2 AND c.enterprise_id = $3

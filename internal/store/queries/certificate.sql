@@ -34,6 +34,14 @@ WHERE c.holder_kind = @holder_kind AND c.account_id = @account_id AND c.enterpri
                AND CAST(@platforms AS TEXT) LIKE '%,' || r.platform || ',%'))
 ORDER BY c.id DESC LIMIT @max_certificates;
 
+-- name: ListCertificatePlatforms :many
+SELECT c.platform FROM certificates c
+WHERE c.holder_kind = @holder_kind AND c.account_id = @account_id AND c.enterprise_id = @enterprise_id
+UNION
+SELECT r.platform FROM certificates c JOIN roamings r ON r.certificate_id = c.id AND r.state <> 'cancelled'
+WHERE c.holder_kind = @holder_kind AND c.account_id = @account_id AND c.enterprise_id = @enterprise_id
+ORDER BY 1;
+
 -- name: InsertIssuedCertificate :exec
 INSERT INTO issued_certificates (serial, certificate_id, use_for, key_id, der, chain, installed_at, replaced_at)
 VALUES (@serial, @certificate_id, @use_for, @key_id, @der, @chain, @installed_at, 0);
