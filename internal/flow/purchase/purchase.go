@@ -80,13 +80,13 @@ func (p Prices) Quote(ctx context.Context, tx work.Tx, c order.Cart, at time.Tim
 	return p.Catalog.Price(ctx, tx, c.Institution, catalog.KindCertificate, c.Years, at)
 }
 
-// Certificates is what Delivery needs of package certificate.
+// Certificates is what Fulfiller needs of package certificate.
 type Certificates interface {
 	Create(ctx context.Context, tx work.Tx, d certificate.Draft) (certificate.Certificate, error)
 	CancelLine(ctx context.Context, tx work.Tx, line string) error
 }
 
-// Roamings is what Delivery needs of package roaming.
+// Roamings is what Fulfiller needs of package roaming.
 type Roamings interface {
 	Plan(ctx context.Context, tx work.Tx, certificate, platform, line string) error
 	CancelLine(ctx context.Context, tx work.Tx, line string) error
@@ -97,18 +97,18 @@ type Notices interface {
 	Post(ctx context.Context, tx work.Tx, n notice.Notice) error
 }
 
-// Delivery delivers paid orders; it implements order.Fulfiller.
-type Delivery struct {
+// Fulfiller delivers paid orders; it implements order.Fulfiller.
+type Fulfiller struct {
 	Certificates Certificates
 	Roamings     Roamings
 	Notices      Notices
 }
 
-var _ order.Fulfiller = Delivery{}
+var _ order.Fulfiller = Fulfiller{}
 
 // Paid implements order.Fulfiller: a person's certificate needs nobody's
 // approval and waits for its installation (docs/domain.md §3.1).
-func (d Delivery) Paid(ctx context.Context, tx work.Tx, o order.Order) error {
+func (d Fulfiller) Paid(ctx context.Context, tx work.Tx, o order.Order) error {
 	for _, l := range o.Lines {
 		c, err := d.Certificates.Create(ctx, tx, certificate.Draft{
 			Holder:      certificate.Holder{Kind: certificate.Kind(o.Buyer.Kind), Account: o.Buyer.Account, Enterprise: o.Buyer.Enterprise},
@@ -132,7 +132,7 @@ func (d Delivery) Paid(ctx context.Context, tx work.Tx, o order.Order) error {
 }
 
 // Withdraw implements order.Fulfiller.
-func (d Delivery) Withdraw(ctx context.Context, tx work.Tx, _ order.Order, l order.Line) error {
+func (d Fulfiller) Withdraw(ctx context.Context, tx work.Tx, _ order.Order, l order.Line) error {
 	if err := d.Certificates.CancelLine(ctx, tx, l.ID); err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func each(t *testing.T, f func(m *market)) {
 		}
 		m.orders = order.New(order.Deps{
 			Store: st.Orders(), Runner: st, Clock: c, Rand: rand.Reader, Log: log, Prices: purchase.Prices{Catalog: m.catalog},
-			Fulfiller: purchase.Delivery{Certificates: m.certificates, Roamings: m.roamings, Notices: m.notices},
+			Fulfiller: purchase.Fulfiller{Certificates: m.certificates, Roamings: m.roamings, Notices: m.notices},
 			Notices:   m.notices, Gateways: map[string]order.Gateway{"sandbox": client},
 		})
 		m.purchase = purchase.New(purchase.Deps{Runner: st, Persons: persons{}, Orders: m.orders})
