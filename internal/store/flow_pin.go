@@ -33,3 +33,20 @@ func (pinSetups) UpdateSetup(ctx context.Context, tx work.Tx, s pin.Setup) error
 		ID: s.ID, State: string(s.State), Op: s.Op, Version: s.Version,
 	}))
 }
+
+func (pinSetups) InsertUnlock(ctx context.Context, tx work.Tx, u pin.Unlock) error {
+	return failure(queries(tx).InsertPINUnlock(ctx, db.InsertPINUnlockParams{
+		ID: u.ID, Account: u.Account, FaceCheck: u.Check, Used: u.Used, CreatedAt: ms(u.CreatedAt), Version: u.Version,
+	}))
+}
+
+func (pinSetups) Unlock(ctx context.Context, tx work.Tx, id string) (pin.Unlock, error) {
+	r, err := queries(tx).PINUnlock(ctx, id)
+	return pin.Unlock{
+		ID: r.ID, Account: r.Account, Check: r.FaceCheck, Used: r.Used, CreatedAt: at(r.CreatedAt), Version: r.Version,
+	}, failure(err)
+}
+
+func (pinSetups) UpdateUnlock(ctx context.Context, tx work.Tx, u pin.Unlock) error {
+	return swapped(queries(tx).UpdatePINUnlock(ctx, db.UpdatePINUnlockParams{ID: u.ID, Used: u.Used, Version: u.Version}))
+}

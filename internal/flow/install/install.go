@@ -17,6 +17,7 @@ import (
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody"
 	"tianweitong/internal/fault"
+	"tianweitong/internal/kmc"
 	"tianweitong/internal/notice"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/roaming"
@@ -187,7 +188,7 @@ type Deps struct {
 	Log          *slog.Logger
 	Arc          pki.Arc
 	Custody      custody.Door
-	KMC          KMC
+	KMC          kmc.Door
 	Issuer       certificate.Issuer
 	Certificates Certificates
 	Persons      Persons

@@ -367,6 +367,18 @@ func Settle(ctx context.Context, tx work.Tx, st Store, d custody.Door, account s
 	return nil
 }
 
+// Busy reports whether something is being issued for an account whose keys are
+// proved but not yet active.
+func Busy(ctx context.Context, tx work.Tx, st Store, account string) (bool, error) {
+	live, err := st.LiveInstallations(ctx, tx, account)
+	for _, i := range live {
+		if i.State == Proved || i.State == Issuing {
+			return true, err
+		}
+	}
+	return false, err
+}
+
 // ended revokes what was issued for a certificate that was revoked meanwhile.
 func (s *Service) ended(ctx context.Context, tx work.Tx, i Installation, serial string) error {
 	if _, err := s.Revoker.Revoke(ctx, tx, serial, pki.CessationOfOperation, s.Clock.Now()); err != nil {

@@ -12,6 +12,7 @@ import (
 	"tianweitong/internal/custody"
 	"tianweitong/internal/flow/prove"
 	"tianweitong/internal/id"
+	"tianweitong/internal/kmc"
 	"tianweitong/internal/work"
 	"tianweitong/splitkey"
 )
@@ -251,9 +252,10 @@ func (s *Service) DeliverRedealt(ctx context.Context, h custody.Holder, redealin
 		if k.Proved {
 			continue
 		}
-		d, err := s.KMC.Deal(ctx, DealRequest{
-			Ref: fmt.Sprintf("%s/%d/%d", r.ID, r.Deals, n), PublicKey: k.Public, EnrolmentKey: r.EnrolmentKey,
-			Redeal: &RedealProof{M: r.Message, Signature: r.Signature, PINKey: pin},
+		d, err := s.KMC.Deal(ctx, kmc.DealRequest{
+			Ref: fmt.Sprintf("%s/%d/%d", r.ID, r.Deals, n), Account: r.Account, Device: r.Device,
+			PublicKey: k.Public, EnrolmentKey: r.EnrolmentKey,
+			Redeal: &kmc.Redeal{M: r.Message, Signature: r.Signature, PINKey: pin},
 		})
 		if err != nil {
 			return nil, outside(CodeKMC, err)

@@ -13,6 +13,7 @@ import (
 	"tianweitong/internal/fault"
 	"tianweitong/internal/flow/prove"
 	"tianweitong/internal/id"
+	"tianweitong/internal/kmc"
 	"tianweitong/internal/work"
 	"tianweitong/pki"
 	"tianweitong/splitkey"
@@ -118,7 +119,7 @@ func (s *Service) start(ctx context.Context, tx work.Tx, c account.Caller, cert 
 	i.Device, i.State, i.PINKey = c.Device, Authorising, pin.ID
 	a, err := prove.Confirmation{
 		Holder: h, KeyID: pin.ID, Business: BusinessAuthorise, Subject: i.ID, ID: splitkey.IDPIN,
-		Purpose: string(kind), Object: prove.Digest([]byte(cert), []byte(i.ID)),
+		Purpose: "install", Object: prove.Digest([]byte(kind), []byte(cert), []byte(i.ID)),
 	}.Activation(s.Rand, now)
 	if err != nil {
 		return Installation{}, err
@@ -129,6 +130,9 @@ func (s *Service) start(ctx context.Context, tx work.Tx, c account.Caller, cert 
 	i.Op = a.OpID
 	if there && last.Live() {
 		return s.save(ctx, tx, i, "installation.restarted")
+	}
+	if kind == New {
+		i.EncKey = id.New(s.Rand) // the KMC knows the key by the same id
 	}
 	i.Version, i.UpdatedAt = 1, now
 	if err := s.Store.InsertInstallation(ctx, tx, i); err != nil {
@@ -260,7 +264,7 @@ func (s *Service) Request(ctx context.Context, h custody.Holder, installation st
 	var pe []byte
 	if i.Kind == New {
 		// One encryption key for an installation, however often it begins anew.
-		if pe, err = s.KMC.Make(ctx, i.ID); err != nil {
+		if pe, err = s.KMC.Make(ctx, i.EncKey); err != nil {
 			return Installation{}, outside(CodeKMC, err)
 		}
 	}
@@ -295,8 +299,6 @@ func (s *Service) request(ctx context.Context, tx work.Tx, h custody.Holder, ins
 			return Installation{}, err
 		}
 		i.EncKey, pe = enc.ID, enc.PublicKey
-	} else if i.EncKey == "" {
-		i.EncKey = id.New(s.Rand)
 	}
 	i.SignKey, i.SignPublic, i.EncPublic, i.EnrolmentKey = key.ID, key.PublicKey, pe, enrolmentKey
 	if i.RequestInfo, err = s.requestInfo(ctx, tx, i, key.Enrolment); err != nil {
@@ -370,8 +372,8 @@ func (s *Service) Deliver(ctx context.Context, h custody.Holder, installation st
 	if err != nil {
 		return Delivery{}, err
 	}
-	deal, err := s.KMC.Deal(ctx, DealRequest{
-		Ref: fmt.Sprintf("%s/%d", i.ID, i.Deals), PublicKey: i.EncPublic, EnrolmentKey: i.EnrolmentKey, CSR: i.Request,
+	deal, err := s.KMC.Deal(ctx, kmc.DealRequest{
+		Ref: fmt.Sprintf("%s/%d", i.ID, i.Deals), Account: i.Account, Device: i.Device, PublicKey: i.EncPublic, EnrolmentKey: i.EnrolmentKey, CSR: i.Request,
 	})
 	if err != nil {
 		return Delivery{}, outside(CodeKMC, err)

@@ -15,6 +15,7 @@ import (
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody"
 	"tianweitong/internal/fault"
+	"tianweitong/internal/flow/install"
 	"tianweitong/internal/flow/prove"
 	"tianweitong/internal/id"
 	"tianweitong/internal/notice"
@@ -25,7 +26,8 @@ import (
 // The businesses of this flow, as custody's activations name them.
 const (
 	BusinessSet     = "pin.set"
-	BusinessRefresh = "pin.refresh"
+	BusinessRefresh = "pin.refresh" // the old PIN, before a change
+	BusinessProof   = "pin.proof"   // one new share of a change
 )
 
 // The refusals of this package.
@@ -62,12 +64,16 @@ type Setup struct {
 	Version            int64
 }
 
-// Store keeps settings. Get answers work.ErrNotFound; Update is a
-// compare-and-swap on Version.
+// Store keeps settings and face checks. Get-like calls answer work.ErrNotFound;
+// updates are a compare-and-swap on Version.
 type Store interface {
 	InsertSetup(ctx context.Context, tx work.Tx, s Setup) error
 	Setup(ctx context.Context, tx work.Tx, id string) (Setup, error)
 	UpdateSetup(ctx context.Context, tx work.Tx, s Setup) error
+
+	InsertUnlock(ctx context.Context, tx work.Tx, u Unlock) error
+	Unlock(ctx context.Context, tx work.Tx, id string) (Unlock, error)
+	UpdateUnlock(ctx context.Context, tx work.Tx, u Unlock) error
 }
 
 // Accounts is what the flow needs of package account.
@@ -90,7 +96,15 @@ type Deps struct {
 	Rand     io.Reader
 	Custody  custody.Door
 	Accounts Accounts
+	Faces    Faces
 	Notices  Notices
+	// Refresher is custody too.
+	Refresher Refresher
+	// Installations tell whether something is being issued.
+	Installations install.Store
+	// ServiceCertificate is the certificate (DER) that trials name as the
+	// receiver of the plaintext.
+	ServiceCertificate func(context.Context) ([]byte, error)
 }
 
 // Service is the flow.
@@ -212,8 +226,11 @@ func pendingKey(ctx context.Context, tx work.Tx, d custody.Door, h custody.Holde
 
 // Finish returns what follows a proof of this flow.
 func (s *Service) Finish(ctx context.Context, h custody.Holder, a custody.Activation) (custody.Finish, error) {
-	if a.Business == BusinessSet {
+	switch a.Business {
+	case BusinessSet:
 		return s.finishSet(h, a), nil
+	case BusinessRefresh, BusinessProof:
+		return nil, nil // custody remembers what was proved until the flip
 	}
 	return nil, custody.CodeNoOperation
 }

@@ -122,6 +122,32 @@ func (q *Queries) InsertPINSetup(ctx context.Context, arg InsertPINSetupParams) 
 	return err
 }
 
+const insertPINUnlock = `-- name: InsertPINUnlock :exec
+INSERT INTO pin_unlocks (id, account, face_check, used, created_at, version)
+VALUES ($1, $2, $3, $4, $5, $6)
+`
+
+type InsertPINUnlockParams struct {
+	ID        string
+	Account   string
+	FaceCheck string
+	Used      bool
+	CreatedAt int64
+	Version   int64
+}
+
+func (q *Queries) InsertPINUnlock(ctx context.Context, arg InsertPINUnlockParams) error {
+	_, err := q.db.ExecContext(ctx, insertPINUnlock,
+		arg.ID,
+		arg.Account,
+		arg.FaceCheck,
+		arg.Used,
+		arg.CreatedAt,
+		arg.Version,
+	)
+	return err
+}
+
 const insertRecovery = `-- name: InsertRecovery :exec
 INSERT INTO recoveries (id, account, device, old_device, known_device, state, running, face, op, confirmed, suspended_at, hold_until, created_at, updated_at, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
@@ -482,6 +508,24 @@ func (q *Queries) PINSetup(ctx context.Context, id string) (PinSetup, error) {
 	return i, err
 }
 
+const pINUnlock = `-- name: PINUnlock :one
+SELECT id, account, face_check, used, created_at, version FROM pin_unlocks WHERE id = $1
+`
+
+func (q *Queries) PINUnlock(ctx context.Context, id string) (PinUnlock, error) {
+	row := q.db.QueryRowContext(ctx, pINUnlock, id)
+	var i PinUnlock
+	err := row.Scan(
+		&i.ID,
+		&i.Account,
+		&i.FaceCheck,
+		&i.Used,
+		&i.CreatedAt,
+		&i.Version,
+	)
+	return i, err
+}
+
 const recovery = `-- name: Recovery :one
 SELECT id, account, device, old_device, known_device, state, running, face, op, confirmed, suspended_at, hold_until, created_at, updated_at, version FROM recoveries WHERE id = $1
 `
@@ -692,6 +736,24 @@ func (q *Queries) UpdatePINSetup(ctx context.Context, arg UpdatePINSetupParams) 
 		arg.ID,
 		arg.Version,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const updatePINUnlock = `-- name: UpdatePINUnlock :execrows
+UPDATE pin_unlocks SET used = $1, version = version + 1 WHERE id = $2 AND version = $3
+`
+
+type UpdatePINUnlockParams struct {
+	Used    bool
+	ID      string
+	Version int64
+}
+
+func (q *Queries) UpdatePINUnlock(ctx context.Context, arg UpdatePINUnlockParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, updatePINUnlock, arg.Used, arg.ID, arg.Version)
 	if err != nil {
 		return 0, err
 	}

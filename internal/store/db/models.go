@@ -397,6 +397,15 @@ type PinSetup struct {
 	Version   int64
 }
 
+type PinUnlock struct {
+	ID        string
+	Account   string
+	FaceCheck string
+	Used      bool
+	CreatedAt int64
+	Version   int64
+}
+
 type PlatformCallback struct {
 	TransactionID  string
 	Seq            int64

@@ -15,6 +15,15 @@ CREATE TABLE pin_setups (
 );
 CREATE INDEX pin_setups_account ON pin_setups (account, id);
 
+CREATE TABLE pin_unlocks (
+    id         TEXT PRIMARY KEY,
+    account    TEXT NOT NULL,
+    face_check TEXT NOT NULL,
+    used       BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    version    BIGINT NOT NULL
+);
+
 CREATE TABLE installations (
     id               TEXT PRIMARY KEY,
     account          TEXT NOT NULL,
@@ -110,4 +119,5 @@ DROP TABLE recoveries;
 DROP TABLE redealt_keys;
 DROP TABLE redealings;
 DROP TABLE installations;
+DROP TABLE pin_unlocks;
 DROP TABLE pin_setups;

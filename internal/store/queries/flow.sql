@@ -9,6 +9,16 @@ SELECT * FROM pin_setups WHERE id = @id;
 UPDATE pin_setups SET state = @state, op = @op, version = version + 1
 WHERE id = @id AND version = @version;
 
+-- name: InsertPINUnlock :exec
+INSERT INTO pin_unlocks (id, account, face_check, used, created_at, version)
+VALUES (@id, @account, @face_check, @used, @created_at, @version);
+
+-- name: PINUnlock :one
+SELECT * FROM pin_unlocks WHERE id = @id;
+
+-- name: UpdatePINUnlock :execrows
+UPDATE pin_unlocks SET used = @used, version = version + 1 WHERE id = @id AND version = @version;
+
 -- name: InsertInstallation :execrows
 INSERT INTO installations (id, account, device, certificate, kind, state, live, op, pin_key, authorised_until, sign_key, sign_public,
     enc_key, enc_public, old_sign_key, enrolment_key, request_info, request, deals, created_at, updated_at, version)
