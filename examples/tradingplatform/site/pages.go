@@ -83,11 +83,31 @@ type scanPage struct {
 	Kind    string
 	Again   string // where a new code is asked for
 	Heading string
-	Last    string // name of the last step
+	Steps   []step
 	Go      string // button of the last step
 	Refresh int    // seconds between reloads without a script; 0: none
 	Signing string // name of the document
 	Digest  string // the head of its SM3, which the phone shows too
+}
+
+type step struct {
+	Name string
+	Now  bool
+}
+
+// steps names the steps of a scan and marks where the view stands, as scan.js
+// does.
+func steps(v platform.View, last string) []step {
+	at := map[platform.Phase]int{platform.Waiting: 0, platform.Seen: 2, platform.Completed: 3}
+	now, going := at[v.Phase]
+	if v.Code != "" {
+		now = 1
+	}
+	var list []step
+	for i, name := range []string{"扫码", "核对数字", "输入 PIN 码", last} {
+		list = append(list, step{name, going && i == now})
+	}
+	return list
 }
 
 func (s *Site) scan(w http.ResponseWriter, r *http.Request) {
@@ -107,11 +127,13 @@ func (s *Site) scan(w http.ResponseWriter, r *http.Request) {
 		s.refused(w, r, err)
 		return
 	}
-	p := scanPage{View: st.View(), Kind: kind, Again: "/login", Heading: "扫码登录", Last: "进入平台", Go: "进入平台"}
+	p := scanPage{View: st.View(), Kind: kind, Again: "/login", Heading: "扫码登录", Go: "进入平台"}
+	last := "进入平台"
 	if kind == "sign" {
-		p.Again, p.Heading, p.Last, p.Go, p.Signing = "/sign", "扫码签名", "签名完成", "查看结果", tx.Name
+		p.Again, p.Heading, p.Go, p.Signing, last = "/sign", "扫码签名", "查看结果", tx.Name, "签名完成"
 		p.Digest = strings.ToUpper(hex.EncodeToString(tx.Digest[:8]))
 	}
+	p.Steps = steps(p.View, last)
 	if !p.Final {
 		p.Refresh = 8
 	}
@@ -167,8 +189,7 @@ func letter(site, bidder string, at time.Time) []byte {
 
 致：样例招标人
 
-一、我方已研究“城北污水处理厂提标改造（样例）”第 2 标段的招标文件，
-　　愿以人民币 32,100,000.00 元的总价承担该标段的全部工作。
+一、我方已研究“城北污水处理厂提标改造（样例）”第 2 标段的招标文件，愿以人民币 32,100,000.00 元的总价承担该标段的全部工作。
 二、我方的投标在投标截止之日起 90 日内有效。
 三、我方保证投标文件内容真实。
 
@@ -226,7 +247,7 @@ func newReceipt(tx platform.Transaction, r *platform.Result) (*receipt, error) {
 	return &receipt{
 		Transaction: tx.ID, Signer: r.Identity, SignedAt: r.SignedAt,
 		Serial: fmt.Sprintf("%X", r.Certificate.SerialNumber), Issuer: r.Certificate.Issuer.CommonName, Until: r.Certificate.NotAfter,
-		DocumentSM3: hex.EncodeToString(tx.Digest), DocumentName: tx.Name,
+		DocumentSM3: strings.ToUpper(hex.EncodeToString(tx.Digest)), DocumentName: tx.Name,
 		files: map[string]download{
 			"document":      {"bid-letter.txt", "text/plain; charset=utf-8", r.Message},
 			"signature.p7s": {"signature.p7s", "application/pkcs7-signature", p7s},

@@ -27,8 +27,13 @@ function show(view) {
     if (view.code) $('said').textContent = `验证数字 ${[...view.code].join(' ')}`
   }
   $('again').textContent = phase === 'expired' ? '已过期，点击刷新' : '重新获取二维码'
+  const step = { waiting: 0, scanned: view.code ? 1 : 2, done: 3 }[phase]
+  root.querySelectorAll('.steps li').forEach((li, i) => {
+    if (i === step) li.setAttribute('aria-current', 'step')
+    else li.removeAttribute('aria-current')
+  })
   if (phase !== 'waiting') clearTimeout(due)
-  if (final) $('left').textContent = ''
+  left()
   if (phase === 'done' && before !== 'done') $('finish').requestSubmit()
 }
 
@@ -56,10 +61,10 @@ const spoken = new Set()
 
 // left shows the time that remains; it is spoken at 60, 30 and 10 seconds only.
 function left() {
+  if (final) $('left').textContent = ''
   if (final || !ends) return
   const seconds = Math.max(0, Math.ceil((ends - performance.now()) / 1000))
-  $('left').textContent = `剩余 ${seconds} 秒，二维码自动更换`
-  if (phase !== 'waiting') $('left').textContent = `剩余 ${seconds} 秒`
+  $('left').textContent = `剩余 ${seconds} 秒` + (phase === 'waiting' ? '，二维码自动更换' : '')
   if ([60, 30, 10].includes(seconds) && !spoken.has(seconds)) {
     spoken.add(seconds)
     $('said').textContent = `剩余 ${seconds} 秒`
