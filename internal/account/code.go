@@ -101,7 +101,7 @@ func (s *Service) limit(ctx context.Context, tx work.Tx, phone string, purpose P
 		}
 		if n > l.most {
 			wait := opened.Add(l.span).Sub(now)
-			return l.refusal.With(map[string]any{"retryAfterSeconds": int64((wait + time.Second - 1) / time.Second)})
+			return l.refusal.With(map[string]any{"retryAfterSeconds": int((wait + time.Second - 1) / time.Second)})
 		}
 	}
 	return nil

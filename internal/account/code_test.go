@@ -226,7 +226,7 @@ func TestPhoneGetsOneCodeAMinuteAndTenADay(t *testing.T) {
 		c := k.caller(k.signIn(phone(1), device(t, p256)))
 		err := ask(account.PurposeLogin, account.Caller{})
 		want(t, err, account.CodeTooSoon)
-		if member(err, "retryAfterSeconds") != int64(60) {
+		if member(err, "retryAfterSeconds") != 60 {
 			t.Fatalf("retryAfterSeconds = %v", member(err, "retryAfterSeconds"))
 		}
 		for range 9 {

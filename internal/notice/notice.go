@@ -116,6 +116,11 @@ func (s *Service) List(ctx context.Context, account, cursor string) (p Page, err
 	return p, err
 }
 
+// Unread counts an account's unread notices.
+func (s *Service) Unread(ctx context.Context, tx work.Tx, account string) (int, error) {
+	return s.Store.Unread(ctx, tx, account)
+}
+
 // MarkRead marks a notice of the account as read; doing it again changes nothing.
 func (s *Service) MarkRead(ctx context.Context, account, notice string) error {
 	err := s.Runner.Do(ctx, "notice.read", func(ctx context.Context, tx work.Tx) error {
