@@ -139,6 +139,18 @@ func (o Order) Line(id string) (Line, bool) {
 	return Line{}, false
 }
 
+// Refundable tells whether a line may be refunded as far as the order knows;
+// once an issuance has begun, the Fulfiller refuses.
+func (o Order) Refundable(l Line) bool {
+	switch o.State {
+	case Paid, Refunding:
+		return l.State.refundable()
+	}
+	return false
+}
+
+func (s LineState) refundable() bool { return s == LineOpen || s == LineRefundFailed }
+
 // wants tells whether a payment that the gateway took at paidAt is still
 // wanted. The gateway's time counts, so that a slow notice harms nobody.
 func (o Order) wants(paidAt time.Time) bool {
@@ -174,7 +186,7 @@ func (o *Order) fulfil(line string, now time.Time) error {
 // refund begins the refund of a line that nothing was issued or opened for.
 func (o *Order) refund(line string, now time.Time) error {
 	return o.move(line, now, LineRefunding, func(s LineState) error {
-		if s != LineOpen && s != LineRefundFailed {
+		if !s.refundable() {
 			return CodeNotRefundable
 		}
 		return nil

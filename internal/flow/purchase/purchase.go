@@ -108,19 +108,19 @@ var _ order.Fulfiller = Fulfiller{}
 
 // Paid implements order.Fulfiller: a person's certificate needs nobody's
 // approval and waits for its installation (docs/domain.md §3.1).
-func (d Fulfiller) Paid(ctx context.Context, tx work.Tx, o order.Order) error {
+func (f Fulfiller) Paid(ctx context.Context, tx work.Tx, o order.Order) error {
 	for _, l := range o.Lines {
-		c, err := d.Certificates.Create(ctx, tx, certificate.Draft{
+		c, err := f.Certificates.Create(ctx, tx, certificate.Draft{
 			Holder:      certificate.Holder{Kind: certificate.Kind(o.Buyer.Kind), Account: o.Buyer.Account, Enterprise: o.Buyer.Enterprise},
 			Institution: l.Institution, Years: l.Years, Platform: l.Platform, Order: o.ID, Line: l.ID,
 		})
 		if err != nil {
 			return err
 		}
-		if err := d.Roamings.Plan(ctx, tx, c.ID, l.Platform, l.ID); err != nil {
+		if err := f.Roamings.Plan(ctx, tx, c.ID, l.Platform, l.ID); err != nil {
 			return err
 		}
-		err = d.Notices.Post(ctx, tx, notice.Notice{
+		err = f.Notices.Post(ctx, tx, notice.Notice{
 			Account: o.Buyer.Account, Kind: "order.paid", Title: "支付成功，请安装证书",
 			Body: "您购买的证书已可下载安装，安装后即可在所选平台使用。", Link: "/certificates/" + c.ID,
 		})
@@ -132,9 +132,9 @@ func (d Fulfiller) Paid(ctx context.Context, tx work.Tx, o order.Order) error {
 }
 
 // Withdraw implements order.Fulfiller.
-func (d Fulfiller) Withdraw(ctx context.Context, tx work.Tx, _ order.Order, l order.Line) error {
-	if err := d.Certificates.CancelLine(ctx, tx, l.ID); err != nil {
+func (f Fulfiller) Withdraw(ctx context.Context, tx work.Tx, _ order.Order, l order.Line) error {
+	if err := f.Certificates.CancelLine(ctx, tx, l.ID); err != nil {
 		return err
 	}
-	return d.Roamings.CancelLine(ctx, tx, l.ID)
+	return f.Roamings.CancelLine(ctx, tx, l.ID)
 }
