@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -122,8 +123,8 @@ func (v *Receiver) receive(w http.ResponseWriter, r *http.Request) (int, error) 
 }
 
 // authenticate verifies that the body was signed with the service's
-// certificate. Twt-Certificate holds it and, where the root did not issue it,
-// its issuers, in base64, separated by commas.
+// certificate. Twt-Certificate holds it and, unless Config.Issuers has them, its
+// issuers, in base64, separated by commas.
 func (v *Receiver) authenticate(h http.Header, body []byte, now time.Time) error {
 	signature, err := base64.StdEncoding.DecodeString(h.Get("Twt-Signature"))
 	if err != nil {
@@ -145,7 +146,7 @@ func (v *Receiver) authenticate(h http.Header, body []byte, now time.Time) error
 	if err != nil {
 		return fmt.Errorf("Twt-Certificate: %w", err)
 	}
-	if _, err := v.client.trust.chain(certs[0], certs[1:], pki.Service, now); err != nil {
+	if _, err := v.client.trust.chain(certs[0], slices.Concat(certs[1:], v.client.issuers), pki.Service, now); err != nil {
 		return fmt.Errorf("Twt-Certificate: %w", err)
 	}
 	return verify(certs[0], splitkey.IDDocument, prefixed(callbackTag, string(body)), signature)

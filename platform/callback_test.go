@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emmansun/gmsm/smx509"
+
 	"tianweitong/pki"
 	"tianweitong/pki/pkitest"
 	"tianweitong/platform"
@@ -222,5 +224,22 @@ func TestNonceIsRememberedAsLongAsItsCallbackIsAcceptable(t *testing.T) {
 	again.Body = io.NopCloser(bytes.NewReader(body))
 	if status, _ := send(t, again); status != http.StatusForbidden {
 		t.Errorf("out of its time: %d", status)
+	}
+}
+
+func TestIssuerOfTheServiceMayBeKnownBeforehand(t *testing.T) {
+	s := platformtest.New(t)
+	cfg := s.Config()
+	cfg.Issuers = []*smx509.Certificate{s.Authority.CA.Cert}
+	v := client(t, cfg).Receiver("http://bid.example/notify", func(context.Context, platform.Callback) error { return nil })
+	tx := login(t, s.Client())
+	for signer, want := range map[*platformtest.Party]int{&s.Own: http.StatusOK, &s.Holder: http.StatusForbidden} {
+		r := s.Callback(v.URL, tx.ID, platform.Executed, func(_ map[string]any, p *platformtest.Party) { *p = *signer })
+		r.Header.Set("Twt-Certificate", base64.StdEncoding.EncodeToString(signer.Certificate.Raw))
+		rec := httptest.NewRecorder()
+		v.ServeHTTP(rec, r)
+		if rec.Code != want {
+			t.Errorf("answered %d, want %d", rec.Code, want)
+		}
 	}
 }

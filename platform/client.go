@@ -56,6 +56,9 @@ type Config struct {
 	Certificate *smx509.Certificate
 	// Roots are the CAs that results and callbacks have to chain to.
 	Roots []*smx509.Certificate
+	// Issuers are certificates between Roots and those of the service, for
+	// callbacks that come without them; they are trusted for nothing by themselves.
+	Issuers []*smx509.Certificate
 	// Sandbox accepts roots of a sandbox. Without it New refuses them, so that
 	// a test root left in a production file cannot log anybody in.
 	Sandbox bool
@@ -86,6 +89,7 @@ type Client struct {
 	point    []byte
 	own      *smx509.Certificate
 	trust    trust
+	issuers  []*smx509.Certificate
 	sandbox  bool
 	http     *http.Client
 	stream   *http.Client
@@ -103,7 +107,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		base: &url.URL{Scheme: base.Scheme, Host: base.Host}, audience: cfg.Audience, code: cfg.Code,
-		key: cfg.SigningKey, own: cfg.Certificate, sandbox: cfg.Sandbox,
+		key: cfg.SigningKey, own: cfg.Certificate, issuers: cfg.Issuers, sandbox: cfg.Sandbox,
 		poll: cfg.Poll, clock: cfg.Clock, rand: cfg.Rand,
 	}
 	if c.audience == "" {

@@ -247,7 +247,7 @@ func TestStatesReadAsTheyStand(t *testing.T) {
 func TestCertificateIsFoundByItsSerialNumber(t *testing.T) {
 	s := platformtest.New(t)
 	got, err := s.Client().Certificate(ctx, fmt.Sprintf("%X", s.Holder.Certificate.SerialNumber))
-	if err != nil || !got.Certificate.Equal(s.Holder.Certificate) || got.State != "有效" {
+	if err != nil || !got.Certificate.Equal(s.Holder.Certificate) || got.State != "valid" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

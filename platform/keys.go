@@ -34,12 +34,13 @@ type Keys struct {
 func (Keys) Format(f fmt.State, _ rune) { io.WriteString(f, "platform.Keys") }
 
 // Credentials are keys and certificates of a registered platform: SigningKey,
-// Certificate and Roots of a Config.
+// Certificate, Roots and Issuers of a Config.
 type Credentials struct {
 	Keys
 	Certificate           *smx509.Certificate // for signing
 	EncryptionCertificate *smx509.Certificate
 	Roots                 []*smx509.Certificate
+	Issuers               []*smx509.Certificate // of the service's certificates
 }
 
 // The files of a credentials folder.
@@ -49,6 +50,7 @@ const (
 	signFile    = "sign.pem"
 	encFile     = "enc.pem"
 	rootFile    = "root.pem"
+	issuerFile  = "issuers.pem"
 )
 
 // LoadOrCreateKeys reads sign.key.pem and enc.key.pem (PKCS #8) from a folder,
@@ -159,6 +161,9 @@ func LoadCredentials(dir string) (Credentials, error) {
 	if err != nil {
 		return Credentials{}, err
 	}
+	if c.Issuers = read(issuerFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Credentials{}, err
+	}
 	c.Certificate, c.EncryptionCertificate = sign[0], enc[0]
 	return c, c.check()
 }
@@ -218,20 +223,34 @@ func Register(ctx context.Context, h *http.Client, sandbox, dir string, r Regist
 		return Credentials{}, fmt.Errorf("%w: address of the sandbox: %w", ErrConfig, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	var reply struct{ SignCertificate, EncCertificate, Root []byte }
+	var reply struct {
+		SignCertificate, EncCertificate, Root []byte
+		Chain                                 [][]byte
+	}
 	if err := fetch(h, req, &reply); err != nil {
 		return Credentials{}, err
 	}
-	certs, err := parseCertificates([][]byte{reply.SignCertificate, reply.EncCertificate, reply.Root})
+	certs, err := parseCertificates(append([][]byte{reply.SignCertificate, reply.EncCertificate, reply.Root}, reply.Chain...))
 	if err != nil {
 		return Credentials{}, fmt.Errorf("%w: certificates: %w", ErrReply, err)
 	}
-	c := Credentials{Keys: keys, Certificate: certs[0], EncryptionCertificate: certs[1], Roots: certs[2:]}
+	c := Credentials{Keys: keys, Certificate: certs[0], EncryptionCertificate: certs[1], Roots: certs[2:3], Issuers: certs[3:]}
 	if err := c.check(); err != nil {
 		return Credentials{}, fmt.Errorf("%w: %w", ErrReply, err)
 	}
-	for i, name := range []string{signFile, encFile, rootFile} {
-		if err := writeFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certs[i].Raw})); err != nil {
+	for name, list := range map[string][]*smx509.Certificate{signFile: certs[:1], encFile: certs[1:2], rootFile: c.Roots, issuerFile: c.Issuers} {
+		var text []byte
+		for _, cert := range list {
+			text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})...)
+		}
+		path := filepath.Join(dir, name)
+		if len(text) == 0 { // of an earlier registration
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return Credentials{}, fmt.Errorf("platform: certificate: %w", err)
+			}
+			continue
+		}
+		if err := writeFile(path, text); err != nil {
 			return Credentials{}, err
 		}
 	}

@@ -54,7 +54,7 @@ func TestKeysAreDrawnOnceAndKeptPrivate(t *testing.T) {
 }
 
 // sandbox registers platforms as the sandbox's door does.
-func sandbox(t *testing.T, h *pkitest.Hierarchy, edit func(reply map[string][]byte)) *httptest.Server {
+func sandbox(t *testing.T, h *pkitest.Hierarchy, edit func(reply map[string]any)) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var q struct {
@@ -72,8 +72,8 @@ func sandbox(t *testing.T, h *pkitest.Hierarchy, edit func(reply map[string][]by
 			}
 			return h.CA.Issue(t, pki.Template{Role: role, PublicKey: pub, Host: q.Host, Subject: pki.Name{Organization: q.Name, CommonName: q.Code}}).Raw
 		}
-		reply := map[string][]byte{"signCertificate": issue(pki.PlatformSigning, q.SignKey),
-			"encCertificate": issue(pki.PlatformEncryption, q.EncKey), "root": h.Root.Cert.Raw}
+		reply := map[string]any{"signCertificate": issue(pki.PlatformSigning, q.SignKey), "root": h.Root.Cert.Raw,
+			"encCertificate": issue(pki.PlatformEncryption, q.EncKey), "chain": [][]byte{h.CA.Cert.Raw, h.Root.Cert.Raw}}
 		if edit != nil {
 			edit(reply)
 		}
@@ -95,7 +95,7 @@ func TestRegisteredPlatformIsReadBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	read, err := platform.LoadCredentials(dir)
-	if err != nil || !read.Certificate.Equal(made.Certificate) || !read.EncryptionCertificate.Equal(made.EncryptionCertificate) || !read.Roots[0].Equal(h.Root.Cert) {
+	if err != nil || !read.Certificate.Equal(made.Certificate) || !read.EncryptionCertificate.Equal(made.EncryptionCertificate) || !read.Roots[0].Equal(h.Root.Cert) || len(read.Issuers) != 2 || !read.Issuers[0].Equal(h.CA.Cert) {
 		t.Fatalf("read back: %v", err)
 	}
 	c, err := platform.New(platform.Config{BaseURL: "https://open.example", Code: reg.Code, SigningKey: read.Signing,
@@ -114,12 +114,12 @@ func TestRegisteredPlatformIsReadBack(t *testing.T) {
 func TestRegistrationOfOtherKeysIsRefused(t *testing.T) {
 	h := pkitest.New(t)
 	reg := platform.Registration{Code: "M1100000034", Name: "示例交易平台", Host: "bid.example"}
-	for name, edit := range map[string]func(map[string][]byte){
-		"swapped": func(m map[string][]byte) {
+	for name, edit := range map[string]func(map[string]any){
+		"swapped": func(m map[string]any) {
 			m["signCertificate"], m["encCertificate"] = m["encCertificate"], m["signCertificate"]
 		},
-		"no root":  func(m map[string][]byte) { delete(m, "root") },
-		"no bytes": func(m map[string][]byte) { m["signCertificate"] = []byte("x") },
+		"no root":  func(m map[string]any) { delete(m, "root") },
+		"no bytes": func(m map[string]any) { m["signCertificate"] = []byte("x") },
 	} {
 		dir := t.TempDir()
 		if _, err := platform.Register(ctx, nil, sandbox(t, h, edit).URL, dir, reg, rand.Reader); !errors.Is(err, platform.ErrReply) {

@@ -416,7 +416,7 @@ func (c *Client) Cancel(ctx context.Context, tx Transaction) error {
 // signed: for evidence use CRLs or OCSP.
 type CertificateState struct {
 	Certificate *smx509.Certificate
-	State       string
+	State       string    // valid, frozen, expired, replaced or revoked
 	RevokedAt   time.Time // zero: not revoked
 }
 
@@ -449,7 +449,7 @@ type Registered struct {
 	Region       string `json:"region"`
 	Host         string `json:"host"`
 	CallbackBase string `json:"callbackBase"`
-	Active       bool   `json:"active"`
+	AskCode      bool   `json:"askCode"` // a login asks for the verification code
 	Sandbox      bool   `json:"sandbox"`
 }
 

@@ -510,9 +510,9 @@ func (s *Service) certificate(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "not_found")
 		return
 	}
-	reply(w, http.StatusOK, map[string]any{"der": s.Holder.Certificate.Raw, "state": "有效"})
+	reply(w, http.StatusOK, map[string]any{"der": s.Holder.Certificate.Raw, "state": "valid"})
 }
 
 func (s *Service) platform(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"code": Code, "name": "示例交易平台", "region": "110000", "host": Host, "active": true, "sandbox": true})
+	reply(w, http.StatusOK, map[string]any{"code": Code, "name": "示例交易平台", "region": "110000", "host": Host, "askCode": true, "sandbox": true})
 }
