@@ -41,7 +41,7 @@ const (
 // Config is what a platform knows about itself and about the service.
 type Config struct {
 	// BaseURL is the origin of the service's platform API, without a path:
-	// "https://open.example.cn".
+	// "https://open.example.cn". Only a sandbox may be reached by http.
 	BaseURL string
 	// Audience is the host that requests are signed for; empty is the host of
 	// BaseURL, with its port if it has one.
@@ -102,7 +102,7 @@ type Client struct {
 // error wraps ErrConfig.
 func New(cfg Config) (*Client, error) {
 	base, err := url.Parse(cfg.BaseURL)
-	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") || strings.Trim(base.Path, "/") != "" || base.RawQuery != "" {
+	if err != nil || base.Host == "" || (base.Scheme != "https" && !(base.Scheme == "http" && cfg.Sandbox)) || strings.Trim(base.Path, "/") != "" || base.RawQuery != "" {
 		return nil, fmt.Errorf("%w: BaseURL has to be an origin such as https://open.example.cn", ErrConfig)
 	}
 	c := &Client{

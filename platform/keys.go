@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -30,8 +31,16 @@ type Keys struct {
 	Encryption *sm2.PrivateKey
 }
 
-// Format keeps the keys out of prints and logs.
+// Format keeps the keys out of prints.
 func (Keys) Format(f fmt.State, _ rune) { io.WriteString(f, "platform.Keys") }
+
+// LogValue keeps the keys out of logs.
+func (Keys) LogValue() slog.Value { return slog.StringValue("platform.Keys") }
+
+// MarshalText refuses: keys are written by LoadOrCreateKeys alone.
+func (Keys) MarshalText() ([]byte, error) {
+	return nil, fmt.Errorf("%w: private keys are not text", ErrConfig)
+}
 
 // Credentials are keys and certificates of a registered platform: SigningKey,
 // Certificate, Roots and Issuers of a Config.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -36,6 +37,14 @@ func TestKeysAreDrawnOnceAndKeptPrivate(t *testing.T) {
 	}
 	if text := fmt.Sprintf("%v %+v %s", first, &first, first); strings.Contains(text, first.Signing.D.String()) || strings.Contains(text, "{") {
 		t.Errorf("the keys print: %.80s", text)
+	}
+	if _, err := json.Marshal(platform.Credentials{Keys: first}); err == nil {
+		t.Error("the keys marshal")
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("keys", "keys", first, "credentials", platform.Credentials{Keys: first})
+	if strings.Contains(log.String(), first.Signing.D.String()) {
+		t.Error("the keys are logged")
 	}
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)

@@ -402,12 +402,16 @@ func crl(t *testing.T, s *platformtest.Service, revoked time.Time) []byte {
 	return der
 }
 
-func TestRootOfASandboxIsRefusedUnlessAskedFor(t *testing.T) {
+func TestSandboxIsRefusedUnlessAskedFor(t *testing.T) {
 	s := platformtest.New(t)
 	cfg := s.Config()
 	cfg.Sandbox = false
-	if _, err := platform.New(cfg); !errors.Is(err, platform.ErrConfig) {
-		t.Errorf("got %v", err)
+	if _, err := platform.New(cfg); !errors.Is(err, platform.ErrConfig) || !strings.Contains(err.Error(), "https") {
+		t.Errorf("by http: got %v", err)
+	}
+	cfg.BaseURL = "https://open.example"
+	if _, err := platform.New(cfg); !errors.Is(err, platform.ErrConfig) || !strings.Contains(err.Error(), "sandbox") {
+		t.Errorf("by https: got %v", err)
 	}
 }
 
