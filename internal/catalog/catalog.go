@@ -143,10 +143,8 @@ type Service struct{ Deps }
 // New makes the service.
 func New(d Deps) *Service { return &Service{d} }
 
-// Regions are the provinces and municipalities of the directory, in the order of
+// regions are the provinces and municipalities of the directory, in the order of
 // GB/T 2260, with 全国 for platforms of the whole country.
-func Regions() []string { return slices.Clone(regions) }
-
 var regions = []string{"全国", "北京", "天津", "河北", "山西", "内蒙古", "辽宁", "吉林", "黑龙江", "上海", "江苏", "浙江", "安徽", "福建",
 	"江西", "山东", "河南", "湖北", "湖南", "广东", "广西", "海南", "重庆", "四川", "贵州", "云南", "西藏", "陕西", "甘肃", "青海",
 	"宁夏", "新疆", "台湾", "香港", "澳门"}
