@@ -9,7 +9,7 @@ var (
 	CodeQRTaken   = fault.Code{Name: "qr_taken", Kind: fault.Conflict, Text: "二维码已被其他手机扫描；如不是您本人操作，请在电脑上刷新后重新扫描。"}
 	// CodeMismatch: the platform's page belongs to somebody else; nothing is bound.
 	CodeMismatch = fault.Code{Name: "identity_mismatch", Kind: fault.Forbidden, Text: "当前身份与交易平台上的登录身份不一致，请切换身份后重新扫码。"}
-	CodePlatform = fault.Code{Name: "platform_unknown", Kind: fault.Forbidden, Text: "该交易平台未在互认目录中，或已停用，请勿继续操作。"}
+	CodePlatform = fault.Code{Name: "scan_platform_refused", Kind: fault.Forbidden, Text: "该交易平台未在互认目录中，或已停用，请勿继续操作。"}
 	CodeNotFound = fault.Code{Name: "scan_not_found", Kind: fault.NotFound, Text: "没有找到这次扫码业务，请重新扫码。"}
 	CodeOver     = fault.Code{Name: "scan_over", Kind: fault.Gone, Text: "本次扫码业务已结束，请回到电脑上重新发起。"}
 	// CodeRecovering: the re-key goes first.

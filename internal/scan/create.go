@@ -3,7 +3,6 @@ package scan
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -15,6 +14,7 @@ import (
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/smx509"
 
+	"tianweitong/internal/catalog"
 	"tianweitong/internal/id"
 	"tianweitong/internal/usage"
 	"tianweitong/internal/work"
@@ -49,11 +49,14 @@ type Draft struct {
 	m []byte
 }
 
+// ID is the transaction's, once it is created.
+func (d Draft) ID() string { return d.t.ID }
+
 var notifyPath = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
 
 // Draft checks a request without touching the store. Refusals: CodeRequest (with
 // "field"), CodeNotifyURL, CodeDocument, CodePlatform.
-func (s *Service) Draft(p Platform, r Request) (Draft, error) {
+func (s *Service) Draft(p catalog.Platform, r Request) (Draft, error) {
 	if !p.Active {
 		return Draft{}, CodePlatform
 	}
@@ -104,8 +107,9 @@ func (s *Service) Draft(p Platform, r Request) (Draft, error) {
 	return Draft{t, m}, nil
 }
 
-// document gives what is signed for a document: itself, or for a larger one the
-// attributes that name it (docs/split-keys.md §2.9).
+// document checks what is to be signed and gives the message if it is known
+// already: the document itself. One that is larger is only named here; its
+// attributes name the signer too (docs/split-keys.md §2.9).
 func (s *Service) document(r Request) (Document, []byte, error) {
 	d := r.Document
 	if !text(d.Name, 1, 255) || strings.ContainsAny(d.Name, `/\`) {
@@ -122,21 +126,18 @@ func (s *Service) document(r Request) (Document, []byte, error) {
 		d.Size, d.Digest = int64(len(r.Body)), sum[:]
 		return d, r.Body, nil
 	}
-	switch {
-	case len(d.Digest) != sm3.Size:
+	if len(d.Digest) != sm3.Size {
 		return d, nil, CodeRequest.With(map[string]any{"field": "sign.digest"})
-	case d.Size <= splitkey.MaxMessage || d.Size > 1<<40:
+	}
+	if !d.large() || d.Size > 1<<40 {
 		// What fits is signed as it stands, so that the holder's phone sees it.
 		return d, nil, CodeRequest.With(map[string]any{"field": "sign.size"})
-	case s.Attributes == nil:
-		return d, nil, CodeDocument.Because(errors.New("no attributes for large documents"))
 	}
-	m, err := s.Attributes(d.Name, d.Size, d.Digest)
-	if err != nil {
-		return d, nil, fmt.Errorf("attributes of a document: %w", err)
-	}
-	return d, m, nil
+	return d, nil, nil
 }
+
+// large: it is signed by its attributes.
+func (d Document) large() bool { return d.Size > splitkey.MaxMessage }
 
 // text accepts printable text of least to most characters.
 func text(s string, least, most int) bool {
@@ -158,7 +159,7 @@ func (s *Service) Create(ctx context.Context, tx work.Tx, d Draft) (Transaction,
 // Cancel ends a transaction for its platform: CANCELLED. Cancelling what ended
 // is CodeOver, except what was cancelled.
 func (s *Service) Cancel(ctx context.Context, tx work.Tx, platform, id string) (Transaction, error) {
-	t, err := s.ofPlatform(ctx, tx, platform, id)
+	t, err := s.OfPlatform(ctx, tx, platform, id)
 	if err != nil {
 		return t, err
 	}
@@ -205,7 +206,7 @@ func (s *Service) Status(ctx context.Context, platform, id string, result bool) 
 }
 
 func (s *Service) status(ctx context.Context, tx work.Tx, platform, id string, result bool) (Status, error) {
-	t, err := s.ofPlatform(ctx, tx, platform, id)
+	t, err := s.OfPlatform(ctx, tx, platform, id)
 	if err != nil {
 		return Status{}, err
 	}
@@ -236,7 +237,7 @@ func (s *Service) signed(ctx context.Context, tx work.Tx, t Transaction) (*Signe
 	if err != nil {
 		return nil, err
 	}
-	if t.Type == Sign {
+	if t.Type == Sign && !t.Private.Document.large() {
 		if r.M, err = s.Store.Message(ctx, tx, t.ID); err != nil {
 			return nil, err
 		}
@@ -297,7 +298,7 @@ func (s *Service) conclude(ctx context.Context, tx work.Tx, actor string, t Tran
 		return t, err
 	}
 	if t.NotifyPath != "" && t.State != Cancelled {
-		body, err := json.Marshal(Callback{t.ID, t.Seq, t.State})
+		body, err := json.Marshal(Callback{t.Platform, t.ID, t.Seq, t.State})
 		if err != nil {
 			return t, err
 		}

@@ -42,6 +42,7 @@ func (s *Service) Finish(ctx context.Context, h custody.Holder, a custody.Activa
 		return nil, s.fail(ctx, h, a, standing)
 	}
 	return func(ctx context.Context, d custody.Done) (func(context.Context, work.Tx) error, error) {
+		// The PIN was right. What is refused from here on stays with custody.
 		imprint := sm3.Sum(d.Signature)
 		stamp, err := s.Timestamps.Timestamp(ctx, imprint[:])
 		if err != nil {
@@ -114,16 +115,15 @@ func (s *Service) execute(ctx context.Context, tx work.Tx, h custody.Holder, d c
 		return err
 	}
 	if standing != OK {
-		// Lost in the last moment: the PIN was right and its charge is given back,
-		// but the signature is not handed on.
-		_, err := s.conclude(ctx, tx, h.Account, t, standing, nil, Failed)
-		return err
+		// Lost in the last moment. Custody keeps the signature to itself, and the
+		// phone's next look ends the transaction.
+		return standing.refusal()
 	}
 	r := Result{
 		Transaction: t.ID, Seq: t.Seq, Certificate: t.Certificate, Serial: t.Private.Serial,
 		Signature: d.Signature, Timestamp: stamp, SignedAt: d.At.Truncate(time.Millisecond),
 	}
-	if t.Type == Login {
+	if t.Type == Login || t.Private.Document.large() {
 		r.M = a.M
 	}
 	if err := s.Store.InsertResult(ctx, tx, r); err != nil {

@@ -10,9 +10,15 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/emmansun/gmsm/smx509"
+
+	"tianweitong/internal/catalog"
+	"tianweitong/internal/certificate"
 	"tianweitong/internal/custody"
 	"tianweitong/internal/id"
+	"tianweitong/internal/notice"
 	"tianweitong/internal/work"
+	"tianweitong/pki"
 	"tianweitong/splitkey"
 )
 
@@ -50,7 +56,7 @@ type ScanPlatform struct {
 // look is what one reading gathers for the phone.
 type look struct {
 	t       Transaction
-	p       Platform
+	p       catalog.Platform
 	who     Identity
 	choices []Choice
 	gate    Outcome
@@ -66,9 +72,11 @@ func (s *Service) gather(ctx context.Context, tx work.Tx, h custody.Holder, t Tr
 	if !l.p.Active {
 		return l, CodePlatform
 	}
-	if l.who, err = s.People.Identity(ctx, tx, h.Account); err != nil {
+	person, err := s.People.Person(ctx, tx, h.Account)
+	if err != nil {
 		return l, err
 	}
+	l.who = Identity{Kind: string(certificate.Person), Holder: person.Holder, Name: person.Name}
 	l.choices, l.gate, err = s.gate(ctx, tx, h, t.Platform)
 	return l, err
 }
@@ -229,7 +237,7 @@ var fourDigits = regexp.MustCompile(`^[0-9]{4}$`)
 // one signature; it returns the operation that the PIN pad opens. A wrong code
 // ends the transaction. Confirming a READY transaction again returns the same
 // operation, or another one for another certificate.
-func (s *Service) Confirm(ctx context.Context, h custody.Holder, id, certificate, code string) (string, error) {
+func (s *Service) Confirm(ctx context.Context, h custody.Holder, id, record, code string) (string, error) {
 	now := s.Clock.Now()
 	var m []byte
 	l, err := s.looked(ctx, h, func(ctx context.Context, tx work.Tx) (Transaction, error) {
@@ -237,7 +245,7 @@ func (s *Service) Confirm(ctx context.Context, h custody.Holder, id, certificate
 		if err != nil {
 			return t, err
 		}
-		if err := confirmable(t.at(now), now); err != nil || t.Type == Login {
+		if err := confirmable(t.at(now), now); err != nil || t.Type == Login || t.Private.Document.large() {
 			return t, err
 		}
 		m, err = s.Store.Message(ctx, tx, id)
@@ -246,7 +254,7 @@ func (s *Service) Confirm(ctx context.Context, h custody.Holder, id, certificate
 	if err != nil {
 		return "", err
 	}
-	choice, err := choose(l.choices, certificate)
+	choice, err := choose(l.choices, record)
 	if err != nil {
 		return "", err
 	}
@@ -256,7 +264,7 @@ func (s *Service) Confirm(ctx context.Context, h custody.Holder, id, certificate
 	if l.t.AskCode && !fourDigits.MatchString(code) {
 		return "", CodeNeedCode
 	}
-	a, err := s.activation(h, l, choice, m, now)
+	a, err := s.activation(ctx, h, l, choice, m, now)
 	if err != nil {
 		return "", err
 	}
@@ -294,9 +302,9 @@ func confirmable(t Transaction, now time.Time) error {
 	return nil
 }
 
-func choose(all []Choice, certificate string) (Choice, error) {
+func choose(all []Choice, record string) (Choice, error) {
 	for _, c := range all {
-		if c.Certificate != certificate {
+		if c.Certificate != record {
 			continue
 		}
 		if c.Gate != OK {
@@ -327,30 +335,47 @@ func (s *Service) pinRefusal(ctx context.Context, account string, gate Outcome) 
 	return nil
 }
 
-// activation is what custody may do for a confirmed transaction: sign the message
-// of a login, or the stored message of a signature (docs/split-keys.md §2.9).
-func (s *Service) activation(h custody.Holder, l look, c Choice, m []byte, now time.Time) (custody.Activation, error) {
+// activation is what custody may do for a confirmed transaction. m is the
+// document, if it is signed as it stands; every other message is built here from
+// the transaction and the server's time (docs/split-keys.md §2.9).
+func (s *Service) activation(ctx context.Context, h custody.Holder, l look, c Choice, m []byte, now time.Time) (custody.Activation, error) {
 	t := l.t
 	a := custody.Activation{
-		OpID: id.New(s.Rand), Holder: h, KeyID: c.key, Business: business(t.Type), Subject: t.ID, Expires: t.ExpiresAt,
+		OpID: id.New(s.Rand), Holder: h, KeyID: c.key, Business: "scan." + string(t.Type), Subject: t.ID, Expires: t.ExpiresAt,
 		ID: splitkey.IDDocument, M: m,
 	}
-	if t.Type == Sign {
-		return a, nil
+	var err error
+	switch {
+	case t.Type == Login:
+		a.ID = splitkey.IDLogin
+		a.M, err = splitkey.LoginMessage{
+			Platform: t.Platform, Host: l.p.Host, Transaction: t.ID,
+			Challenge: t.Private.Challenge, Browser: t.Private.Binding, Time: now.Unix(),
+		}.Bytes()
+	case t.Private.Document.large():
+		a.M, err = s.attributes(ctx, t.Private.Document, c.Serial, now)
 	}
-	m, err := splitkey.LoginMessage{
-		Platform: t.Platform, Host: l.p.Host, Transaction: t.ID,
-		Challenge: t.Private.Challenge, Browser: t.Private.Binding, Time: now.Unix(),
-	}.Bytes()
 	if err != nil {
-		return a, fmt.Errorf("login message of %s: %w", t.ID, err)
+		return a, fmt.Errorf("message of %s: %w", t.ID, err)
 	}
-	a.ID, a.M = splitkey.IDLogin, m
 	return a, nil
 }
 
-// business names custody's operations, by which their results come back to Finish.
-func business(t Type) string { return "scan." + string(t) }
+func (s *Service) attributes(ctx context.Context, d Document, serial string, now time.Time) ([]byte, error) {
+	var leaf certificate.Leaf
+	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+		leaf, _, err = s.Certificates.BySerial(ctx, tx, serial)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	signer, err := smx509.ParseCertificate(leaf.DER)
+	if err != nil {
+		return nil, err
+	}
+	return pki.NewDocumentAttributes(pki.Document{Name: d.Name, Size: d.Size}, d.Digest, signer, now.Truncate(time.Second)).Marshal(s.Arc)
+}
 
 func (s *Service) confirm(ctx context.Context, tx work.Tx, t Transaction, c Choice, a custody.Activation) (string, error) {
 	if t.State == Ready {
@@ -379,11 +404,13 @@ func (s *Service) confirm(ctx context.Context, tx work.Tx, t Transaction, c Choi
 
 func (s *Service) wrongCode(ctx context.Context, tx work.Tx, t Transaction) error {
 	t, err := s.end(ctx, tx, t.Account, t, WrongCode, Failed)
-	if err != nil || s.Warner == nil {
+	if err != nil {
 		return err
 	}
-	return s.Warner.Warn(ctx, tx, t.Account, "scan.wrong_code", "扫码验证数字不一致",
-		fmt.Sprintf("您在“%s”的扫码业务因验证数字不一致已取消。如非您本人操作，请勿扫描他人发来的二维码。", t.Private.Platform))
+	return s.Notices.Post(ctx, tx, notice.Notice{
+		Account: t.Account, Kind: "scan.wrong_code", Title: "扫码验证数字不一致，业务已取消", Link: "/usage",
+		Body: fmt.Sprintf("您在“%s”的扫码业务因验证数字不一致已取消。如非您本人在电脑上操作，请勿扫描他人发来的二维码。", t.Private.Platform),
+	})
 }
 
 // Reject ends a transaction for its holder: REJECTED, with what stood in the way

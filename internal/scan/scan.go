@@ -18,13 +18,17 @@ import (
 	"slices"
 	"time"
 
+	"tianweitong/internal/catalog"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody"
+	"tianweitong/internal/notice"
+	"tianweitong/internal/realname"
 	"tianweitong/internal/roaming"
 	"tianweitong/internal/secret"
 	"tianweitong/internal/usage"
 	"tianweitong/internal/work"
+	"tianweitong/pki"
 )
 
 // Type is the business of a transaction (业务类型).
@@ -212,7 +216,7 @@ type Result struct {
 	Seq         int64
 	// Certificate is the record and Serial the signing certificate's.
 	Certificate, Serial string
-	// M is the signed message of a login; that of a signature is the document.
+	// M is the signed message, unless it is the document that Store.Message gives.
 	M []byte
 	// Signature is DER SEQUENCE{r,s}; Timestamp our TSA's answer over it, DER.
 	Signature, Timestamp []byte
@@ -242,27 +246,15 @@ type Store interface {
 	Forget(ctx context.Context, tx work.Tx, id string) error
 }
 
-// Platform is a trading platform's entry in the directory, as far as scanning
-// needs it.
-type Platform struct {
-	Code, Name, Region string
-	// Host is the host registered for its pages.
-	Host string
-	// Active: it may use the interface now.
-	Active bool
-	// AskCode: logins ask for the verification code.
-	AskCode bool
-}
-
 // Platforms is the directory (package catalog).
 type Platforms interface {
-	Platform(ctx context.Context, tx work.Tx, code string) (Platform, error)
+	Platform(ctx context.Context, tx work.Tx, code string) (catalog.Platform, error)
 }
 
-// People tells as whom an account acts; not real-named is a refusal of its own
+// People tells who an account is; not real-named is a refusal of its own
 // (package realname).
 type People interface {
-	Identity(ctx context.Context, tx work.Tx, account string) (Identity, error)
+	Person(ctx context.Context, tx work.Tx, account string) (realname.Person, error)
 }
 
 // Certificates is package certificate.
@@ -304,14 +296,12 @@ type Locator interface {
 	Locate(address string) (region, network string)
 }
 
-// Warner tells an account about something that it should look at; the sentence
-// is Chinese.
-type Warner interface {
-	Warn(ctx context.Context, tx work.Tx, account, kind, title, text string) error
+// Notices is package notice.
+type Notices interface {
+	Post(ctx context.Context, tx work.Tx, n notice.Notice) error
 }
 
-// Deps are what a Service needs. Attributes, Locator, Warner and Observe may be
-// nil.
+// Deps are what a Service needs. Locator and Observe may be nil.
 type Deps struct {
 	Store  Store
 	Runner work.Runner
@@ -330,11 +320,10 @@ type Deps struct {
 	Custody      Custody
 	Timestamps   Timestamps
 	Push         Waker
-	// Attributes builds the CMS attributes that are signed for a document larger
-	// than splitkey.MaxMessage (docs/split-keys.md §2.9).
-	Attributes func(name string, size int64, digest []byte) ([]byte, error)
-	Locator    Locator
-	Warner     Warner
+	// Arc numbers the attributes that name a document too large to be shown.
+	Arc     pki.Arc
+	Locator Locator
+	Notices Notices
 	// Observe hears of every change of state after its commit.
 	Observe func(t Type, s State, o Outcome)
 }
@@ -359,6 +348,7 @@ const CallbackTopic = "scan.callback"
 
 // Callback is the body of that job.
 type Callback struct {
+	Platform    string `json:"platform"`
 	Transaction string `json:"transaction"`
 	Seq         int64  `json:"seq"`
 	State       State  `json:"state"`
@@ -400,8 +390,9 @@ func (t Transaction) heldBy(h custody.Holder) bool {
 	return t.Account != "" && t.Account == h.Account && t.Device == h.Device
 }
 
-// ofPlatform reads a transaction for the platform that created it.
-func (s *Service) ofPlatform(ctx context.Context, tx work.Tx, platform, id string) (Transaction, error) {
+// OfPlatform reads a transaction for the platform that created it; another's is
+// CodeNotFound.
+func (s *Service) OfPlatform(ctx context.Context, tx work.Tx, platform, id string) (Transaction, error) {
 	t, err := s.Store.Get(ctx, tx, id)
 	if errors.Is(err, work.ErrNotFound) || err == nil && t.Platform != platform {
 		return Transaction{}, CodeNotFound

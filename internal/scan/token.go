@@ -33,7 +33,7 @@ type QR struct {
 func (s *Service) QR(ctx context.Context, platform, id string) (QR, error) {
 	now := s.Clock.Now()
 	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
-		t, err := s.ofPlatform(ctx, tx, platform, id)
+		t, err := s.OfPlatform(ctx, tx, platform, id)
 		if err == nil && t.at(now).State != Created {
 			err = CodeQRClosed
 		}

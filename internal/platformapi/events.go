@@ -1,0 +1,122 @@
+package platformapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"tianweitong/internal/clock"
+	"tianweitong/internal/httpapi"
+	"tianweitong/internal/push"
+	"tianweitong/internal/scan"
+)
+
+const (
+	// heartbeat keeps proxies from closing a quiet stream, and is also how often
+	// the state is read without a wake-up.
+	heartbeat = 15 * time.Second
+	// writeLimit is how long a reader may take for one event.
+	writeLimit = 5 * time.Second
+	// grain is added to a wait for the end of the time, so that it has come.
+	grain = 10 * time.Millisecond
+)
+
+// eventRoute adds GET /transactions/{tId}/events: server-sent events named
+// "state", each a transaction without its result. The stream begins with the
+// present state and ends with the transaction.
+func (s *Server) eventRoute() {
+	op := s.operation(http.MethodGet, "/transactions/{tId}/events", http.StatusOK, "订阅扫码业务的状态（SSE）")
+	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[transaction](), true, "Transaction")
+	op.Responses = map[string]*huma.Response{"200": {
+		Description: "每个事件名为 state，data 为不含 result 的业务",
+		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: schema}},
+	}}
+	huma.Register(s.api, op, func(ctx context.Context, in *transactionInput) (*huma.StreamResponse, error) {
+		c := callerOf(ctx)
+		// Listen first, then look: nothing is missed between the two.
+		sub, err := s.Hub.Subscribe(scan.Topic(in.TID))
+		if err != nil {
+			return nil, httpapi.ProblemOf(ctx, s.Log, CodeNoStreams.Because(err))
+		}
+		first, err := s.Scans.Status(ctx, c.Platform.Code, in.TID, false)
+		if err != nil {
+			sub.Close()
+			return nil, httpapi.ProblemOf(ctx, s.Log, err)
+		}
+		return &huma.StreamResponse{Body: func(hc huma.Context) {
+			defer sub.Close()
+			_, w := humago.Unwrap(hc)
+			s.stream(hc.Context(), w, c.Platform.Code, first, sub)
+		}}, nil
+	})
+}
+
+func (s *Server) stream(ctx context.Context, w http.ResponseWriter, platform string, st scan.Status, sub *push.Subscription) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no")
+	out := sender{w, http.NewResponseController(w)}
+	var last string
+	for {
+		t := shown(st)
+		t.Result = nil
+		b, err := json.Marshal(t)
+		if err != nil {
+			s.Log.ErrorContext(ctx, "writing an event", "error", err)
+			return
+		}
+		line := ":\n\n" // a comment, for the heartbeat
+		if string(b) != last {
+			last = string(b)
+			line = "event: state\ndata: " + last + "\n\n"
+		}
+		if out.send(line) != nil || !st.State.Open() || !s.await(ctx, st, sub) {
+			return
+		}
+		if st, err = s.Scans.Status(ctx, platform, st.ID, false); err != nil {
+			return
+		}
+	}
+}
+
+// await waits for a wake-up, the end of the time or the next heartbeat; false
+// when the stream is to end.
+func (s *Server) await(ctx context.Context, st scan.Status, sub *push.Subscription) bool {
+	wait := heartbeat
+	if left := st.ExpiresAt.Sub(s.Clock.Now()) + grain; left > 0 {
+		wait = min(wait, left)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-s.stop:
+		return false
+	case <-sub.C:
+	case <-timer.C:
+	}
+	return true
+}
+
+type sender struct {
+	w http.ResponseWriter
+	c *http.ResponseController
+}
+
+func (s sender) send(text string) error {
+	// The deadline is the machine's, whatever the house's clock says.
+	if err := s.c.SetWriteDeadline(clock.System{}.Now().Add(writeLimit)); err != nil {
+		return fmt.Errorf("no deadline for an event: %w", err)
+	}
+	if _, err := io.WriteString(s.w, text); err != nil {
+		return err
+	}
+	return s.c.Flush()
+}
