@@ -191,9 +191,9 @@ func (c Credentials) check() error {
 
 // Registration is what a platform is registered with.
 type Registration struct {
-	Code         string `json:"code"`
+	Code         string `json:"code"` // a capital letter and ten digits
 	Name         string `json:"name"`
-	Region       string `json:"region"`
+	Region       string `json:"region"`       // province or municipality, such as 北京
 	Host         string `json:"host"`         // of the site, as the phone shows it
 	CallbackBase string `json:"callbackBase"` // "" for none
 }
@@ -202,7 +202,7 @@ type Registration struct {
 // certificates and root into a folder. Outside a sandbox platforms are
 // registered by the operator, with four eyes.
 //
-// sandbox is the address of the sandbox's door, such as http://localhost:8083;
+// sandbox is the address of the sandbox's door, such as http://127.0.0.1:8083;
 // nil for h is a client with a limit of 15 s.
 func Register(ctx context.Context, h *http.Client, sandbox, dir string, r Registration, random io.Reader) (Credentials, error) {
 	if h == nil {

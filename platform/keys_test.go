@@ -98,7 +98,7 @@ func TestRegisteredPlatformIsReadBack(t *testing.T) {
 	if _, err := platform.LoadCredentials(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("nothing registered: %v", err)
 	}
-	reg := platform.Registration{Code: "M1100000034", Name: "示例交易平台", Region: "110000", Host: "bid.example"}
+	reg := platform.Registration{Code: "M1100000034", Name: "示例交易平台", Region: "北京", Host: "bid.example"}
 	made, err := platform.Register(ctx, nil, server.URL+"/", dir, reg, rand.Reader)
 	if err != nil {
 		t.Fatal(err)

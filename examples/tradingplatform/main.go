@@ -1,7 +1,7 @@
 // Command tradingplatform runs the example site against a service: by default a
 // sandbox on this machine, where it registers itself the first time.
 //
-//	go run ./examples/tradingplatform            # then open http://localhost:8090
+//	go run ./examples/tradingplatform            # then open http://127.0.0.1:8090
 //	go run ./examples/tradingplatform -help
 package main
 
@@ -38,15 +38,15 @@ func parse(args []string, env func(string) string) (options, error) {
 	text := func(p *string, name, variable, value, usage string) {
 		f.StringVar(p, name, cmp.Or(env(variable), value), usage+" ($"+variable+")")
 	}
-	text(&o.listen, "listen", "TRADING_LISTEN", "localhost:8090", "address to listen on")
-	text(&o.service, "service", "TRADING_SERVICE", "http://localhost:8081", "origin of the service's platform API")
+	text(&o.listen, "listen", "TRADING_LISTEN", "127.0.0.1:8090", "address to listen on")
+	text(&o.service, "service", "TRADING_SERVICE", "http://127.0.0.1:8081", "origin of the service's platform API")
 	text(&o.audience, "audience", "TRADING_AUDIENCE", "", "host that requests are signed for; the service's own if empty")
-	text(&o.sandbox, "sandbox", "TRADING_SANDBOX", "http://localhost:8083", "address of the sandbox's door; \"none\" for a service that is none")
+	text(&o.sandbox, "sandbox", "TRADING_SANDBOX", "http://127.0.0.1:8083", "address of the sandbox's door; \"none\" for a service that is none")
 	text(&o.data, "data", "TRADING_DATA", "data/tradingplatform", "folder of keys and certificates")
 	text(&o.public, "public", "TRADING_PUBLIC", "", "address that the service calls back to; empty: no callbacks")
 	text(&o.platform.Code, "code", "TRADING_CODE", "D1100009001", "platform code")
 	text(&o.platform.Name, "name", "TRADING_NAME", "样例招采平台", "name of the platform")
-	text(&o.platform.Region, "region", "TRADING_REGION", "110000", "region of the platform")
+	text(&o.platform.Region, "region", "TRADING_REGION", "北京", "province or municipality of the platform")
 	text(&o.platform.Host, "host", "TRADING_HOST", "bid.example", "registered host")
 	if err := f.Parse(args); err != nil {
 		return o, err

@@ -514,5 +514,5 @@ func (s *Service) certificate(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Service) platform(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"code": Code, "name": "示例交易平台", "region": "110000", "host": Host, "askCode": true, "sandbox": true})
+	reply(w, http.StatusOK, map[string]any{"code": Code, "name": "示例交易平台", "region": "北京", "host": Host, "askCode": true, "sandbox": true})
 }
