@@ -27,7 +27,7 @@ import (
 // before `go test`, serves every package's tests.
 const ServerVariable = "TWT_TEST_POSTGRES"
 
-// Server is a PostgreSQL server for tests, without durability.
+// Server is a PostgreSQL server for tests and measurements.
 type Server struct {
 	// DSN is the address of its maintenance database.
 	DSN string
@@ -35,10 +35,17 @@ type Server struct {
 	dir string
 }
 
-// StartServer starts a server on a free port of the loopback interface. It
-// needs initdb and postgres; the error says what to install when they are
-// missing.
+// StartServer starts a server on a free port of the loopback interface, without
+// durability, which tests do not need. It needs initdb and postgres; the error
+// says what to install when they are missing.
 func StartServer(ctx context.Context) (*Server, error) {
+	return start(ctx, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "autovacuum=off")
+}
+
+// StartDurable starts a server as a product would have it: for measurements.
+func StartDurable(ctx context.Context) (*Server, error) { return start(ctx) }
+
+func start(ctx context.Context, settings ...string) (*Server, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -48,7 +55,7 @@ func StartServer(ctx context.Context) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{dir: dir}
-	if err := s.start(ctx, bin); err != nil {
+	if err := s.start(ctx, bin, settings); err != nil {
 		s.Stop()
 		return nil, err
 	}
@@ -79,7 +86,7 @@ func command(ctx context.Context, name string, args ...string) (*exec.Cmd, error
 	return exec.CommandContext(ctx, "setpriv", append([]string{"--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=INT", name}, args...)...), nil
 }
 
-func (s *Server) start(ctx context.Context, bin string) error {
+func (s *Server) start(ctx context.Context, bin string, settings []string) error {
 	if os.Geteuid() == 0 {
 		u, err := user.Lookup("postgres")
 		if err == nil {
@@ -104,9 +111,9 @@ func (s *Server) start(ctx context.Context, bin string) error {
 		return err
 	}
 	// The server outlives no test: it ends with Stop, or when its parent dies.
-	cmd, err := command(context.WithoutCancel(ctx), filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port), "-k", s.dir,
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-		"-c", "max_connections=400", "-c", "shared_buffers=64MB", "-c", "autovacuum=off")
+	args := append([]string{"-D", data, "-p", strconv.Itoa(port), "-k", s.dir,
+		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400", "-c", "shared_buffers=64MB"}, settings...)
+	cmd, err := command(context.WithoutCancel(ctx), filepath.Join(bin, "postgres"), args...)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,42 @@
+package app
+
+import (
+	"context"
+	"strings"
+
+	"tianweitong/internal/config"
+	"tianweitong/internal/httpapi/app"
+)
+
+// appDeps hands the rooms to the app API.
+func (a *App) appDeps() app.Deps {
+	h := a.house
+	env := app.Environment{Sandbox: a.cfg.Mode == config.Sandbox, Platform: a.urls.Platform, PKI: a.urls.PKI}
+	if env.Sandbox {
+		env.SandboxURL = a.urls.Sandbox
+	}
+	for _, g := range agreements() {
+		env.Agreements = append(env.Agreements, app.Agreement{Document: g.Document, Version: g.Version, Title: g.Title})
+	}
+	return app.Deps{
+		Base: app.Base{
+			Clock: a.Clock, Rand: a.Rand, Log: a.Log, Secure: strings.HasPrefix(a.urls.App, "https://"), TrustProxy: a.cfg.TrustProxy,
+			Version: a.Version, Environment: env, Exchanges: h.custody, Module: a.module, Observe: a.metrics.request("app"),
+		},
+		Runner: a.store, Accounts: h.accounts, Realnames: h.realname, Catalog: h.catalog, Notices: h.notices,
+		Orders: h.orders, Purchases: h.purchase, Certificates: h.certificates, Roamings: h.roamings,
+		PINs: h.pin, Recoveries: h.recover,
+	}
+}
+
+func (a *App) module(ctx context.Context) (m app.Module, err error) {
+	if m.Statement, m.Signature, err = a.house.custody.ModuleStatement(ctx); err != nil {
+		return m, err
+	}
+	chain, err := a.house.ca.Service(ctx, "statement")
+	if err != nil {
+		return m, err
+	}
+	m.Certificate, m.Chain = chain[0], chain[1:]
+	return m, nil
+}

@@ -1,0 +1,41 @@
+package app
+
+import (
+	"tianweitong/internal/account"
+	"tianweitong/internal/catalog"
+	"tianweitong/internal/certificate"
+	"tianweitong/internal/flow/purchase"
+	"tianweitong/internal/notice"
+	"tianweitong/internal/order"
+	"tianweitong/internal/realname"
+	"tianweitong/internal/roaming"
+	"tianweitong/internal/work"
+)
+
+// Deps are the services behind the routes.
+type Deps struct {
+	Base
+	// Runner opens the transactions of routes that only read.
+	Runner       work.Runner
+	Accounts     *account.Service
+	Realnames    *realname.Service
+	Catalog      *catalog.Service
+	Notices      *notice.Service
+	Orders       *order.Service
+	Purchases    *purchase.Service
+	Certificates *certificate.Service
+	Roamings     *roaming.Service
+	PINs         PINs
+	Recoveries   Recoveries
+}
+
+func (s *Server) routes() {
+	s.environmentRoutes()
+	s.accountRoutes()
+	s.realnameRoutes()
+	s.catalogRoutes()
+	s.noticeRoutes()
+	s.orderRoutes()
+	s.certificateRoutes()
+	s.paymentDoor()
+}

@@ -1,0 +1,2 @@
+-- name: OrdersAfter :many
+SELECT * FROM orders WHERE id > @after ORDER BY id LIMIT @max_orders;
