@@ -51,6 +51,25 @@ func TestRefundWithdrawsAtOnceAndPaysByAJob(t *testing.T) {
 	})
 }
 
+func TestRefundThatBrokeOffIsRepeatedUnderItsName(t *testing.T) {
+	each(t, func(s *shop) {
+		o, _ := s.bought()
+		if _, err := s.Refund(s.Context(), buyer, o.ID, o.Lines[0].ID); err != nil {
+			s.Fatal(err)
+		}
+		s.gate.lost = true // the money is back, we do not know
+		s.drain()
+		s.expect(o, order.Refunding, ps{order.PaymentSettled}, rs{order.RefundOpen})
+		s.gate.lost = false
+		s.clock.Advance(time.Second)
+		s.drain()
+		s.expect(o, order.Refunded, ps{order.PaymentSettled}, rs{order.RefundDone})
+		if len(s.gate.sent) != 2 || s.gate.sent[0].ID != s.gate.sent[1].ID {
+			s.Fatalf("sent %v", s.gate.sent)
+		}
+	})
+}
+
 func TestRefundThatTheGatewayRefusesCanBeAskedForAgain(t *testing.T) {
 	each(t, func(s *shop) {
 		o, _ := s.bought()

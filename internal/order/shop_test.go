@@ -37,7 +37,7 @@ type gateway struct {
 	creates   []string
 	sent      []order.Refund
 	down      error
-	// lost makes Create answer with an error after it did its work.
+	// lost makes Create and Refund answer with an error after their work is done.
 	lost   bool
 	answer order.RefundState // of refunds; done if empty
 }
@@ -77,6 +77,9 @@ func (g *gateway) Refund(_ context.Context, r order.Refund) (order.RefundState, 
 		return "", g.down
 	}
 	g.sent = append(g.sent, r)
+	if g.lost {
+		return "", errDown
+	}
 	if g.answer != "" {
 		return g.answer, nil
 	}
