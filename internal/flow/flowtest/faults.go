@@ -21,6 +21,7 @@ type Faults struct {
 	count int
 	names []string
 	at    int
+	name  string
 	after bool
 	hit   bool
 }
@@ -29,7 +30,15 @@ type Faults struct {
 func (f *Faults) Break(n int, after bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.count, f.names, f.at, f.after, f.hit = 0, nil, n, after, false
+	f.count, f.names, f.at, f.name, f.after, f.hit = 0, nil, n, "", after, false
+}
+
+// BreakAt breaks the first step of a name from now.
+func (f *Faults) BreakAt(name string, after bool) {
+	f.Break(0, after)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.name = name
 }
 
 // Steps gives the names of the steps since Break.
@@ -50,7 +59,7 @@ func (f *Faults) step(name string, do func() error) error {
 	f.mu.Lock()
 	f.count++
 	f.names = append(f.names, name)
-	broken := f.count == f.at
+	broken := f.count == f.at || f.name == name && !f.hit
 	f.hit = f.hit || broken
 	after := f.after
 	f.mu.Unlock()

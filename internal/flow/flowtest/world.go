@@ -311,12 +311,27 @@ func (t *Texts) Sent(title string) bool {
 	return false
 }
 
-// Checker is the identity checker; it passes everybody unless told otherwise.
+// Answer is what the identity checker answers about faces.
+type Answer int
+
+// The answers; the zero value is the usual one.
+const (
+	Passes Answer = iota
+	Refuses
+	Silent // it does not answer
+)
+
+// Checker is the identity checker: every person's factors are right.
 type Checker struct {
 	mu sync.Mutex
-	// Refuse, if set, is what the next face fails with; Away makes it not answer.
-	Refuse bool
-	Away   bool
+	is Answer
+}
+
+// Set says what it answers about faces from now on.
+func (c *Checker) Set(a Answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.is = a
 }
 
 // PersonFactors implements realname.Checker.
@@ -328,11 +343,11 @@ func (*Checker) PersonFactors(context.Context, realname.Query) (realname.Answer,
 func (c *Checker) Face(context.Context, realname.FaceQuery) (realname.Answer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.Away {
-		return realname.Answer{}, fmt.Errorf("the checker does not answer")
-	}
-	if c.Refuse {
+	switch c.is {
+	case Refuses:
 		return realname.Answer{Reason: realname.ReasonFace}, nil
+	case Silent:
+		return realname.Answer{}, fmt.Errorf("the checker does not answer")
 	}
 	return realname.Answer{Passed: true}, nil
 }

@@ -365,11 +365,16 @@ func (s *Service) Get(ctx context.Context, c account.Caller, recovery string) (P
 		return p, err
 	}
 	err = s.Runner.Do(ctx, "recover.suspend", func(ctx context.Context, tx work.Tx) error {
-		r, err := s.on(ctx, tx, custody.Holder{Account: c.Account, Device: c.Device}, recovery, Face)
-		if err == nil {
-			r, err = s.suspend(ctx, tx, r)
+		r, err := s.of(ctx, tx, c.Account, recovery)
+		if err != nil {
+			return err
 		}
-		p = Progress{Recovery: r}
+		if r.State == Face { // else another look was quicker
+			if r, err = s.suspend(ctx, tx, r); err != nil {
+				return err
+			}
+		}
+		p, err = s.progress(ctx, tx, r)
 		return err
 	})
 	return p, err
