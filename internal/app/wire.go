@@ -196,7 +196,7 @@ func (a *App) wireNouns(context.Context) error {
 	})
 	h.catalog = catalog.New(catalog.Deps{Store: st.Catalog(), Clock: a.Clock})
 	h.notices = notice.New(notice.Deps{Runner: st, Store: st.Notices(), Clock: a.Clock, Rand: a.Rand, Texts: h.accounts})
-	h.certificates = certificate.New(certificate.Deps{Store: st.Certificates(), Runner: st, Clock: a.Clock, Rand: a.Rand, Devices: h.accounts})
+	h.certificates = certificate.New(certificate.Deps{Store: st.Certificates(), Runner: st, Clock: a.Clock, Rand: a.Rand, Devices: h.accounts, Directory: h.catalog})
 	h.roamings = roaming.New(roaming.Deps{Store: st.Roamings(), Clock: a.Clock, Rand: a.Rand})
 	h.usage = usage.New(usage.Deps{Store: st.Usage(), Runner: st, Clock: a.Clock, Rand: a.Rand})
 	payKey, err := keyFile(a.cfg, a.Rand, "pay")
@@ -235,7 +235,10 @@ func (a *App) wireScans(context.Context) error {
 	})
 	h.callbacks = platformapi.NewCallbacks(platformapi.CallbackDeps{
 		Runner: st, Store: st.PlatformRequests(), Clock: a.Clock, Rand: a.Rand, Log: a.Log, Directory: h.catalog, Scans: h.scans,
-		Signer: h.custody, Certificate: h.service("callback"), Sandbox: a.cfg.Mode == config.Sandbox,
+		Signer: platformapi.HouseSigner{Custody: h.custody, Certificates: func(ctx context.Context) ([][]byte, error) {
+			return h.ca.Service(ctx, "callback")
+		}},
+		Sandbox: a.cfg.Mode == config.Sandbox,
 	})
 	h.platforms = platformapi.New(platformapi.Deps{
 		Runner: st, Store: st.PlatformRequests(), Clock: a.Clock, Rand: a.Rand, Log: a.Log, Directory: h.catalog, Scans: h.scans,
