@@ -119,7 +119,7 @@ func (s *Service) start(ctx context.Context, tx work.Tx, c account.Caller, cert 
 	i.Device, i.State, i.PINKey = c.Device, Authorising, pin.ID
 	a, err := prove.Confirmation{
 		Holder: h, KeyID: pin.ID, Business: BusinessAuthorise, Subject: i.ID, ID: splitkey.IDPIN,
-		Purpose: "install", Object: prove.Digest([]byte(kind), []byte(cert), []byte(i.ID)),
+		Purpose: string(kind), Object: prove.Digest([]byte(cert), []byte(i.ID)),
 	}.Activation(s.Rand, now)
 	if err != nil {
 		return Installation{}, err

@@ -495,7 +495,7 @@ func (s *Service) Prove(ctx context.Context, h custody.Holder, recovery string) 
 			return err
 		}
 		a, err := prove.Confirmation{
-			Holder: h, KeyID: key.ID, Business: BusinessPIN, Subject: recovery, ID: splitkey.IDPIN, Purpose: "set",
+			Holder: h, KeyID: key.ID, Business: BusinessPIN, Subject: recovery, ID: splitkey.IDPIN, Purpose: "reset",
 			Object: prove.Digest(key.PublicKey), KeyIDs: []string{key.ID},
 		}.Activation(s.Rand, s.Clock.Now())
 		if err != nil {

@@ -4,7 +4,13 @@ import (
 	"tianweitong/internal/account"
 	"tianweitong/internal/catalog"
 	"tianweitong/internal/certificate"
+	"tianweitong/internal/custody"
+	"tianweitong/internal/flow/check"
+	"tianweitong/internal/flow/install"
+	"tianweitong/internal/flow/pin"
 	"tianweitong/internal/flow/purchase"
+	"tianweitong/internal/flow/recover"
+	"tianweitong/internal/flow/revoke"
 	"tianweitong/internal/notice"
 	"tianweitong/internal/order"
 	"tianweitong/internal/realname"
@@ -27,6 +33,13 @@ type Deps struct {
 	Roamings     *roaming.Service
 	PINs         PINs
 	Recoveries   Recoveries
+	Custody      custody.Door
+	PIN          *pin.Service
+	Installs     *install.Service
+	Recovers     *recover.Service
+	Revokes      *revoke.Service
+	Checks       *check.Service
+	Scans        Finisher
 }
 
 func (s *Server) routes() {
@@ -38,4 +51,10 @@ func (s *Server) routes() {
 	s.orderRoutes()
 	s.certificateRoutes()
 	s.paymentDoor()
+	s.pinRoutes()
+	s.installRoutes()
+	s.recoverRoutes()
+	s.revokeRoutes()
+	s.checkRoutes()
+	s.operationRoutes()
 }
