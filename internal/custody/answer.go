@@ -43,7 +43,7 @@ func (m *Module) Answer(ctx context.Context, h Holder, opID string, a Answer, f 
 		return Result{}, err
 	}
 	defer c.share.Wipe()
-	charged, err := m.charge(ctx, h, &l, c)
+	charged, err := m.charge(ctx, h, &l, &c)
 	if err != nil {
 		return Result{}, err
 	}
@@ -138,7 +138,7 @@ func (m *Module) prepare(l *loaded, a Answer) (candidate, error) {
 // charge is the one transaction that every proof of a PIN goes through (§2.2,
 // step 3c): it locks the account's row, refuses while a lock holds, charges the
 // attempt and consumes the nonce.
-func (m *Module) charge(ctx context.Context, h Holder, l *loaded, c candidate) (Charge, error) {
+func (m *Module) charge(ctx context.Context, h Holder, l *loaded, c *candidate) (Charge, error) {
 	var charged Charge
 	err := m.do(ctx, "charge", func(ctx context.Context, tx work.Tx) error {
 		acc, err := m.Store.LockAccount(ctx, tx, h.Account)

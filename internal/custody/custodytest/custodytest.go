@@ -36,9 +36,11 @@ func Deps(t testing.TB, st *store.Store, c clock.Clock) custody.Deps {
 	}
 	return custody.Deps{
 		Runner: st, Store: st.Custody(), Clock: c, Rand: rand.Reader, Vault: vault, Server: "test-server",
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Log: quiet(),
 	}
 }
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
 // New starts a module over st.
 func New(t testing.TB, st *store.Store, c clock.Clock) *custody.Module {

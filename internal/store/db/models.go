@@ -470,6 +470,7 @@ type Recovery struct {
 	Face        string
 	Op          string
 	Confirmed   bool
+	Restorable  bool
 	SuspendedAt int64
 	HoldUntil   int64
 	CreatedAt   int64
