@@ -33,6 +33,11 @@ type Options struct {
 	Rand io.Reader
 	// Clock is nil for the machine's, in the sandbox one that can be moved.
 	Clock clock.Clock
+	// Still leaves the background work to Drain, and Interrupt is called around
+	// every transaction (store.Options). For tests of recovery, which must know
+	// what comes after what.
+	Still     bool
+	Interrupt func(name string, committed bool) error
 }
 
 // URLs are the addresses of the doors as the outside reaches them; "" for a
@@ -107,11 +112,11 @@ func (a *App) openStores(ctx context.Context) error {
 		return err
 	}
 	a.metrics = newMetrics(func(ctx context.Context) ([]job.Count, error) { return a.store.CountJobs(ctx) })
-	a.store, err = store.Open(ctx, a.cfg.DB, store.Options{Clock: a.Clock, Rand: a.Rand, Box: box, Observe: a.metrics.write})
+	a.store, err = store.Open(ctx, a.cfg.DB, store.Options{Clock: a.Clock, Rand: a.Rand, Box: box, Observe: a.metrics.write, Interrupt: a.Interrupt})
 	if err != nil {
 		return err
 	}
-	a.kmc, err = store.OpenKMC(ctx, a.cfg.KMC, store.Options{Clock: a.Clock, Rand: a.Rand})
+	a.kmc, err = store.OpenKMC(ctx, a.cfg.KMC, store.Options{Clock: a.Clock, Rand: a.Rand, Interrupt: a.Interrupt})
 	return err
 }
 
@@ -122,7 +127,9 @@ func (a *App) Run(ctx context.Context) error {
 	defer stop(nil)
 	var background sync.WaitGroup
 	work, end := context.WithCancel(context.WithoutCancel(ctx))
-	background.Go(func() { a.jobs.Run(work) })
+	if !a.Still {
+		background.Go(func() { a.jobs.Run(work) })
+	}
 	background.Go(func() {
 		select {
 		case <-a.lost:
@@ -132,7 +139,11 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	sealing, seal := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
-	go func() { done <- a.sealer.Run(sealing) }()
+	if a.Still {
+		done <- nil
+	} else {
+		go func() { done <- a.sealer.Run(sealing) }()
+	}
 
 	err := a.serve(ctx) // the doors close first,
 	end()               // then the background work,
@@ -143,6 +154,12 @@ func (a *App) Run(ctx context.Context) error {
 		err = errors.Join(err, cause)
 	}
 	return err
+}
+
+// Drain does the background work that is due and chains the audit entries, once:
+// what Run does all the time, unless the house is Still.
+func (a *App) Drain(ctx context.Context) error {
+	return errors.Join(a.jobs.Drain(ctx), a.sealer.Seal(ctx))
 }
 
 // Close releases listeners, claim and databases. It may be called twice.

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"tianweitong/phone"
@@ -30,7 +31,11 @@ type World struct {
 	HTTP   *http.Client
 	Env    phone.Environment
 	Arc    pki.Arc
+	ahead  atomic.Int64 // the sandbox's clock minus ours, ns
 }
+
+// Now is the sandbox's time; platforms of a journey sign their requests by it.
+func (w *World) Now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 
 // Discover asks a server for its environment. A server that is no sandbox is an
 // error: the journey could not read its SMS.
@@ -46,6 +51,7 @@ func Discover(ctx context.Context, server string, arc pki.Arc) (*World, error) {
 	if !w.Env.Sandbox || w.Env.SandboxURL == "" {
 		return nil, errors.New("journey: the server is no sandbox")
 	}
+	w.ahead.Store(int64(time.Until(w.Env.ServerTime)))
 	return w, nil
 }
 
@@ -162,7 +168,11 @@ func (w *World) Press(ctx context.Context, cashier, button string) error {
 
 // Advance moves the sandbox's clock forward.
 func (w *World) Advance(ctx context.Context, d time.Duration) error {
-	return w.call(ctx, http.MethodPost, w.Env.SandboxURL+"/sandbox/clock", map[string]any{"advanceSeconds": int64(d / time.Second)}, nil)
+	err := w.call(ctx, http.MethodPost, w.Env.SandboxURL+"/sandbox/clock", map[string]any{"advanceSeconds": int64(d / time.Second)}, nil)
+	if err == nil {
+		w.ahead.Add(int64(d.Truncate(time.Second)))
+	}
+	return err
 }
 
 // Outcome sets what the next identity check answers: approve, refuse, timeout.
@@ -212,7 +222,7 @@ func (w *World) Platform(ctx context.Context, dir string, r platform.Registratio
 	}
 	c, err := platform.New(platform.Config{
 		BaseURL: w.Env.Platform, Code: r.Code, SigningKey: cred.Keys.Signing, Certificate: cred.Certificate,
-		Roots: cred.Roots, Sandbox: true, Arc: w.Arc, HTTP: w.HTTP,
+		Roots: cred.Roots, Sandbox: true, Arc: w.Arc, HTTP: w.HTTP, Clock: w,
 	})
 	return c, cred, err
 }

@@ -123,10 +123,10 @@ func (w *World) Recover(ctx context.Context, p *Person, on *phone.Phone, pin str
 	if _, err := on.SendFace(ctx, "/recoveries", r.ID, video); err != nil {
 		return err
 	}
-	if r, err = on.AwaitRecovery(ctx, r.ID, "approved", "refused", "failed", "stopped"); err != nil {
+	if r, err = on.AwaitRecovery(ctx, r.ID, "suspended", "stopped", "over"); err != nil {
 		return err
 	}
-	if r.State != "approved" {
+	if r.State != "suspended" {
 		return fmt.Errorf("journey: the recovery is %s", r.State)
 	}
 	if err := on.ResetPIN(ctx, r.ID, pin, pin); err != nil {
