@@ -47,6 +47,10 @@ type Options struct {
 	Box *secret.Box
 	// Observe, if set, hears the name, duration and result of every Do.
 	Observe func(name string, took time.Duration, err error)
+	// Interrupt, if set, is called around every Do, before it begins and after it
+	// has committed; its error ends the Do. For tests of recovery: they stop a
+	// house at every recorded step.
+	Interrupt func(name string, committed bool) error
 }
 
 // Store is an open database with its migrations applied. It is safe for
@@ -189,11 +193,24 @@ const maxTries = 10
 // deadlock or work.ErrConflict.
 func (st *Store) Do(ctx context.Context, name string, f func(context.Context, work.Tx) error) error {
 	watch := clock.Start()
-	err := st.do(ctx, f)
+	err := st.interruptible(ctx, name, f)
 	if st.Observe != nil {
 		st.Observe(name, clock.Since(watch), err)
 	}
 	return err
+}
+
+func (st *Store) interruptible(ctx context.Context, name string, f func(context.Context, work.Tx) error) error {
+	if st.Interrupt == nil {
+		return st.do(ctx, f)
+	}
+	if err := st.Interrupt(name, false); err != nil {
+		return err
+	}
+	if err := st.do(ctx, f); err != nil {
+		return err
+	}
+	return st.Interrupt(name, true)
 }
 
 func (st *Store) do(ctx context.Context, f func(context.Context, work.Tx) error) error {
