@@ -17,7 +17,7 @@ func (st *Store) Recoveries() recover.Store { return recoveries{st} }
 func (recoveries) Insert(ctx context.Context, tx work.Tx, r recover.Recovery) error {
 	return failure(queries(tx).InsertRecovery(ctx, db.InsertRecoveryParams{
 		ID: r.ID, Account: r.Account, Device: r.Device, OldDevice: r.OldDevice, KnownDevice: r.KnownDevice,
-		State: string(r.State), Running: r.Running(), Face: r.FaceCheck, Op: r.Op, Confirmed: r.Confirmed,
+		State: string(r.State), Running: r.Running(), Face: r.FaceCheck, Op: r.Op, Confirmed: r.Confirmed, Restorable: r.Restorable,
 		SuspendedAt: ms(r.SuspendedAt), HoldUntil: ms(r.HoldUntil), CreatedAt: ms(r.CreatedAt), UpdatedAt: ms(r.UpdatedAt),
 		Version: r.Version,
 	}))
@@ -38,20 +38,19 @@ func (recoveries) Running(ctx context.Context, tx work.Tx, account string) (reco
 func recovery(r db.Recovery, err error) (recover.Recovery, error) {
 	return recover.Recovery{
 		ID: r.ID, Account: r.Account, Device: r.Device, OldDevice: r.OldDevice, KnownDevice: r.KnownDevice,
-		State: recover.State(r.State), FaceCheck: r.Face, Op: r.Op, Confirmed: r.Confirmed, SuspendedAt: at(r.SuspendedAt),
+		State: recover.State(r.State), FaceCheck: r.Face, Op: r.Op, Confirmed: r.Confirmed, Restorable: r.Restorable, SuspendedAt: at(r.SuspendedAt),
 		HoldUntil: at(r.HoldUntil), CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt), Version: r.Version,
 	}, failure(err)
 }
 
-func (recoveries) Unsettled(ctx context.Context, tx work.Tx, account, device string, now time.Time) (bool, error) {
-	any, err := queries(tx).AnyUnsettledRecovery(ctx, db.AnyUnsettledRecoveryParams{Account: account, Device: device, Now: ms(now)})
-	return any, failure(err)
+func (recoveries) Unsettled(ctx context.Context, tx work.Tx, account, device string, now time.Time) (recover.Recovery, error) {
+	return recovery(queries(tx).UnsettledRecovery(ctx, db.UnsettledRecoveryParams{Account: account, Device: device, Now: ms(now)}))
 }
 
 func (recoveries) Update(ctx context.Context, tx work.Tx, r recover.Recovery) error {
 	return swapped(queries(tx).UpdateRecovery(ctx, db.UpdateRecoveryParams{
 		ID: r.ID, OldDevice: r.OldDevice, State: string(r.State), Running: r.Running(), Face: r.FaceCheck, Op: r.Op,
-		Confirmed: r.Confirmed, SuspendedAt: ms(r.SuspendedAt), HoldUntil: ms(r.HoldUntil), UpdatedAt: ms(r.UpdatedAt),
+		Confirmed: r.Confirmed, Restorable: r.Restorable, SuspendedAt: ms(r.SuspendedAt), HoldUntil: ms(r.HoldUntil), UpdatedAt: ms(r.UpdatedAt),
 		Version: r.Version,
 	}))
 }

@@ -120,20 +120,24 @@ func TestRecoveriesAreKeptWholeAndOneRuns(t *testing.T) {
 	storetest.Each(t, clock.NewManual(flowNoon), func(t *testing.T, st *store.Store) {
 		s := st.Recoveries()
 		r := recover.Recovery{
-			ID: "r1", Account: "a", Device: "new", OldDevice: "old", State: recover.Face, FaceCheck: "f",
+			ID: "r1", Account: "a", Device: "new", OldDevice: "old", State: recover.Face, FaceCheck: "f", Restorable: true,
 			CreatedAt: flowNoon, UpdatedAt: flowNoon, Version: 1,
 		}
 		second := r
 		second.ID = "r2"
-		unsettled := func(at time.Time) (out bool) {
-			is(t, inFlow(t, st, func(ctx context.Context, tx work.Tx) (err error) {
-				out, err = s.Unsettled(ctx, tx, "a", "new", at)
+		unsettled := func(at time.Time) string {
+			var got recover.Recovery
+			err := inFlow(t, st, func(ctx context.Context, tx work.Tx) (err error) {
+				got, err = s.Unsettled(ctx, tx, "a", "new", at)
 				return err
-			}), nil)
-			return out
+			})
+			if err != nil {
+				is(t, err, work.ErrNotFound)
+			}
+			return got.ID
 		}
-		if unsettled(flowNoon) {
-			t.Error("unsettled without any recovery")
+		if got := unsettled(flowNoon); got != "" {
+			t.Errorf("unsettled by %q without any recovery", got)
 		}
 		is(t, inFlow(t, st, func(ctx context.Context, tx work.Tx) error {
 			return errors.Join(s.Insert(ctx, tx, r), s.Insert(ctx, tx, second)) // several may wait for a face
@@ -151,8 +155,6 @@ func TestRecoveriesAreKeptWholeAndOneRuns(t *testing.T) {
 			last, lerr := s.Last(ctx, tx, "a")
 			second.State = recover.Face
 			same(t, last, second)
-			second.State = recover.Over
-			second.KnownDevice = true
 			return errors.Join(err, lerr)
 		}), nil)
 		r.State = recover.Done
@@ -162,8 +164,11 @@ func TestRecoveriesAreKeptWholeAndOneRuns(t *testing.T) {
 			return err
 		}), work.ErrNotFound)
 		// The second was never finished: the device stays unsettled whatever the first did.
-		if !unsettled(flowNoon.Add(2 * time.Hour)) {
-			t.Error("a device with an unfinished recovery is settled")
+		if got := unsettled(flowNoon); got != "r1" {
+			t.Errorf("unsettled by %q while it is held", got)
+		}
+		if got := unsettled(flowNoon.Add(2 * time.Hour)); got != "r2" {
+			t.Errorf("unsettled by %q, want the one that was not finished", got)
 		}
 	})
 }
@@ -176,19 +181,16 @@ func TestADeviceSettlesWithItsDoneRecovery(t *testing.T) {
 			UpdatedAt: flowNoon, Version: 1,
 		}
 		is(t, inFlow(t, st, func(ctx context.Context, tx work.Tx) error { return s.Insert(ctx, tx, r) }), nil)
-		for at, want := range map[time.Duration]bool{0: true, time.Hour - 1: true, time.Hour: false} {
+		for at, want := range map[time.Duration]error{0: nil, time.Hour - time.Millisecond: nil, time.Hour: work.ErrNotFound} {
 			is(t, inFlow(t, st, func(ctx context.Context, tx work.Tx) error {
-				got, err := s.Unsettled(ctx, tx, "a", "new", flowNoon.Add(at).Truncate(time.Millisecond))
-				if got != want {
-					t.Errorf("after %s: unsettled %v", at, got)
-				}
-				other, oerr := s.Unsettled(ctx, tx, "a", "another", flowNoon)
-				if other {
-					t.Error("another device is unsettled")
-				}
-				return errors.Join(err, oerr)
-			}), nil)
+				_, err := s.Unsettled(ctx, tx, "a", "new", flowNoon.Add(at))
+				return err
+			}), want)
 		}
+		is(t, inFlow(t, st, func(ctx context.Context, tx work.Tx) error {
+			_, err := s.Unsettled(ctx, tx, "a", "another", flowNoon)
+			return err
+		}), work.ErrNotFound)
 	})
 }
 

@@ -111,12 +111,9 @@ func (s *Service) Redeal(ctx context.Context, h custody.Holder, enrolmentKey []b
 	}
 	var r Redealing
 	err := s.Runner.Do(ctx, "install.redeal", func(ctx context.Context, tx work.Tx) error {
-		pin, err := s.Custody.PINKey(ctx, tx, h.Account)
+		pin, err := prove.PINKey(ctx, tx, s.Custody, h)
 		if err != nil {
 			return err
-		}
-		if pin.Holder.Device != h.Device {
-			return custody.CodeWrongDevice
 		}
 		_, keys, err := Remaining(ctx, tx, s.Custody, s.Certificates, h.Account)
 		if err != nil {
@@ -220,7 +217,7 @@ func (s *Service) redealing(ctx context.Context, tx work.Tx, h custody.Holder, r
 	case r.State != RedealAuthorised:
 		return Redealing{}, nil, CodeStep
 	}
-	pin, err := s.Custody.PINKey(ctx, tx, h.Account)
+	pin, err := prove.PINKey(ctx, tx, s.Custody, h)
 	if err != nil {
 		return Redealing{}, nil, err
 	}

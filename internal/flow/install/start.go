@@ -99,12 +99,9 @@ func (s *Service) start(ctx context.Context, tx work.Tx, c account.Caller, cert 
 	if err != nil {
 		return Installation{}, err
 	}
-	pin, err := s.Custody.PINKey(ctx, tx, c.Account)
+	pin, err := prove.PINKey(ctx, tx, s.Custody, h)
 	if err != nil {
 		return Installation{}, err
-	}
-	if pin.Holder.Device != c.Device {
-		return Installation{}, custody.CodeWrongDevice
 	}
 	if _, err := s.Persons.Person(ctx, tx, c.Account); err != nil {
 		return Installation{}, err
@@ -206,7 +203,7 @@ func (s *Service) authorised(ctx context.Context, tx work.Tx, h custody.Holder, 
 	case !one(i.State, in) || !s.Clock.Now().Before(i.AuthorisedUntil):
 		return Installation{}, CodeStep
 	}
-	pin, err := s.Custody.PINKey(ctx, tx, h.Account)
+	pin, err := prove.PINKey(ctx, tx, s.Custody, h)
 	if err != nil {
 		return Installation{}, err
 	}

@@ -5,7 +5,9 @@
 package prove
 
 import (
+	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -15,6 +17,7 @@ import (
 
 	"tianweitong/internal/custody"
 	"tianweitong/internal/id"
+	"tianweitong/internal/work"
 	"tianweitong/splitkey"
 )
 
@@ -56,6 +59,29 @@ func (c Confirmation) Activation(rand io.Reader, now time.Time) (custody.Activat
 		OpID: id.New(rand), Holder: c.Holder, KeyID: c.KeyID, Business: c.Business, Subject: c.Subject,
 		ID: c.ID, M: m, Expires: now.Add(Window),
 	}, nil
+}
+
+// PINKey gives the PIN key that a holder confirms with. A suspended one is
+// custody.CodeKeyUnusable, one on another device custody.CodeWrongDevice; without
+// any it is custody.CodeNoPIN.
+func PINKey(ctx context.Context, tx work.Tx, d custody.Door, h custody.Holder) (custody.Key, error) {
+	k, err := d.PINKey(ctx, tx, h.Account)
+	if err == nil && k.Holder != h {
+		return custody.Key{}, custody.CodeWrongDevice
+	}
+	if !errors.Is(err, custody.CodeNoPIN) {
+		return k, err
+	}
+	all, kerr := d.Keys(ctx, tx, h.Account)
+	if kerr != nil {
+		return custody.Key{}, kerr
+	}
+	for _, k := range all {
+		if k.Kind == custody.KindPIN && k.State == custody.KeySuspended {
+			return custody.Key{}, custody.CodeKeyUnusable
+		}
+	}
+	return custody.Key{}, err
 }
 
 // Trial returns the activation of a trial decryption: a throw-away ciphertext

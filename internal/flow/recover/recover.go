@@ -80,6 +80,9 @@ type Recovery struct {
 	Op          string // the proof of the new PIN; empty before
 	// Confirmed: the old device agreed, so nothing is held back.
 	Confirmed bool
+	// Restorable: the keys were the old device's and in use when they were
+	// suspended, so that stopping before the new PIN gives them back.
+	Restorable bool
 	// SuspendedAt is when the keys were suspended.
 	SuspendedAt time.Time
 	// HoldUntil is until when older envelopes stay shut; zero for no hold.
@@ -100,9 +103,9 @@ type Store interface {
 	// Last gives the newest of an account.
 	Last(ctx context.Context, tx work.Tx, account string) (Recovery, error)
 	Running(ctx context.Context, tx work.Tx, account string) (Recovery, error)
-	// Unsettled reports whether a device came in by a recovery of a device never
-	// known before that was not finished, was stopped, or still holds back.
-	Unsettled(ctx context.Context, tx work.Tx, account, device string, now time.Time) (bool, error)
+	// Unsettled gives the oldest recovery by which a device never known before
+	// came in and that was not finished, was stopped, or still holds back.
+	Unsettled(ctx context.Context, tx work.Tx, account, device string, now time.Time) (Recovery, error)
 	Update(ctx context.Context, tx work.Tx, r Recovery) error
 }
 
@@ -218,7 +221,7 @@ func (s *Service) begin(ctx context.Context, tx work.Tx, c account.Caller, ticke
 	if err != nil {
 		return Recovery{}, err
 	}
-	old, err := s.Accounts.ActiveDevice(ctx, tx, c.Account)
+	old, err := s.oldDevice(ctx, tx, c.Account, now)
 	if err != nil {
 		return Recovery{}, err
 	}
@@ -261,8 +264,25 @@ func (s *Service) known(ctx context.Context, tx work.Tx, c account.Caller, now t
 	if err != nil || bound.IsZero() {
 		return false, err
 	}
-	unsettled, err := s.Store.Unsettled(ctx, tx, c.Account, c.Device, now)
-	return !unsettled, err
+	_, err = s.Store.Unsettled(ctx, tx, c.Account, c.Device, now)
+	if errors.Is(err, work.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// oldDevice gives the device that may confirm or stop: the active one, or, if
+// that came in by a recovery which is still contested, the one before it.
+func (s *Service) oldDevice(ctx context.Context, tx work.Tx, account string, now time.Time) (string, error) {
+	active, err := s.Accounts.ActiveDevice(ctx, tx, account)
+	if err != nil {
+		return "", err
+	}
+	contested, err := s.Store.Unsettled(ctx, tx, account, active, now)
+	if errors.Is(err, work.ErrNotFound) {
+		return active, nil
+	}
+	return contested.OldDevice, err
 }
 
 // keys reports whether the account has a PIN key, and whether it ever had keys
@@ -289,18 +309,17 @@ func (s *Service) post(ctx context.Context, tx work.Tx, r Recovery, kind, title,
 // sessions of all others. A recovery that ran elsewhere ends; its old device
 // stays the one that may stop.
 func (s *Service) suspend(ctx context.Context, tx work.Tx, r Recovery) (Recovery, error) {
-	other, err := s.Store.Running(ctx, tx, r.Account)
-	if err == nil {
-		r.OldDevice = other.OldDevice
-		other.State = Over
-		if err := s.withdraw(ctx, tx, other); err != nil {
-			return Recovery{}, err
-		}
-		if _, err := s.save(ctx, tx, other, "recovery.over"); err != nil {
-			return Recovery{}, err
-		}
-	} else if !errors.Is(err, work.ErrNotFound) {
+	pin, err := s.Custody.PINKey(ctx, tx, r.Account)
+	if err != nil && !errors.Is(err, custody.CodeNoPIN) {
 		return Recovery{}, err
+	}
+	other, there, err := s.endRunning(ctx, tx, r.Account)
+	if err != nil {
+		return Recovery{}, err
+	}
+	r.Restorable = pin.ID != "" && pin.Holder.Device == r.OldDevice
+	if there {
+		r.OldDevice, r.Restorable = other.OldDevice, other.State == Suspended && other.Restorable
 	}
 	if err := install.Settle(ctx, tx, s.Installations, s.Custody, r.Account, s.Clock.Now()); err != nil {
 		return Recovery{}, err
@@ -320,6 +339,24 @@ func (s *Service) suspend(ctx context.Context, tx work.Tx, r Recovery) (Recovery
 	}
 	return r, s.post(ctx, tx, r, "recovery.suspended", "您的证书密钥已暂停使用，正在新设备上恢复",
 		"身份核验已通过，账号的全部密钥已暂停。如非本人操作，请立即在原手机上停止，密钥将恢复原状。")
+}
+
+// endRunning ends the recovery that runs, if one does, and gives it as it stood.
+func (s *Service) endRunning(ctx context.Context, tx work.Tx, account string) (was Recovery, there bool, err error) {
+	was, err = s.Store.Running(ctx, tx, account)
+	if errors.Is(err, work.ErrNotFound) {
+		return Recovery{}, false, nil
+	}
+	if err != nil {
+		return Recovery{}, false, err
+	}
+	if err := s.withdraw(ctx, tx, was); err != nil {
+		return Recovery{}, false, err
+	}
+	over := was
+	over.State, over.Op = Over, ""
+	_, err = s.save(ctx, tx, over, "recovery.over")
+	return was, true, err
 }
 
 func (s *Service) save(ctx context.Context, tx work.Tx, r Recovery, kind string) (Recovery, error) {

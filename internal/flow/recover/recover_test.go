@@ -358,6 +358,94 @@ func TestAnotherPhoneTakesARecoveryOver(t *testing.T) {
 	})
 }
 
+// active counts the keys in use, by device.
+func active(p *flowtest.Person) map[string]int {
+	n := map[string]int{}
+	for _, k := range p.Keys(p.Caller.Account) {
+		if k.State == custody.KeyActive {
+			n[k.Holder.Device]++
+		}
+	}
+	return n
+}
+
+func TestNobodyGetsKeysBackThatWereNotTheOldPhones(t *testing.T) {
+	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
+		ctx := t.Context()
+		old := w.Person()
+		old.SetPIN()
+		cert := old.Installed()
+		thief := old.NewPhone()
+		r := pinned(t, thief)
+		if _, err := thief.InstallOnce(ctx, cert); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Recover.Stop(ctx, old.Caller, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		// The thief begins again, and gives up at once.
+		r = suspended(t, thief)
+		if _, err := w.Recover.Stop(ctx, thief.Caller, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		if n := active(old); len(n) != 0 {
+			t.Errorf("keys are in use again: %v", n)
+		}
+		// Nor does a third phone bring the thief's keys back.
+		r = pinned(t, old)
+		if _, err := old.InstallOnce(ctx, cert); err != nil {
+			t.Fatal(err)
+		}
+		one, two := old.NewPhone(), old.NewPhone()
+		pinned(t, one)
+		r = suspended(t, two)
+		if _, err := w.Recover.Stop(ctx, old.Caller, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		if n := active(old); len(n) != 0 {
+			t.Errorf("the phone in between has its keys back: %v", n)
+		}
+		if restricted(t, old) {
+			t.Error("the old phone stays restricted")
+		}
+	})
+}
+
+func TestAContestedPhoneNeitherConfirmsNorIsTheOldOne(t *testing.T) {
+	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
+		ctx := t.Context()
+		old := w.Person()
+		old.SetPIN()
+		cert := old.Installed()
+		one, two := old.NewPhone(), old.NewPhone()
+		first := pinned(t, one)
+		if _, err := one.InstallOnce(ctx, cert); err != nil {
+			t.Fatal(err)
+		}
+		if first = get(t, one, first.ID); first.State != recover.Done {
+			t.Fatalf("the first recovery is %s", first.State)
+		}
+		r := pinned(t, two)
+		if r.OldDevice != old.Caller.Device {
+			t.Error("a phone that is still held back counts as the old one")
+		}
+		_, err := w.Recover.Confirm(ctx, one.Caller, r.ID)
+		wants(t, err, recover.CodeNotOwner)
+		_, err = w.Recover.Stop(ctx, one.Caller, r.ID)
+		wants(t, err, recover.CodeNotOwner)
+		// Stopping the first also ends what began after it.
+		if _, err := w.Recover.Stop(ctx, old.Caller, first.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got := get(t, two, r.ID); got.State != recover.Over {
+			t.Errorf("the second recovery is %s", got.State)
+		}
+		if n := active(old); len(n) != 0 {
+			t.Errorf("keys are in use: %v", n)
+		}
+	})
+}
+
 func TestARecoveryNeedsSMSAndFace(t *testing.T) {
 	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
 		ctx := t.Context()

@@ -2,6 +2,7 @@ package recover
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"tianweitong/internal/account"
@@ -14,7 +15,8 @@ import (
 // are as they were, and the old device is the active one again; the recovering
 // device may give up so too. After it only the old device may stop, until what
 // was held back is released: then all keys are suspended, and the owner starts a
-// recovery of his own.
+// recovery of his own. So it is too when the keys were not the old device's
+// before.
 func (s *Service) Stop(ctx context.Context, c account.Caller, recovery string) (Progress, error) {
 	err := s.Runner.Do(ctx, "recover.stop", func(ctx context.Context, tx work.Tx) error {
 		r, err := s.of(ctx, tx, c.Account, recovery)
@@ -38,15 +40,16 @@ func (s *Service) Stop(ctx context.Context, c account.Caller, recovery string) (
 		case !old || r.OldDevice == r.Device:
 			return CodeNotOwner
 		}
+		stopped := r
+		stopped.State, stopped.Op = Stopped, ""
+		if _, err := s.save(ctx, tx, stopped, "recovery.stopped"); err != nil {
+			return err
+		}
 		if err := s.undo(ctx, tx, r); err != nil {
 			return err
 		}
-		r.State, r.Op = Stopped, ""
-		if r, err = s.save(ctx, tx, r, "recovery.stopped"); err != nil {
-			return err
-		}
 		body := "补办恢复已停止，原手机和 PIN 码可照常使用。"
-		if late {
+		if late || r.State == Suspended && !r.Restorable {
 			body = "补办恢复已停止，账号的全部密钥已停用。请在本机重新办理补办恢复，并尽快联系客服核查。"
 		}
 		return s.post(ctx, tx, r, "recovery.stopped", "补办恢复已停止", body)
@@ -57,35 +60,19 @@ func (s *Service) Stop(ctx context.Context, c account.Caller, recovery string) (
 	return s.Get(ctx, c, recovery)
 }
 
+// undo takes back what a recovery did that was in the state of r.
 func (s *Service) undo(ctx context.Context, tx work.Tx, r Recovery) error {
-	switch r.State {
-	case Face:
+	var err error
+	switch {
+	case r.State == Face:
 		return nil
-	case Suspended:
-		if err := s.withdraw(ctx, tx, r); err != nil {
-			return err
-		}
-		h := custody.Holder{Account: r.Account, Device: r.Device}
-		if k, err := s.pendingPIN(ctx, tx, h, r.ID); err == nil {
-			if err := s.Custody.Destroy(ctx, tx, k.ID); err != nil {
-				return err
-			}
-		}
-		if err := s.Custody.Restore(ctx, tx, r.Account); err != nil {
-			return err
-		}
+	case r.State == Suspended:
+		err = s.giveBack(ctx, tx, r)
 	default:
-		if err := install.Settle(ctx, tx, s.Installations, s.Custody, r.Account, s.Clock.Now()); err != nil {
-			return err
-		}
-		if err := s.Custody.Suspend(ctx, tx, r.Account); err != nil {
-			return err
-		}
-		// What was held back stays shut without a key; the owner's own recovery
-		// does not wait for it.
-		if err := s.hold(ctx, tx, r.Account, time.Time{}); err != nil {
-			return err
-		}
+		err = s.freeze(ctx, tx, r.Account)
+	}
+	if err != nil {
+		return err
 	}
 	if r.OldDevice != "" {
 		if err := s.Accounts.BindDevice(ctx, tx, r.Account, r.OldDevice); err != nil {
@@ -93,6 +80,39 @@ func (s *Service) undo(ctx context.Context, tx work.Tx, r Recovery) error {
 		}
 	}
 	return s.Accounts.Lift(ctx, tx, r.Account)
+}
+
+// giveBack ends what was begun for a new PIN and restores the old device's keys.
+func (s *Service) giveBack(ctx context.Context, tx work.Tx, r Recovery) error {
+	if err := s.withdraw(ctx, tx, r); err != nil {
+		return err
+	}
+	k, err := s.pendingPIN(ctx, tx, custody.Holder{Account: r.Account, Device: r.Device}, r.ID)
+	if err == nil {
+		err = s.Custody.Destroy(ctx, tx, k.ID)
+	} else if errors.Is(err, CodeNoPIN) {
+		err = nil // none was made yet
+	}
+	if err != nil || !r.Restorable {
+		return err
+	}
+	return s.Custody.Restore(ctx, tx, r.Account)
+}
+
+// freeze suspends everything, also what another recovery has begun meanwhile.
+func (s *Service) freeze(ctx context.Context, tx work.Tx, account string) error {
+	if _, _, err := s.endRunning(ctx, tx, account); err != nil {
+		return err
+	}
+	if err := install.Settle(ctx, tx, s.Installations, s.Custody, account, s.Clock.Now()); err != nil {
+		return err
+	}
+	if err := s.Custody.Suspend(ctx, tx, account); err != nil {
+		return err
+	}
+	// What was held back stays shut without a key; the owner's own recovery does
+	// not wait for it.
+	return s.hold(ctx, tx, account, time.Time{})
 }
 
 // Confirm is the old device's word that the recovery is its owner's: nothing is
@@ -104,7 +124,7 @@ func (s *Service) Confirm(ctx context.Context, c account.Caller, recovery string
 			return err
 		}
 		switch {
-		case c.Device != r.OldDevice || c.Device == r.Device:
+		case c.Device != r.OldDevice || c.Device == r.Device: // a contested device is never the old one
 			return CodeNotOwner
 		case r.State == Stopped || r.State == Over:
 			return CodeOver

@@ -150,12 +150,9 @@ func (s *Service) Begin(ctx context.Context, c account.Caller, cert string, reas
 		if err := revocable(held); err != nil {
 			return err
 		}
-		pin, err := s.Custody.PINKey(ctx, tx, c.Account)
+		pin, err := prove.PINKey(ctx, tx, s.Custody, h)
 		if err != nil {
 			return err
-		}
-		if pin.Holder != h {
-			return custody.CodeWrongDevice
 		}
 		if err := s.giveWay(ctx, tx, cert); err != nil {
 			return err

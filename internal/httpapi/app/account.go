@@ -128,8 +128,12 @@ func (s *Server) requestCode(ctx context.Context, _ account.Caller, in *codeInpu
 	purpose := account.Purpose(in.Body.Purpose)
 	var caller account.Caller
 	if purpose != account.PurposeLogin {
+		access := Session
+		if purpose == account.PurposeRecover {
+			access = Restricted // a phone lost in the middle of a recovery is replaced by another one
+		}
 		var err error
-		if caller, err = s.authenticate(ctx, Session); err != nil {
+		if caller, err = s.authenticate(ctx, access); err != nil {
 			return nil, err
 		}
 	}

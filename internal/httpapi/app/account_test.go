@@ -372,7 +372,7 @@ func TestRestrictedSessionReachesLittle(t *testing.T) {
 	for _, path := range []string{"/platforms", "/institutions", "/realname/x"} {
 		old.call(http.MethodGet, path, nil).refused(403, "session_restricted")
 	}
-	old.call(http.MethodPost, "/codes", object{"purpose": "recover"}).refused(403, "session_restricted")
+	old.call(http.MethodPost, "/codes", object{"purpose": "pin"}).refused(403, "session_restricted")
 	old.call(http.MethodPost, "/me/phone", object{"ticket": "", "code": "", "newTicket": "", "newCode": "", "newPhone": ""}).refused(403, "session_restricted")
 	var platforms app.PlatformsBody
 	fresh.call(http.MethodGet, "/platforms", nil).into(&platforms)

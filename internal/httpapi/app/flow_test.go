@@ -134,6 +134,13 @@ func TestAPhoneInstallsAndRecoversOverHTTP(t *testing.T) {
 	if r, err := p.Recovery(ctx, r.ID); err != nil || r.State != string(recover.Suspended) { // to stop it, it must see it
 		t.Errorf("the old phone sees %s, %v", r.State, err)
 	}
+	third := d.phone(number)
+	if _, err := third.Certificates(ctx); !phone.IsCode(err, "session_restricted") {
+		t.Errorf("a third phone goes on: %v", err)
+	}
+	ticket, code = d.code(third, "recover", number) // but it may begin a recovery of its own
+	_, err = third.StartRecovery(ctx, ticket, code)
+	d.no(err)
 	d.no(q.ResetPIN(ctx, r.ID, "602817", "602817"))
 	again, err := q.Install(ctx, cert, "602817")
 	d.no(err)

@@ -38,12 +38,14 @@ func recoveryBody(c account.Caller, p recover.Progress) *Body[RecoveryBody] {
 	return &Body[RecoveryBody]{out}
 }
 
+// recoverRoutes are open to restricted sessions as far as the face check: a
+// phone that is lost in the middle of a recovery is replaced like any other.
 func (s *Server) recoverRoutes() {
-	route(s, http.MethodPost, "/recoveries", Session, "办理补办恢复（重置 PIN 码、更换手机）：校验短信验证码", func(ctx context.Context, c account.Caller, in *codeEntryInput) (*Body[RecoveryBody], error) {
+	route(s, http.MethodPost, "/recoveries", Restricted, "办理补办恢复（重置 PIN 码、更换手机）：校验短信验证码", func(ctx context.Context, c account.Caller, in *codeEntryInput) (*Body[RecoveryBody], error) {
 		p, err := s.Recovers.Begin(ctx, c, in.Body.Ticket, in.Body.Code)
 		return recoveryBody(c, p), err
 	})
-	route(s, http.MethodPut, "/recoveries/{id}/face", Session, "补办恢复：提交人脸视频", func(ctx context.Context, c account.Caller, in *FaceInput) (*Body[RecoveryBody], error) {
+	route(s, http.MethodPut, "/recoveries/{id}/face", Restricted, "补办恢复：提交人脸视频", func(ctx context.Context, c account.Caller, in *FaceInput) (*Body[RecoveryBody], error) {
 		p, err := s.Recovers.Face(ctx, c, in.ID, in.RawBody)
 		return recoveryBody(c, p), err
 	})

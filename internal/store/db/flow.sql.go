@@ -7,27 +7,6 @@ import (
 	"context"
 )
 
-const anyUnsettledRecovery = `-- name: AnyUnsettledRecovery :one
-SELECT EXISTS (
-    SELECT 1 FROM recoveries
-    WHERE account = $1 AND device = $2 AND NOT known_device AND NOT confirmed
-        AND (state <> 'done' OR hold_until > $3)
-)
-`
-
-type AnyUnsettledRecoveryParams struct {
-	Account string
-	Device  string
-	Now     int64
-}
-
-func (q *Queries) AnyUnsettledRecovery(ctx context.Context, arg AnyUnsettledRecoveryParams) (bool, error) {
-	row := q.db.QueryRowContext(ctx, anyUnsettledRecovery, arg.Account, arg.Device, arg.Now)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
-}
-
 const insertInstallation = `-- name: InsertInstallation :execrows
 INSERT INTO installations (id, account, device, certificate, kind, state, live, op, pin_key, authorised_until, sign_key, sign_public,
     enc_key, enc_public, old_sign_key, enrolment_key, request_info, request, deals, created_at, updated_at, version)
@@ -149,8 +128,8 @@ func (q *Queries) InsertPINUnlock(ctx context.Context, arg InsertPINUnlockParams
 }
 
 const insertRecovery = `-- name: InsertRecovery :exec
-INSERT INTO recoveries (id, account, device, old_device, known_device, state, running, face, op, confirmed, suspended_at, hold_until, created_at, updated_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+INSERT INTO recoveries (id, account, device, old_device, known_device, state, running, face, op, confirmed, restorable, suspended_at, hold_until, created_at, updated_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 `
 
 type InsertRecoveryParams struct {
@@ -164,6 +143,7 @@ type InsertRecoveryParams struct {
 	Face        string
 	Op          string
 	Confirmed   bool
+	Restorable  bool
 	SuspendedAt int64
 	HoldUntil   int64
 	CreatedAt   int64
@@ -183,6 +163,7 @@ func (q *Queries) InsertRecovery(ctx context.Context, arg InsertRecoveryParams) 
 		arg.Face,
 		arg.Op,
 		arg.Confirmed,
+		arg.Restorable,
 		arg.SuspendedAt,
 		arg.HoldUntil,
 		arg.CreatedAt,
@@ -365,7 +346,7 @@ func (q *Queries) LastInstallation(ctx context.Context, certificate string) (Ins
 }
 
 const lastRecovery = `-- name: LastRecovery :one
-SELECT id, account, device, old_device, known_device, state, running, face, op, confirmed, suspended_at, hold_until, created_at, updated_at, version FROM recoveries WHERE account = $1 ORDER BY id DESC LIMIT 1
+SELECT id, account, device, old_device, known_device, state, running, face, op, confirmed, restorable, suspended_at, hold_until, created_at, updated_at, version FROM recoveries WHERE account = $1 ORDER BY id DESC LIMIT 1
 `
 
 func (q *Queries) LastRecovery(ctx context.Context, account string) (Recovery, error) {
@@ -382,6 +363,7 @@ func (q *Queries) LastRecovery(ctx context.Context, account string) (Recovery, e
 		&i.Face,
 		&i.Op,
 		&i.Confirmed,
+		&i.Restorable,
 		&i.SuspendedAt,
 		&i.HoldUntil,
 		&i.CreatedAt,
@@ -527,7 +509,7 @@ func (q *Queries) PINUnlock(ctx context.Context, id string) (PinUnlock, error) {
 }
 
 const recovery = `-- name: Recovery :one
-SELECT id, account, device, old_device, known_device, state, running, face, op, confirmed, suspended_at, hold_until, created_at, updated_at, version FROM recoveries WHERE id = $1
+SELECT id, account, device, old_device, known_device, state, running, face, op, confirmed, restorable, suspended_at, hold_until, created_at, updated_at, version FROM recoveries WHERE id = $1
 `
 
 func (q *Queries) Recovery(ctx context.Context, id string) (Recovery, error) {
@@ -544,6 +526,7 @@ func (q *Queries) Recovery(ctx context.Context, id string) (Recovery, error) {
 		&i.Face,
 		&i.Op,
 		&i.Confirmed,
+		&i.Restorable,
 		&i.SuspendedAt,
 		&i.HoldUntil,
 		&i.CreatedAt,
@@ -635,7 +618,7 @@ func (q *Queries) RevocationRequest(ctx context.Context, id string) (RevocationR
 }
 
 const runningRecovery = `-- name: RunningRecovery :one
-SELECT id, account, device, old_device, known_device, state, running, face, op, confirmed, suspended_at, hold_until, created_at, updated_at, version FROM recoveries WHERE account = $1 AND running
+SELECT id, account, device, old_device, known_device, state, running, face, op, confirmed, restorable, suspended_at, hold_until, created_at, updated_at, version FROM recoveries WHERE account = $1 AND running
 `
 
 func (q *Queries) RunningRecovery(ctx context.Context, account string) (Recovery, error) {
@@ -652,6 +635,44 @@ func (q *Queries) RunningRecovery(ctx context.Context, account string) (Recovery
 		&i.Face,
 		&i.Op,
 		&i.Confirmed,
+		&i.Restorable,
+		&i.SuspendedAt,
+		&i.HoldUntil,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.Version,
+	)
+	return i, err
+}
+
+const unsettledRecovery = `-- name: UnsettledRecovery :one
+SELECT id, account, device, old_device, known_device, state, running, face, op, confirmed, restorable, suspended_at, hold_until, created_at, updated_at, version FROM recoveries
+WHERE account = $1 AND device = $2 AND NOT known_device AND NOT confirmed
+    AND (state <> 'done' OR hold_until > $3)
+ORDER BY id LIMIT 1
+`
+
+type UnsettledRecoveryParams struct {
+	Account string
+	Device  string
+	Now     int64
+}
+
+func (q *Queries) UnsettledRecovery(ctx context.Context, arg UnsettledRecoveryParams) (Recovery, error) {
+	row := q.db.QueryRowContext(ctx, unsettledRecovery, arg.Account, arg.Device, arg.Now)
+	var i Recovery
+	err := row.Scan(
+		&i.ID,
+		&i.Account,
+		&i.Device,
+		&i.OldDevice,
+		&i.KnownDevice,
+		&i.State,
+		&i.Running,
+		&i.Face,
+		&i.Op,
+		&i.Confirmed,
+		&i.Restorable,
 		&i.SuspendedAt,
 		&i.HoldUntil,
 		&i.CreatedAt,
@@ -762,8 +783,8 @@ func (q *Queries) UpdatePINUnlock(ctx context.Context, arg UpdatePINUnlockParams
 
 const updateRecovery = `-- name: UpdateRecovery :execrows
 UPDATE recoveries SET old_device = $1, state = $2, running = $3, face = $4, op = $5,
-    confirmed = $6, suspended_at = $7, hold_until = $8, updated_at = $9, version = version + 1
-WHERE id = $10 AND version = $11
+    confirmed = $6, restorable = $7, suspended_at = $8, hold_until = $9, updated_at = $10, version = version + 1
+WHERE id = $11 AND version = $12
 `
 
 type UpdateRecoveryParams struct {
@@ -773,6 +794,7 @@ type UpdateRecoveryParams struct {
 	Face        string
 	Op          string
 	Confirmed   bool
+	Restorable  bool
 	SuspendedAt int64
 	HoldUntil   int64
 	UpdatedAt   int64
@@ -788,6 +810,7 @@ func (q *Queries) UpdateRecovery(ctx context.Context, arg UpdateRecoveryParams) 
 		arg.Face,
 		arg.Op,
 		arg.Confirmed,
+		arg.Restorable,
 		arg.SuspendedAt,
 		arg.HoldUntil,
 		arg.UpdatedAt,

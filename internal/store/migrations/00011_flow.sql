@@ -91,6 +91,7 @@ CREATE TABLE recoveries (
     face         TEXT NOT NULL,
     op           TEXT NOT NULL,
     confirmed    BOOLEAN NOT NULL,
+    restorable   BOOLEAN NOT NULL, -- stopping it gives the old device its keys back
     suspended_at BIGINT NOT NULL,
     hold_until   BIGINT NOT NULL,
     created_at   BIGINT NOT NULL,

@@ -69,8 +69,8 @@ SELECT * FROM redealt_keys WHERE redealing = @redealing ORDER BY position;
 UPDATE redealt_keys SET op = @op, proved = @proved WHERE redealing = @redealing AND enc_key = @enc_key;
 
 -- name: InsertRecovery :exec
-INSERT INTO recoveries (id, account, device, old_device, known_device, state, running, face, op, confirmed, suspended_at, hold_until, created_at, updated_at, version)
-VALUES (@id, @account, @device, @old_device, @known_device, @state, @running, @face, @op, @confirmed, @suspended_at, @hold_until, @created_at, @updated_at, @version);
+INSERT INTO recoveries (id, account, device, old_device, known_device, state, running, face, op, confirmed, restorable, suspended_at, hold_until, created_at, updated_at, version)
+VALUES (@id, @account, @device, @old_device, @known_device, @state, @running, @face, @op, @confirmed, @restorable, @suspended_at, @hold_until, @created_at, @updated_at, @version);
 
 -- name: Recovery :one
 SELECT * FROM recoveries WHERE id = @id;
@@ -81,16 +81,15 @@ SELECT * FROM recoveries WHERE account = @account ORDER BY id DESC LIMIT 1;
 -- name: RunningRecovery :one
 SELECT * FROM recoveries WHERE account = @account AND running;
 
--- name: AnyUnsettledRecovery :one
-SELECT EXISTS (
-    SELECT 1 FROM recoveries
-    WHERE account = @account AND device = @device AND NOT known_device AND NOT confirmed
-        AND (state <> 'done' OR hold_until > @now)
-);
+-- name: UnsettledRecovery :one
+SELECT * FROM recoveries
+WHERE account = @account AND device = @device AND NOT known_device AND NOT confirmed
+    AND (state <> 'done' OR hold_until > @now)
+ORDER BY id LIMIT 1;
 
 -- name: UpdateRecovery :execrows
 UPDATE recoveries SET old_device = @old_device, state = @state, running = @running, face = @face, op = @op,
-    confirmed = @confirmed, suspended_at = @suspended_at, hold_until = @hold_until, updated_at = @updated_at, version = version + 1
+    confirmed = @confirmed, restorable = @restorable, suspended_at = @suspended_at, hold_until = @hold_until, updated_at = @updated_at, version = version + 1
 WHERE id = @id AND version = @version;
 
 -- name: InsertRevocationRequest :exec
