@@ -265,6 +265,7 @@ func (a *App) wireFlows(context.Context) error {
 	h.purchase = purchase.New(purchase.Deps{Runner: st, Persons: h.realname, Orders: h.orders})
 	h.pin = pin.New(pin.Deps{
 		Store: st.PINSetups(), Runner: st, Clock: a.Clock, Rand: a.Rand, Custody: h.custody, Accounts: h.accounts, Notices: h.notices,
+		Faces: h.realname, Refresher: h.custody, Installations: st.Installations(), ServiceCertificate: h.service("statement"),
 	})
 	h.recover = recover.New(recover.Deps{
 		Store: st.Recoveries(), Runner: st, Clock: a.Clock, Rand: a.Rand, Custody: h.custody, Accounts: h.accounts,

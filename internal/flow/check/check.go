@@ -115,17 +115,15 @@ func (s *Service) Run(ctx context.Context, c account.Caller, cert string) ([]Ite
 	if err != nil {
 		return nil, err
 	}
-	held, list, err := s.published(ctx, c, cert)
+	list, err := s.published(ctx, c, cert)
 	if err != nil {
 		return nil, err
 	}
 	var items []Item
 	err = s.Runner.Do(ctx, "check.run", func(ctx context.Context, tx work.Tx) error {
-		if held, err = s.Certificates.Get(ctx, tx, c.Account, cert); err != nil {
+		held, err := s.Certificates.Get(ctx, tx, c.Account, cert)
+		if err != nil {
 			return err
-		}
-		if held.SignSerial == "" {
-			return certificate.CodeNotValid
 		}
 		if items, err = s.keys(ctx, tx, c, held, service); err != nil {
 			return err
@@ -144,21 +142,24 @@ func (s *Service) Run(ctx context.Context, c account.Caller, cert string) ([]Ite
 	return items, err
 }
 
-// published reads the list that relying parties see.
-func (s *Service) published(ctx context.Context, c account.Caller, cert string) (certificate.Certificate, *ca.List, error) {
+// published reads the list that relying parties see; nil if there is none.
+func (s *Service) published(ctx context.Context, c account.Caller, cert string) (*ca.List, error) {
 	var held certificate.Certificate
 	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
 		held, err = s.Certificates.Get(ctx, tx, c.Account, cert)
 		return err
 	})
 	if err != nil {
-		return held, nil, err
+		return nil, err
+	}
+	if held.SignSerial == "" {
+		return nil, certificate.CodeNotValid
 	}
 	list, err := s.Authority.CRL(ctx, held.Institution)
 	if errors.Is(err, work.ErrNotFound) {
-		return held, nil, nil
+		return nil, nil
 	}
-	return held, &list, err
+	return &list, err
 }
 
 // keys looks at custody's halves and authorises the two trials.
@@ -241,11 +242,12 @@ func (s *Service) chain(ctx context.Context, tx work.Tx, held certificate.Certif
 			continue
 		}
 		found++
-		issuer, err := verify(l, root, purpose, held)
+		issuer, err := verify(l, root, purpose)
 		if err != nil {
 			chain.Outcome, chain.Text = Bad, "证书链校验未通过，请联系客服处理。"
 			continue
 		}
+		// At its last moment: that it has expired is a line of its own.
 		known, err := s.Authority.ValidAt(ctx, tx, l.Serial, held.NotAfter.Add(-time.Second))
 		if err != nil {
 			return nil, err
@@ -262,9 +264,9 @@ func (s *Service) chain(ctx context.Context, tx work.Tx, held certificate.Certif
 	return []Item{chain, revoked}, nil
 }
 
-// verify builds the path of a leaf at a moment inside its validity; expiry is a
+// verify builds the path of a leaf as it was when it was issued; expiry is a
 // line of its own.
-func verify(l certificate.Leaf, root *smx509.Certificate, p pki.Purpose, held certificate.Certificate) (issuer *smx509.Certificate, err error) {
+func verify(l certificate.Leaf, root *smx509.Certificate, p pki.Purpose) (issuer *smx509.Certificate, err error) {
 	leaf, err := smx509.ParseCertificate(l.DER)
 	if err != nil {
 		return nil, err
@@ -277,12 +279,8 @@ func verify(l certificate.Leaf, root *smx509.Certificate, p pki.Purpose, held ce
 		}
 		between = append(between, c)
 	}
-	at := leaf.NotBefore
-	if held.NotAfter.Before(at) {
-		return nil, pki.ErrExpired
-	}
 	path, err := pki.VerifyChain(leaf, pki.ChainOptions{
-		Roots: []*smx509.Certificate{root}, Intermediates: between, At: at, Purpose: p,
+		Roots: []*smx509.Certificate{root}, Intermediates: between, At: leaf.NotBefore, Purpose: p,
 	})
 	if err != nil {
 		return nil, err
@@ -290,6 +288,8 @@ func verify(l certificate.Leaf, root *smx509.Certificate, p pki.Purpose, held ce
 	return path[1], nil
 }
 
+// onList reports whether a serial number stands on the published list;
+// pki.ErrNoStatus if no list in force can say so.
 func onList(l *ca.List, issuer *smx509.Certificate, serial string, now time.Time) (bool, error) {
 	if l == nil || now.After(l.NextUpdate) {
 		return false, pki.ErrNoStatus
