@@ -44,7 +44,11 @@ type outcome struct {
 type Entry struct {
 	pin       []byte
 	stretched *splitkey.Stretched
+	pepper    []byte
 	keep      bool
+	// records, if set, are used instead of those in force: the new ones of a
+	// change of PIN.
+	records []splitkey.Record
 }
 
 // Enter begins an entry of a PIN.
@@ -65,7 +69,7 @@ func (p *Phone) stretch(e *Entry, pepper []byte) (*splitkey.Stretched, error) {
 	if e.stretched != nil {
 		return e.stretched, nil
 	}
-	if p.Keep {
+	if e.keep {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.kept != nil {
@@ -77,8 +81,8 @@ func (p *Phone) stretch(e *Entry, pepper []byte) (*splitkey.Stretched, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.stretched = s
-	if p.Keep {
+	e.stretched, e.pepper = s, pepper
+	if e.keep {
 		p.kept = s
 	}
 	return s, nil
@@ -96,7 +100,7 @@ func (p *Phone) sign(ctx context.Context, opID string, e *Entry, check func(Offe
 		if err := check(o); err != nil {
 			return answer{}, nil, err
 		}
-		record, err := p.state.record(o.KeyID)
+		record, err := p.record(e, o.KeyID)
 		if err != nil {
 			return answer{}, nil, err
 		}
@@ -137,7 +141,7 @@ func (p *Phone) decrypt(ctx context.Context, opID string, e *Entry, check func(O
 		if err := check(o); err != nil {
 			return answer{}, nil, err
 		}
-		record, err := p.state.record(o.KeyID)
+		record, err := p.record(e, o.KeyID)
 		if err != nil {
 			return answer{}, nil, err
 		}
@@ -177,6 +181,14 @@ func (p *Phone) decrypt(ctx context.Context, opID string, e *Entry, check func(O
 		}, err
 	})
 	return plain, err
+}
+
+func (p *Phone) record(e *Entry, keyID string) (splitkey.Record, error) {
+	if e.records == nil {
+		return p.state.record(keyID)
+	}
+	s := State{Records: e.records}
+	return s.record(keyID)
 }
 
 func (p *Phone) unmask(e *Entry, o Offer, r splitkey.Record) (*splitkey.Secret, error) {

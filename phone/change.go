@@ -1,0 +1,164 @@
+package phone
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"tianweitong/splitkey"
+)
+
+type refreshing struct {
+	ID          string                `json:"id"`
+	Reply       splitkey.RefreshReply `json:"reply"`
+	KeyIDs      []string              `json:"keyIDs"`
+	ServerNonce []byte                `json:"serverNonce"`
+	Operations  []string              `json:"operations"`
+}
+
+// ChangePIN changes the PIN (修改 PIN 码, 2.7.4): the old one is proved once, every
+// key of the phone gets new shares of the same public key, and the server makes
+// all of them current at once (docs/split-keys.md §2.5). Until then the old PIN
+// is the PIN; Settle takes up what a break left behind.
+func (p *Phone) ChangePIN(ctx context.Context, old, fresh string) error {
+	if err := splitkey.CheckPIN(fresh, "", ""); err != nil {
+		return err
+	}
+	if err := p.Settle(ctx); err != nil {
+		return err
+	}
+	var change struct {
+		OpID string `json:"opID"`
+	}
+	if err := p.post(ctx, "/pin/change", nil, &change); err != nil {
+		return err
+	}
+	before, after := p.Enter(old), p.Enter(fresh)
+	before.keep, after.keep = false, false
+	defer before.Wipe()
+	defer after.Wipe()
+	var agreed splitkey.ConfirmMessage
+	if _, err := p.sign(ctx, change.OpID, before, func(o Offer) (err error) {
+		if err = p.confirms("refresh", splitkey.IDRefresh)(o); err == nil {
+			agreed, err = splitkey.ParseConfirmMessage(o.M)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	next, operations, err := p.derive(ctx, change.OpID, agreed, before, after)
+	if err != nil {
+		return err
+	}
+	after.records = next
+	for i, op := range operations {
+		if err := p.proveNew(ctx, op, after, next[i]); err != nil {
+			return err
+		}
+	}
+	if err := p.post(ctx, "/pin/change/"+p.state.Refresh+"/flip", nil, nil); err != nil {
+		return err
+	}
+	return p.promote()
+}
+
+// derive agrees on new shares with the server and writes their records beside
+// the old ones, in the order of the agreed keys.
+func (p *Phone) derive(ctx context.Context, opID string, m splitkey.ConfirmMessage, before, after *Entry) ([]splitkey.Record, []string, error) {
+	var current []splitkey.Record
+	for _, id := range m.KeyIDs {
+		r, err := p.state.record(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		current = append(current, r)
+	}
+	c := splitkey.RefreshContext{Account: p.state.Account, Device: p.thumbprint(), OpID: opID, ServerNonce: m.ServerNonce, KeyIDs: m.KeyIDs}
+	state, request, err := splitkey.StartRefresh(p.Rand, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer state.Wipe()
+	var r refreshing
+	if err := p.sealed(ctx, "/pin/change/"+opID+"/refresh", "", "", request, &r); err != nil {
+		return nil, nil, err
+	}
+	if !slices.Equal(r.KeyIDs, m.KeyIDs) || !bytes.Equal(r.ServerNonce, m.ServerNonce) || len(r.Operations) != len(m.KeyIDs) {
+		return nil, nil, fmt.Errorf("%w: other keys than were confirmed", ErrMismatch)
+	}
+	fresh, err := state.Finish(r.Reply)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer fresh.Wipe()
+	was, err := p.stretch(before, before.pepper)
+	if err != nil {
+		return nil, nil, err
+	}
+	is, err := splitkey.Stretch(after.pin, p.state.DeviceSalt, before.pepper)
+	if err != nil {
+		return nil, nil, err
+	}
+	after.stretched = is
+	next, err := fresh.Records(p.Rand, p.Device(), was, is, current)
+	if err != nil {
+		return nil, nil, err
+	}
+	p.state.Next, p.state.Refresh = next, r.ID
+	return next, r.Operations, p.save()
+}
+
+// proveNew proves one new share with the new PIN.
+func (p *Phone) proveNew(ctx context.Context, opID string, e *Entry, r splitkey.Record) error {
+	same := func(o Offer) error {
+		if o.KeyID != r.KeyID {
+			return fmt.Errorf("%w: the proof is for another key", ErrMismatch)
+		}
+		return nil
+	}
+	if r.Purpose == splitkey.PurposeEncrypt {
+		_, err := p.decrypt(ctx, opID, e, same)
+		return err
+	}
+	_, err := p.sign(ctx, opID, e, func(o Offer) error {
+		m, err := splitkey.ParseConfirmMessage(o.M)
+		if err != nil || m.Account != p.state.Account || !bytes.Equal(m.Device, p.thumbprint()) {
+			return errors.Join(ErrMismatch, err)
+		}
+		return same(o)
+	})
+	return err
+}
+
+func (p *Phone) promote() error {
+	for _, r := range p.state.Next {
+		p.state.put(r)
+	}
+	p.state.Next, p.state.Refresh = nil, ""
+	p.mu.Lock()
+	p.kept = nil
+	p.mu.Unlock()
+	return p.save()
+}
+
+// Settle asks which set of records is under the PIN, if a change of it broke
+// off, and deletes the other: two masked records of one share never stay.
+func (p *Phone) Settle(ctx context.Context) error {
+	if p.state.Refresh == "" {
+		return nil
+	}
+	var current struct {
+		Set string `json:"set"`
+	}
+	if err := p.call(ctx, http.MethodGet, "/pin/set", "", nil, &current); err != nil {
+		return err
+	}
+	if current.Set == p.state.Refresh {
+		return p.promote()
+	}
+	p.state.Next, p.state.Refresh = nil, ""
+	return p.save()
+}
