@@ -99,6 +99,7 @@ func (d *demo) walk(ctx context.Context) error {
 		{"扫码登录 (scan-login)", d.login},
 		{"PIN 码输错一次，不会签名 (a wrong PIN signs nothing)", d.wrongPIN},
 		{"扫码签名 (scan-sign)", d.sign},
+		{"修改 PIN 码：全部密钥分量更新 (change the PIN)", d.changePIN},
 		{"手机丢失，换新手机登录 (lose the phone)", d.lose},
 		{"补办恢复：短信、人脸、新 PIN 码 (re-key)", d.recover},
 		{"重新安装证书 (install on the new phone)", d.reinstall},
@@ -238,6 +239,32 @@ func (d *demo) sign(ctx context.Context) (string, error) {
 	return "时间戳 " + d.first.SignedAt.Format(time.RFC3339), nil
 }
 
+// changePIN changes the PIN; the next signature proves that the new one serves
+// and the old one does not.
+func (d *demo) changePIN(ctx context.Context) (string, error) {
+	old := d.person.PIN
+	if err := d.person.Phone.ChangePIN(ctx, old, changedPIN); err != nil {
+		return "", err
+	}
+	d.person.PIN = changedPIN
+	tx, err := d.client.BeginLogin(ctx, platform.LoginRequest{Request: d.request("登录沙箱演示交易平台")})
+	if err != nil {
+		return "", err
+	}
+	s, err := d.Scanned(ctx, d.person, d.client, tx)
+	if err != nil {
+		return "", err
+	}
+	if _, err := d.person.Phone.Execute(ctx, s, old); !phone.IsCode(err, "pin_wrong") {
+		return "", fmt.Errorf("the old PIN after the change: %v", err)
+	}
+	if _, err := d.person.Phone.Execute(ctx, s, changedPIN); err != nil {
+		return "", err
+	}
+	_, err = d.Result(ctx, d.client, tx)
+	return "", err
+}
+
 // lose takes the phone away: a new one logs in, scans, and is told that the
 // keys are not here.
 func (d *demo) lose(ctx context.Context) (string, error) {
@@ -265,7 +292,10 @@ func (d *demo) lose(ctx context.Context) (string, error) {
 	return "密钥丢失：" + s.Gate, nil
 }
 
-const newPIN = "640917"
+const (
+	changedPIN = "385164"
+	newPIN     = "640917"
+)
 
 func (d *demo) recover(ctx context.Context) (string, error) {
 	return "", d.Recover(ctx, d.person, d.person.Phone, newPIN)
@@ -292,7 +322,7 @@ func (d *demo) dead(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	thief := &Person{Phone: d.lost, PIN: "271942"}
+	thief := &Person{Phone: d.lost, PIN: changedPIN}
 	if _, err := d.Signature(ctx, thief, d.client, tx); err == nil {
 		return "", errors.New("the lost phone signed")
 	}
