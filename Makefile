@@ -48,7 +48,7 @@ fuzz: ## fuzz every decoder for FUZZTIME each (default 30s)
 	@./scripts/fuzz.sh
 
 attack: ## the long forms of the protocol's tests
-	TWT_LONG=1 $(GO) test -count=1 -timeout 60m ./splitkey/... ./internal/custody/...
+	SPLITKEY_FULL=1 $(GO) test -count=1 -timeout 60m ./splitkey/... ./internal/custody/...
 
 cover: ## coverage of everything
 	$(GO) run ./test/withpg $(GO) test -count=1 -coverprofile=bin/cover.out -coverpkg=$(PKG) $(PKG) && $(GO) tool cover -func=bin/cover.out | tail -1

@@ -22,7 +22,7 @@ const module = "tianweitong"
 type source struct {
 	path      string // slash-separated, from the module's root
 	dir       string
-	test      bool
+	test      bool // a test, or a package of the tests' own such as storetest
 	generated bool
 	lines     int
 	file      *ast.File
@@ -58,7 +58,7 @@ func sources(t *testing.T) []source {
 		}
 		s := source{
 			path: filepath.ToSlash(path), dir: filepath.ToSlash(filepath.Dir(path)), file: f,
-			test:      strings.HasSuffix(path, "_test.go"),
+			test:      strings.HasSuffix(path, "_test.go") || strings.HasSuffix(filepath.Base(filepath.Dir(path)), "test"),
 			generated: ast.IsGenerated(f), lines: strings.Count(string(text), "\n"),
 		}
 		for _, i := range f.Imports {
@@ -180,10 +180,7 @@ func nounTable(t *testing.T) map[string][]string {
 			}
 			continue
 		}
-		var may []string
-		for _, w := range regexp.MustCompile(`[a-z]+`).FindAllString(m[2], -1) {
-			may = append(may, w)
-		}
+		may := regexp.MustCompile(`[a-z]+`).FindAllString(m[2], -1)
 		for _, noun := range strings.Split(m[1], ",") {
 			table[strings.TrimSpace(noun)] = may
 		}

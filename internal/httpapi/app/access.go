@@ -23,10 +23,10 @@ import (
 // Access says who may call a route.
 type Access int
 
-// The kinds of access. The zero value is refused at registration by never
-// being named: a route that forgets its access serves nobody.
+// The kinds of access. The zero value has no name and serves nobody: a route
+// that forgets its access is refused.
 const (
-	nobody Access = iota
+	_ Access = iota
 	// Public: no session needed; none is looked at.
 	Public
 	// Session: logged in, request signed by the session's device. A session that
