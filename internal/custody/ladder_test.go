@@ -1,0 +1,137 @@
+package custody
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+var ladderStart = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// TestAtMostTenWrongInARow: whatever the clock does between attempts, a run of
+// wrong PINs computes ten times in all, five before the first pause, and at most
+// thirty in thirty days.
+func TestAtMostTenWrongInARow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var l Ladder
+		now := ladderStart
+		var times []time.Time
+		for range 200 {
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(30*time.Hour)).Draw(t, "pause")))
+			if l.refusal(now) == nil {
+				l.charge(now)
+				times = append(times, now)
+			}
+		}
+		if len(times) > finalLock {
+			t.Fatalf("%d attempts in a row", len(times))
+		}
+		if len(times) > firstLock && times[firstLock].Sub(times[firstLock-1]) < firstPause {
+			t.Fatal("no pause after the fifth")
+		}
+		if len(times) > secondLock && times[secondLock].Sub(times[secondLock-1]) < secondPause {
+			t.Fatal("no pause after the eighth")
+		}
+	})
+}
+
+// TestLadderAgainstItsDefinition compares the ladder with a list of attempts and
+// their outcomes: attempts overlap, and a right one returns its charge late.
+func TestLadderAgainstItsDefinition(t *testing.T) {
+	type attempt struct {
+		seq   int64
+		at    time.Time
+		given bool // back
+		run   bool
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var l Ladder
+		now := ladderStart
+		var all []attempt
+		open := map[int64]bool{}
+		for range rapid.IntRange(1, 300).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(40*time.Hour)).Draw(t, "pause")))
+			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			case 0, 1:
+				if l.refusal(now) == nil {
+					c := l.charge(now)
+					all = append(all, attempt{c.Seq, now, false, true})
+					open[c.Seq] = true
+				}
+			case 2: // the oldest open attempt was right
+				for i := range all {
+					if open[all[i].seq] {
+						delete(open, all[i].seq)
+						l.giveBack(all[i].seq)
+						all[i].given, all[i].run = true, false
+						for j := range all[:i] {
+							all[j].run = false
+						}
+						break
+					}
+				}
+			case 3: // it was wrong
+				for i := range all {
+					if open[all[i].seq] {
+						delete(open, all[i].seq)
+						break
+					}
+				}
+			}
+			run, spent := 0, 0
+			for _, a := range all {
+				if a.run {
+					run++
+				}
+				if !a.given && now.Sub(a.at) < budgetSpan {
+					spent++
+				}
+			}
+			if l.run() != run || l.spent(now) != spent {
+				t.Fatalf("run %d, want %d; spent %d, want %d", l.run(), run, l.spent(now), spent)
+			}
+			if l.Final != (run >= finalLock) {
+				t.Fatalf("final = %v at a run of %d", l.Final, run)
+			}
+			if run < firstLock && !l.Final && now.Before(l.LockedUntil) {
+				t.Fatalf("locked at a run of %d", run)
+			}
+			b, err := json.Marshal(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var back Ladder
+			if err := json.Unmarshal(b, &back); err != nil || len(l.Charges) > 0 && !reflect.DeepEqual(back, l) {
+				t.Fatalf("stored %s", b)
+			}
+		}
+	})
+}
+
+func TestDestroyedPeppersKeepTheLock(t *testing.T) {
+	var l Ladder
+	now := ladderStart
+	var seqs []int64
+	for range finalLock {
+		now = now.Add(25 * time.Hour)
+		seqs = append(seqs, l.charge(now).Seq)
+	}
+	l.giveBack(seqs[9])
+	if err := l.refusal(now.Add(25 * time.Hour)); err != nil {
+		t.Fatalf("the tenth was right: %v", err)
+	}
+	l = Ladder{}
+	for i := range finalLock {
+		now = now.Add(25 * time.Hour)
+		seqs[i] = l.charge(now).Seq
+	}
+	l.Destroyed = true
+	l.giveBack(seqs[8])
+	if err := l.refusal(now.Add(25 * time.Hour)); !errors.Is(err, CodePINLocked) {
+		t.Fatalf("unlocked without a pepper: %v", err)
+	}
+}
