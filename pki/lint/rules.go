@@ -207,7 +207,7 @@ func subjectAttributes(s *subject) error {
 			return fmt.Errorf("%s is missing or does not belong here", a.name)
 		}
 		if a.name == "C" && a.value != "" && a.value != "CN" {
-			return errors.New("C is not CN")
+			return errors.New("the country is not CN")
 		}
 	}
 	return nil
@@ -505,7 +505,7 @@ func sandbox(s *subject) error {
 	case marked != iss.Sandbox:
 		return fmt.Errorf("sandbox policy is %v, want %v", marked, iss.Sandbox)
 	case s.issuer == nil && named != iss.Sandbox:
-		return fmt.Errorf("O=%s is %v, want %v", pki.SandboxOrganization, named, iss.Sandbox)
+		return fmt.Errorf("the organization %s is %v, want %v", pki.SandboxOrganization, named, iss.Sandbox)
 	case s.issuer != nil && pki.IsSandbox(iss.Arc, s.issuer) != iss.Sandbox:
 		return errors.New("a sandbox certifies sandbox certificates, and nothing else does")
 	case named && !iss.Sandbox:
