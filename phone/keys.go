@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"time"
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
@@ -107,6 +109,21 @@ func (p *Phone) confirms(purpose, id string) func(Offer) error {
 	}
 }
 
+// PIN is how the PIN stands (PIN 码管理, 2.7.4).
+type PIN struct {
+	Set         bool      `json:"set"`
+	Here        bool      `json:"here"`      // its key is this phone's
+	Remaining   int       `json:"remaining"` // tries until the final lock
+	LockedUntil time.Time `json:"lockedUntil"`
+	Locked      bool      `json:"locked"`
+}
+
+// PIN asks how the PIN stands.
+func (p *Phone) PIN(ctx context.Context) (PIN, error) {
+	var out PIN
+	return out, p.get(ctx, "/pin", &out)
+}
+
 // SetPIN sets the first PIN (设置 PIN 码, 2.7.4) with an SMS code of purpose
 // "pin". second is what the user typed the second time: if it differs, the
 // server's check of the key fails, nothing is charged, and pin_wrong comes back.
@@ -143,7 +160,13 @@ func (p *Phone) newPIN(ctx context.Context, subject, proofPath, purpose, pin, se
 		again.stretched = first.stretched
 	}
 	if _, err := p.sign(ctx, proof.OpID, again, p.confirms(purpose, splitkey.IDPIN)); err != nil {
-		return errors.Join(err, p.forget(record.KeyID))
+		// Only a refusal says that the key is void; after an answer that was lost it
+		// may be the PIN's already.
+		var refused *Problem
+		if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
+			err = errors.Join(err, p.forget(record.KeyID))
+		}
+		return err
 	}
 	return nil
 }

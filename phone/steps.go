@@ -78,6 +78,11 @@ type Order struct {
 	ID       string `json:"id"`
 	State    string `json:"state"`
 	TotalFen int64  `json:"totalFen"`
+	// Payments are those of one order; a list of orders leaves them out.
+	Payments []struct {
+		ID    string `json:"payment"`
+		State string `json:"state"`
+	} `json:"payments"`
 }
 
 // Buy places the order of a certificate (2.6.2): institution, years, the first
@@ -103,6 +108,14 @@ func (p *Phone) Pay(ctx context.Context, order, gateway string) (Payment, error)
 func (p *Phone) Order(ctx context.Context, id string) (Order, error) {
 	var o Order
 	return o, p.get(ctx, "/orders/"+id, &o)
+}
+
+// Orders lists the newest orders, newest first.
+func (p *Phone) Orders(ctx context.Context) ([]Order, error) {
+	var out struct {
+		Orders []Order `json:"orders"`
+	}
+	return out.Orders, p.get(ctx, "/orders", &out)
 }
 
 // AwaitOrder waits until an order has one of the states.

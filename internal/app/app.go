@@ -33,9 +33,9 @@ type Options struct {
 	Rand io.Reader
 	// Clock is nil for the machine's, in the sandbox one that can be moved.
 	Clock clock.Clock
-	// Still leaves the background work to Drain, and Interrupt is called around
-	// every transaction (store.Options). For tests of recovery, which must know
-	// what comes after what.
+	// Still leaves the background work to Drain and Seal, and Interrupt is called
+	// around every transaction (store.Options). For tests of recovery, which must
+	// know what comes after what.
 	Still     bool
 	Interrupt func(name string, committed bool) error
 }
@@ -156,11 +156,12 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
-// Drain does the background work that is due and chains the audit entries, once:
-// what Run does all the time, unless the house is Still.
-func (a *App) Drain(ctx context.Context) error {
-	return errors.Join(a.jobs.Drain(ctx), a.sealer.Seal(ctx))
-}
+// Drain does the background work that is due and Seal chains the audit entries,
+// once: what Run does all the time, unless the house is Still.
+func (a *App) Drain(ctx context.Context) error { return a.jobs.Drain(ctx) }
+
+// Seal is described at Drain.
+func (a *App) Seal(ctx context.Context) error { return a.sealer.Seal(ctx) }
 
 // Close releases listeners, claim and databases. It may be called twice.
 func (a *App) Close() error {

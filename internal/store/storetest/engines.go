@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -51,6 +52,22 @@ func maintenance(t testing.TB) string {
 // when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
+	return postgres(t, "")
+}
+
+// PostgresCopy returns the address of a fresh database that begins as a copy of
+// the one at dsn, to which nobody may be connected.
+func PostgresCopy(t testing.TB, dsn string) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return postgres(t, " TEMPLATE "+strings.TrimPrefix(u.Path, "/"))
+}
+
+func postgres(t testing.TB, template string) string {
+	t.Helper()
 	base := maintenance(t)
 	d, err := sql.Open("pgx", base)
 	if err != nil {
@@ -58,7 +75,7 @@ func Postgres(t testing.TB) string {
 	}
 	defer d.Close()
 	name := "t" + hex.EncodeToString(random(8))
-	if _, err := d.Exec("CREATE DATABASE " + name); err != nil {
+	if _, err := d.Exec("CREATE DATABASE " + name + template); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
