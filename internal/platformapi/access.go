@@ -39,7 +39,8 @@ const (
 	HeaderTime      = "Twt-Time"
 	HeaderNonce     = "Twt-Nonce"
 	HeaderSignature = "Twt-Signature"
-	// HeaderCertificate is the service certificate of a callback.
+	// HeaderCertificate is the service certificate of a callback and its issuers,
+	// base64 of DER, separated by commas.
 	HeaderCertificate = "Twt-Certificate"
 )
 

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
@@ -33,9 +34,31 @@ const (
 	callbackAnswer = 64 << 10
 )
 
-// Signer signs for the house (custody.Module).
+// Signer signs callbacks for the house.
 type Signer interface {
-	SignAs(ctx context.Context, r custody.Role, name string, t custody.Token) ([]byte, error)
+	// Sign signs the body as custody.Callback does and gives the service
+	// certificate with its issuers, DER, leaf first.
+	Sign(ctx context.Context, body []byte) (signature []byte, certificates [][]byte, err error)
+}
+
+// HouseSigner signs with custody's role key.
+type HouseSigner struct {
+	// Custody is custody.Module.
+	Custody interface {
+		SignAs(ctx context.Context, r custody.Role, name string, t custody.Token) ([]byte, error)
+	}
+	// Certificates gives the certificate in force of custody.RoleCallback.
+	Certificates func(ctx context.Context) ([][]byte, error)
+}
+
+// Sign implements Signer.
+func (h HouseSigner) Sign(ctx context.Context, body []byte) ([]byte, [][]byte, error) {
+	signature, err := h.Custody.SignAs(ctx, custody.RoleCallback, custody.House, custody.Callback(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	certificates, err := h.Certificates(ctx)
+	return signature, certificates, err
 }
 
 // CallbackDeps are what callbacks need. Resolver, Roots and Observe may be nil.
@@ -48,8 +71,6 @@ type CallbackDeps struct {
 	Directory Directory
 	Scans     *scan.Service
 	Signer    Signer
-	// Certificate gives the service certificate (DER) of custody.RoleCallback.
-	Certificate func(ctx context.Context) ([]byte, error)
 	// Sandbox alone may call this machine, by http too.
 	Sandbox  bool
 	Resolver Resolver
@@ -179,11 +200,7 @@ func (c *Callbacks) call(ctx context.Context, j scan.Callback) error {
 	if err != nil {
 		return err
 	}
-	signature, err := c.Signer.SignAs(ctx, custody.RoleCallback, custody.House, custody.Callback(b))
-	if err != nil {
-		return err
-	}
-	certificate, err := c.Certificate(ctx)
+	signature, certificates, err := c.Signer.Sign(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -194,7 +211,11 @@ func (c *Callbacks) call(ctx context.Context, j scan.Callback) error {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "tianweitong")
 	req.Header.Set(HeaderSignature, base64.StdEncoding.EncodeToString(signature))
-	req.Header.Set(HeaderCertificate, base64.StdEncoding.EncodeToString(certificate))
+	var all []string
+	for _, der := range certificates {
+		all = append(all, base64.StdEncoding.EncodeToString(der))
+	}
+	req.Header.Set(HeaderCertificate, strings.Join(all, ","))
 	return c.send(req)
 }
 

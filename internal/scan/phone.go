@@ -130,9 +130,11 @@ func (s *Service) Scan(ctx context.Context, h custody.Holder, text, address stri
 	if l.t.heldBy(h) {
 		return s.show(l), nil
 	}
-	code, err := digits(s.Rand)
-	if err != nil {
-		return Scan{}, err
+	var code string
+	if l.t.AskCode {
+		if code, err = digits(s.Rand); err != nil {
+			return Scan{}, err
+		}
 	}
 	err = s.Runner.Do(ctx, "scan.scan", func(ctx context.Context, tx work.Tx) error {
 		t, err := s.Store.Get(ctx, tx, id)

@@ -24,16 +24,19 @@ type QR struct {
 	// Text is an https address of the house whose fragment is the token, so that
 	// no log and no Referer carries it.
 	Text string
-	// RotatesAt is when the next code is due, ExpiresAt when this one is dead.
-	RotatesAt, ExpiresAt time.Time
+	// RotatesAt is when the next code is due; this one dies 5 s later.
+	RotatesAt time.Time
+	// ExpiresAt is when the transaction ends.
+	ExpiresAt time.Time
 }
 
 // QR gives the present code of a transaction that nobody has scanned; otherwise
 // CodeQRClosed. It writes nothing: a token is sealed state.
 func (s *Service) QR(ctx context.Context, platform, id string) (QR, error) {
 	now := s.Clock.Now()
-	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
-		t, err := s.OfPlatform(ctx, tx, platform, id)
+	var t Transaction
+	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+		t, err = s.OfPlatform(ctx, tx, platform, id)
 		if err == nil && t.at(now).State != Created {
 			err = CodeQRClosed
 		}
@@ -48,7 +51,7 @@ func (s *Service) QR(ctx context.Context, platform, id string) (QR, error) {
 		return QR{}, err
 	}
 	began := time.UnixMilli(n * slot.Milliseconds()).UTC()
-	return QR{s.prefix() + token, began.Add(slot), began.Add(tokenLife)}, nil
+	return QR{s.prefix() + token, began.Add(slot), t.ExpiresAt}, nil
 }
 
 func (s *Service) prefix() string { return s.AppURL + "/s#k=" }

@@ -1,0 +1,169 @@
+package platformapi_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"tianweitong/internal/scan"
+	"tianweitong/internal/work"
+)
+
+// stream reads the events of a transaction until it ends.
+type stream struct {
+	t      *testing.T
+	events chan map[string]any // closed at the end of the stream
+	cancel context.CancelFunc
+}
+
+func (s *site) listen(t *testing.T, tid string) *stream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	resp, err := http.DefaultClient.Do(s.request(ctx, s.get("/transactions/"+tid+"/events")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("%d %s", resp.StatusCode, resp.Header.Get("Content-Type"))
+	}
+	st := &stream{t, make(chan map[string]any, 16), cancel}
+	t.Cleanup(cancel)
+	go func() {
+		defer close(st.events)
+		defer resp.Body.Close()
+		name := ""
+		for sc := bufio.NewScanner(resp.Body); sc.Scan(); {
+			if n, ok := strings.CutPrefix(sc.Text(), "event: "); ok {
+				name = n
+			}
+			if data, ok := strings.CutPrefix(sc.Text(), "data: "); ok && name == "state" {
+				var m map[string]any
+				if json.Unmarshal([]byte(data), &m) == nil {
+					st.events <- m
+				}
+			}
+		}
+	}()
+	return st
+}
+
+func (s *stream) next(state string) map[string]any {
+	s.t.Helper()
+	m, ok := <-s.events
+	if !ok || m["state"] != state || m["result"] != nil {
+		s.t.Fatalf("event %v, want %s", m, state)
+	}
+	return m
+}
+
+func (s *stream) ended() {
+	s.t.Helper()
+	if m, more := <-s.events; more {
+		s.t.Fatalf("event %v after the end", m)
+	}
+}
+
+func TestEventsFollowTheTransactionToItsEnd(t *testing.T) {
+	s := lite(t)
+	tid := s.begin(loginBody(""))
+	e := s.listen(t, tid)
+	e.next("CREATED")
+	s.scanned(tid)
+	code := e.next("SCANNED")["code"].(string)
+	op, err := s.Scans.Confirm(t.Context(), s.holder.Holder, tid, s.cert, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := e.next("READY"); m["code"] != nil {
+		t.Errorf("the code is still shown: %v", m)
+	}
+	if err := s.Door.Enter(t.Context(), s.holder.Holder, op); err != nil {
+		t.Fatal(err)
+	}
+	e.next("EXECUTED")
+	e.ended()
+	late := s.listen(t, tid)
+	late.next("EXECUTED")
+	late.ended()
+}
+
+func TestEventsEndWithTheTime(t *testing.T) {
+	s := lite(t)
+	tid := s.begin(loginBody(""))
+	s.Clock.Advance(scan.LoginLife - 50*time.Millisecond)
+	e := s.listen(t, tid)
+	e.next("CREATED")
+	s.Clock.Advance(time.Minute) // the stream's own timer finds it; no sweep, no wake-up
+	e.next("EXPIRED")
+	e.ended()
+}
+
+func TestManyListenersHearACancellation(t *testing.T) {
+	s := lite(t)
+	tid := s.begin(loginBody(""))
+	var all []*stream
+	for range 8 {
+		e := s.listen(t, tid)
+		e.next("CREATED")
+		all = append(all, e)
+	}
+	s.ok(200, s.post("/transactions/"+tid+"/cancel"))
+	for _, e := range all {
+		e.next("CANCELLED")
+		e.ended()
+	}
+	if n := s.Hub.Len(); n != 0 {
+		t.Errorf("%d subscriptions stayed", n)
+	}
+}
+
+func TestListenerThatLeavesAndServerThatStopsLeaveNothing(t *testing.T) {
+	s := lite(t)
+	tid := s.begin(loginBody(""))
+	gone, stays := s.listen(t, tid), s.listen(t, tid)
+	gone.next("CREATED")
+	stays.next("CREATED")
+	gone.cancel()
+	gone.ended()
+	s.server.Close()
+	stays.ended()
+	for deadline := time.Now().Add(5 * time.Second); s.Hub.Len() != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d subscriptions stayed", s.Hub.Len())
+		}
+	}
+}
+
+func TestFullHubSendsListenersToPolling(t *testing.T) {
+	s := lite(t)
+	s.Hub.Limit = 1
+	tid := s.begin(loginBody(""))
+	s.listen(t, tid).next("CREATED")
+	s.refused(503, "events_full", s.get("/transactions/"+tid+"/events"))
+	s.ok(200, s.get("/transactions/"+tid))
+}
+
+func TestUncommittedChangeWakesNobody(t *testing.T) {
+	s := lite(t)
+	tid := s.begin(loginBody(""))
+	sub, err := s.Hub.Subscribe(scan.Topic(tid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	s.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error {
+		if _, err := s.Scans.Cancel(ctx, tx, s.platform.Code, tid); err != nil {
+			return err
+		}
+		return context.Canceled
+	})
+	select {
+	case <-sub.C:
+		t.Fatal("woken by what was rolled back")
+	default:
+	}
+}
