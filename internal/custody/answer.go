@@ -25,7 +25,7 @@ func (m *Module) Answer(ctx context.Context, h Holder, opID string, a Answer, f 
 		return Result{}, err
 	}
 	var l loaded
-	err := m.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+	err := m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
 		if l.op, err = m.operation(ctx, tx, h, opID); err != nil || l.op.Signature != nil {
 			return err
 		}
@@ -141,11 +141,11 @@ func (m *Module) prepare(l *loaded, a Answer) (candidate, error) {
 func (m *Module) charge(ctx context.Context, h Holder, l *loaded, c *candidate) (Charge, error) {
 	var charged Charge
 	err := m.do(ctx, "charge", func(ctx context.Context, tx work.Tx) error {
-		acc, err := m.Store.LockAccount(ctx, tx, h.Account)
+		acc, err := m.d.Store.LockAccount(ctx, tx, h.Account)
 		if err != nil {
 			return unknown(err, CodeNoPIN)
 		}
-		now := m.Clock.Now()
+		now := m.d.Clock.Now()
 		fresh, err := m.load(ctx, tx, h, l.op.OpID)
 		if err != nil {
 			return err
@@ -155,14 +155,14 @@ func (m *Module) charge(ctx context.Context, h Holder, l *loaded, c *candidate) 
 				return err
 			}
 			charged = acc.Ladder.charge(now)
-			if err := m.Store.PutAccount(ctx, tx, acc); err != nil {
+			if err := m.d.Store.PutAccount(ctx, tx, acc); err != nil {
 				return err
 			}
 			if err := m.enqueueSettle(ctx, tx, h.Account, charged); err != nil {
 				return err
 			}
 		}
-		row, err := m.Store.TakeNonce(ctx, tx, c.consume, now)
+		row, err := m.d.Store.TakeNonce(ctx, tx, c.consume, now)
 		if err != nil {
 			return unknown(err, CodeStale)
 		}
@@ -207,19 +207,19 @@ func (m *Module) compute(l *loaded, c candidate) (Result, error) {
 func (m *Module) right(ctx context.Context, l *loaded, c candidate, computed Result, charged Charge) (result Result, err error) {
 	err = m.do(ctx, "right", func(ctx context.Context, tx work.Tx) error {
 		result = computed
-		acc, err := m.Store.LockAccount(ctx, tx, l.op.Holder.Account)
+		acc, err := m.d.Store.LockAccount(ctx, tx, l.op.Holder.Account)
 		if err != nil {
 			return err
 		}
 		if !l.uncharged() {
 			acc.Ladder.giveBack(charged.Seq)
-			if err := m.Store.PutAccount(ctx, tx, acc); err != nil {
+			if err := m.d.Store.PutAccount(ctx, tx, acc); err != nil {
 				return err
 			}
 		}
-		now := m.Clock.Now()
+		now := m.d.Clock.Now()
 		if l.share.Slot == SlotNext {
-			if err := m.Store.ProveShare(ctx, tx, l.share.ID, now); err != nil {
+			if err := m.d.Store.ProveShare(ctx, tx, l.share.ID, now); err != nil {
 				return err
 			}
 		}
@@ -227,7 +227,7 @@ func (m *Module) right(ctx context.Context, l *loaded, c candidate, computed Res
 		if computed.Signature == nil {
 			return nil // T2 is kept nowhere; the operation stays open until it is recorded
 		}
-		op, err := m.Store.Operation(ctx, tx, l.op.OpID)
+		op, err := m.d.Store.Operation(ctx, tx, l.op.OpID)
 		switch {
 		case err != nil:
 			return err
@@ -239,7 +239,7 @@ func (m *Module) right(ctx context.Context, l *loaded, c candidate, computed Res
 		}
 		op.State, op.Digest, op.CompletedAt = OperationComputed, c.digest, now
 		op.Signature = append(append([]byte{}, computed.Signature.R...), computed.Signature.S...)
-		return m.Store.MoveOperation(ctx, tx, OperationPending, op)
+		return m.d.Store.MoveOperation(ctx, tx, OperationPending, op)
 	})
 	return result, err
 }
@@ -267,7 +267,7 @@ func (m *Module) finish(ctx context.Context, op OperationRow, result Result, f F
 		return Result{}, err
 	}
 	err := m.do(ctx, "finish", func(ctx context.Context, tx work.Tx) error {
-		now, err := m.Store.Operation(ctx, tx, op.OpID)
+		now, err := m.d.Store.Operation(ctx, tx, op.OpID)
 		if err != nil {
 			return err
 		}
@@ -279,13 +279,13 @@ func (m *Module) finish(ctx context.Context, op OperationRow, result Result, f F
 		}
 		from := now.State
 		now.State, now.CompletedAt = OperationDone, op.CompletedAt
-		if err := m.Store.MoveOperation(ctx, tx, from, now); err != nil {
+		if err := m.d.Store.MoveOperation(ctx, tx, from, now); err != nil {
 			return err
 		}
 		// Documents and ciphertexts are their owners' to keep; what a PIN has
 		// confirmed stays.
 		if op.ID == splitkey.IDDocument || op.ID == "" {
-			if err := m.Store.DropMessage(ctx, tx, op.OpID); err != nil {
+			if err := m.d.Store.DropMessage(ctx, tx, op.OpID); err != nil {
 				return err
 			}
 		}
@@ -310,7 +310,7 @@ func (m *Module) wrong(ctx context.Context, l loaded, charged Charge) error {
 	account := l.op.Holder.Account
 	if l.uncharged() {
 		err := m.do(ctx, "mismatch", func(ctx context.Context, tx work.Tx) error {
-			if _, err := m.Store.LockAccount(ctx, tx, account); err != nil {
+			if _, err := m.d.Store.LockAccount(ctx, tx, account); err != nil {
 				return err
 			}
 			return m.voidEnrolments(ctx, tx, account, func(e EnrolmentRow) bool { return e.KeyID == l.key.ID })
@@ -321,7 +321,7 @@ func (m *Module) wrong(ctx context.Context, l loaded, charged Charge) error {
 		return CodePINMismatch
 	}
 	if err := m.settle(ctx, account, charged.Seq); err != nil {
-		m.Log.Error("settling a wrong PIN; its job will do it", "account", account, "error", err)
+		m.d.Log.Error("settling a wrong PIN; its job will do it", "account", account, "error", err)
 	}
 	members := map[string]any{"remaining": finalLock - charged.Place}
 	switch charged.Place {

@@ -12,6 +12,7 @@ import (
 	"tianweitong/internal/custody"
 	"tianweitong/internal/custody/custodytest"
 	"tianweitong/internal/fault"
+	"tianweitong/internal/id"
 	"tianweitong/internal/work"
 	"tianweitong/splitkey"
 )
@@ -164,7 +165,7 @@ func TestSecondDeviceCannotLockTheFirst(t *testing.T) {
 		op := s.confirm(t)
 		a := s.answer(t, op, wrongPIN)
 		second := custodytest.NewPhone(s.phone.Holder.Account, s.m, s.st, s.clock)
-		stranger := custodytest.NewPhone("account-2", s.m, s.st, s.clock)
+		stranger := custodytest.NewPhone(id.New(rand.Reader), s.m, s.st, s.clock)
 		for range 12 {
 			_, err := s.m.Open(ctx, second.Holder, op)
 			refused(t, err, custody.CodeWrongDevice)

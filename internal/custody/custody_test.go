@@ -2,6 +2,7 @@ package custody_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"tianweitong/internal/custody"
 	"tianweitong/internal/custody/custodytest"
 	"tianweitong/internal/fault"
+	"tianweitong/internal/id"
 	"tianweitong/internal/store"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/work"
@@ -37,7 +39,13 @@ type stage struct {
 
 func newStage(t testing.TB, st *store.Store, c *clock.Manual) *stage {
 	t.Helper()
+	return newStageOver(t, st, c, custodytest.Deps(t, st, c).Vault)
+}
+
+func newStageOver(t testing.TB, st *store.Store, c *clock.Manual, v custody.Vault) *stage {
+	t.Helper()
 	s := &stage{st: st, clock: c, deps: custodytest.Deps(t, st, c), computed: map[string]int{}}
+	s.deps.Vault = v
 	s.deps.Observe = func(name string, _ time.Duration, err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -47,7 +55,7 @@ func newStage(t testing.TB, st *store.Store, c *clock.Manual) *stage {
 		s.computed[name]++
 	}
 	s.m = custodytest.Start(t, s.deps)
-	s.phone = custodytest.NewPhone("account-1", s.m, st, c)
+	s.phone = custodytest.NewPhone(id.New(rand.Reader), s.m, st, c)
 	s.pin = must(s.phone.SetPIN(t.Context()))(t)
 	return s
 }
@@ -126,21 +134,49 @@ func (s *stage) answer(t testing.TB, opID, pin string) custody.Answer {
 	return must(s.phone.Answer(o, pin))(t)
 }
 
-// each runs a test on both engines with a phone that has set its PIN.
+// each runs a test on both engines with a phone that has set its PIN. The tests
+// share one PostgreSQL database, where each has an account of its own.
 func each(t *testing.T, f func(t *testing.T, s *stage)) {
 	t.Helper()
 	t.Parallel()
-	for _, engine := range []struct {
-		name string
-		open func(testing.TB) string
-	}{{"sqlite", storetest.SQLite}, {"postgres", storetest.Postgres}} {
-		t.Run(engine.name, func(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		c := clock.NewManual(noon)
+		f(t, newStage(t, storetest.Open(t, storetest.SQLite(t), c), c))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		shared.Do(func() {
+			shared.st = storetest.Open(kept{t}, storetest.Postgres(kept{t}), clock.NewManual(noon))
+			shared.vault = custodytest.Deps(t, shared.st, nil).Vault
+		})
+		f(t, newStageOver(t, shared.st, clock.NewManual(noon), shared.vault))
+	})
+}
+
+// alone is each for tests of what a database has once: jobs, roles, module keys.
+func alone(t *testing.T, f func(t *testing.T, s *stage)) {
+	t.Helper()
+	t.Parallel()
+	for name, dsn := range map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := clock.NewManual(noon)
-			f(t, newStage(t, storetest.Open(t, engine.open(t), c), c))
+			f(t, newStage(t, storetest.Open(t, dsn(t), c), c))
 		})
 	}
 }
+
+var shared struct {
+	sync.Once
+	st    *store.Store
+	vault custody.Vault
+}
+
+// kept lets what a test opens outlive it, until the process ends.
+type kept struct{ testing.TB }
+
+func (kept) Cleanup(func()) {}
 
 func TestSigningKeySigns(t *testing.T) {
 	each(t, func(t *testing.T, s *stage) {

@@ -225,14 +225,16 @@ type Door interface {
 	// Activate makes pending keys usable once the phone has proved and read back.
 	// For an encryption key it destroys the shares dealt earlier.
 	Activate(ctx context.Context, tx work.Tx, keyIDs ...string) error
-	// Suspend stops every key of the account, PIN key included; Restore takes
-	// that back for keys that were active.
+	// Suspend stops every key of the account, PIN key included, and destroys those
+	// that are still being made; Restore takes that back for keys that were active.
 	Suspend(ctx context.Context, tx work.Tx, account string) error
 	Restore(ctx context.Context, tx work.Tx, account string) error
 	// Destroy deletes a key's share for good; the row and public key stay.
 	Destroy(ctx context.Context, tx work.Tx, keyIDs ...string) error
-	// NewPIN ends the old PIN of an account at a re-key: run, budget and locks
-	// restart, the peppers of all its other devices are destroyed.
+	// NewPIN ends the old PIN of an account at a re-key, in favour of the holder's
+	// new PIN key, which must be proved: run, budget and locks restart, the old PIN
+	// key and all other peppers are destroyed. Activating a PIN key does the same,
+	// so that either may come first.
 	NewPIN(ctx context.Context, tx work.Tx, h Holder) error
 	// FaceChecked records a live face check: attempts are allowed although the
 	// budget is used up, until one is wrong (docs/domain.md §3.8).

@@ -25,10 +25,10 @@ func (m *Module) Enrol(ctx context.Context, tx work.Tx, h Holder, k Kind, subjec
 	if subject == "" || k != KindPIN && k != KindSign {
 		return Enrolment{}, errors.New("custody: an enrolment is for a PIN or signing key of a subject")
 	}
-	if err := m.Store.EnsureAccount(ctx, tx, h.Account); err != nil {
+	if err := m.d.Store.EnsureAccount(ctx, tx, h.Account); err != nil {
 		return Enrolment{}, err
 	}
-	acc, err := m.Store.LockAccount(ctx, tx, h.Account)
+	acc, err := m.d.Store.LockAccount(ctx, tx, h.Account)
 	if err != nil {
 		return Enrolment{}, err
 	}
@@ -36,7 +36,7 @@ func (m *Module) Enrol(ctx context.Context, tx work.Tx, h Holder, k Kind, subjec
 	if err != nil {
 		return Enrolment{}, err
 	}
-	now := m.Clock.Now()
+	now := m.d.Clock.Now()
 	var pepperID string
 	var pepper []byte
 	if k == KindPIN {
@@ -51,16 +51,16 @@ func (m *Module) Enrol(ctx context.Context, tx work.Tx, h Holder, k Kind, subjec
 		return Enrolment{}, err
 	}
 	e := EnrolmentRow{
-		ID: id.New(m.Rand), Holder: h, Kind: k, Subject: subject, KeyID: id.New(m.Rand), PepperID: pepperID,
+		ID: id.New(m.d.Rand), Holder: h, Kind: k, Subject: subject, KeyID: id.New(m.d.Rand), PepperID: pepperID,
 		State: EnrolmentOpen, Expires: now.Add(enrolmentLife),
 	}
-	if err := m.Store.AddEnrolment(ctx, tx, e); err != nil {
+	if err := m.d.Store.AddEnrolment(ctx, tx, e); err != nil {
 		return Enrolment{}, err
 	}
 	if err := record(ctx, tx, "custody.enrolled", h.Account, e.KeyID); err != nil {
 		return Enrolment{}, err
 	}
-	return Enrolment{ID: e.ID, KeyID: e.KeyID, Server: m.Server, Seed: id.Bytes(m.Rand, splitkey.SeedSize), Pepper: pepper}, nil
+	return Enrolment{ID: e.ID, KeyID: e.KeyID, Server: m.d.Server, Seed: id.Bytes(m.d.Rand, splitkey.SeedSize), Pepper: pepper}, nil
 }
 
 func record(ctx context.Context, tx work.Tx, kind, actor, subject string) error {
@@ -68,13 +68,13 @@ func record(ctx context.Context, tx work.Tx, kind, actor, subject string) error 
 }
 
 func (m *Module) newPepper(ctx context.Context, tx work.Tx, h Holder) (string, []byte, error) {
-	p := Pepper{ID: id.New(m.Rand), Holder: h}
-	plain := id.Bytes(m.Rand, splitkey.PepperSize)
+	p := Pepper{ID: id.New(m.d.Rand), Holder: h}
+	plain := id.Bytes(m.d.Rand, splitkey.PepperSize)
 	var err error
 	if p.Sealed, err = m.seal("custody_peppers", p.row(), plain); err != nil {
 		return "", nil, err
 	}
-	return p.ID, plain, m.Store.AddPepper(ctx, tx, p)
+	return p.ID, plain, m.d.Store.AddPepper(ctx, tx, p)
 }
 
 // currentPepper is that of the holder's PIN key: one stretch of the PIN serves
@@ -100,7 +100,7 @@ func (m *Module) currentPepper(ctx context.Context, tx work.Tx, h Holder) (strin
 
 // shares gives a key's current and next share, nil where there is none.
 func (m *Module) shares(ctx context.Context, tx work.Tx, keyID string) (current, next *ShareRow, err error) {
-	rows, err := m.Store.Shares(ctx, tx, keyID)
+	rows, err := m.d.Store.Shares(ctx, tx, keyID)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -117,7 +117,7 @@ func (m *Module) shares(ctx context.Context, tx work.Tx, keyID string) (current,
 // voidEnrolments ends the account's enrolments that match: an open one serves no
 // more, and a key that one made is destroyed unless it has been activated.
 func (m *Module) voidEnrolments(ctx context.Context, tx work.Tx, account string, match func(EnrolmentRow) bool) error {
-	all, err := m.Store.Enrolments(ctx, tx, account)
+	all, err := m.d.Store.Enrolments(ctx, tx, account)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (m *Module) voidEnrolments(ctx context.Context, tx work.Tx, account string,
 		if !match(e) {
 			continue
 		}
-		k, err := m.Store.Key(ctx, tx, e.KeyID)
+		k, err := m.d.Store.Key(ctx, tx, e.KeyID)
 		switch {
 		case errors.Is(err, work.ErrNotFound):
 		case err != nil:
@@ -137,11 +137,11 @@ func (m *Module) voidEnrolments(ctx context.Context, tx work.Tx, account string,
 				return err
 			}
 		}
-		if err := m.Store.MoveEnrolment(ctx, tx, e.ID, e.State, EnrolmentVoid); err != nil {
+		if err := m.d.Store.MoveEnrolment(ctx, tx, e.ID, e.State, EnrolmentVoid); err != nil {
 			return err
 		}
 		if e.Kind == KindPIN {
-			if err := m.Store.ErasePepper(ctx, tx, e.PepperID); err != nil {
+			if err := m.d.Store.ErasePepper(ctx, tx, e.PepperID); err != nil {
 				return err
 			}
 		}
@@ -161,27 +161,27 @@ func (m *Module) Generate(ctx context.Context, h Holder, enrolment string, r spl
 	}
 	var e EnrolmentRow
 	read := func(ctx context.Context, tx work.Tx) (err error) {
-		if e, err = m.Store.Enrolment(ctx, tx, enrolment); err != nil {
+		if e, err = m.d.Store.Enrolment(ctx, tx, enrolment); err != nil {
 			return unknown(err, CodeEnrolment)
 		}
-		if e.Holder != h || e.State != EnrolmentOpen || !m.Clock.Now().Before(e.Expires) {
+		if e.Holder != h || e.State != EnrolmentOpen || !m.d.Clock.Now().Before(e.Expires) {
 			return CodeEnrolment
 		}
 		return nil
 	}
-	if err := m.Runner.View(ctx, read); err != nil {
+	if err := m.d.Runner.View(ctx, read); err != nil {
 		return none, err
 	}
 	watch := clock.Start()
-	d2, reply, err := splitkey.ServerKeygen(m.Rand, splitkey.Context{
-		Account: h.Account, Device: device, Enrolment: e.ID, Server: m.Server, KeyID: e.KeyID,
+	d2, reply, err := splitkey.ServerKeygen(m.d.Rand, splitkey.Context{
+		Account: h.Account, Device: device, Enrolment: e.ID, Server: m.d.Server, KeyID: e.KeyID,
 	}, r)
 	m.observe("keygen", watch, err)
 	if err != nil {
 		return none, m.refused(err)
 	}
 	defer d2.Wipe()
-	share := ShareRow{ID: id.New(m.Rand), KeyID: e.KeyID, Slot: SlotNext, Holder: h, Subject: e.Subject, PepperID: e.PepperID}
+	share := ShareRow{ID: id.New(m.d.Rand), KeyID: e.KeyID, Slot: SlotNext, Holder: h, Subject: e.Subject, PepperID: e.PepperID}
 	if err := m.sealShare(&share, d2); err != nil {
 		return none, err
 	}
@@ -189,16 +189,16 @@ func (m *Module) Generate(ctx context.Context, h Holder, enrolment string, r spl
 		if err := read(ctx, tx); err != nil {
 			return err
 		}
-		if err := m.Store.MoveEnrolment(ctx, tx, e.ID, EnrolmentOpen, EnrolmentUsed); err != nil {
+		if err := m.d.Store.MoveEnrolment(ctx, tx, e.ID, EnrolmentOpen, EnrolmentUsed); err != nil {
 			return err
 		}
-		k := KeyRow{CreatedAt: m.Clock.Now(), Key: Key{
+		k := KeyRow{CreatedAt: m.d.Clock.Now(), Key: Key{
 			ID: e.KeyID, Holder: h, Kind: e.Kind, PublicKey: reply.P, Subject: e.Subject, State: KeyPending, Enrolment: e.ID,
 		}}
-		if err := m.Store.AddKey(ctx, tx, k); err != nil {
+		if err := m.d.Store.AddKey(ctx, tx, k); err != nil {
 			return err
 		}
-		if err := m.Store.AddShare(ctx, tx, share); err != nil {
+		if err := m.d.Store.AddShare(ctx, tx, share); err != nil {
 			return err
 		}
 		return record(ctx, tx, "custody.generated", h.Account, k.ID)
@@ -225,7 +225,7 @@ func (m *Module) Accept(ctx context.Context, tx work.Tx, h Holder, keyID, subjec
 	if _, err := h.device(); err != nil {
 		return err
 	}
-	if keyID == "" || subject == "" {
+	if keyID == "" || len(keyID) > maxID || subject == "" {
 		return errors.New("custody: a delivery is for a key and a subject")
 	}
 	b, err := m.openDelivery(ctx, tx, h, keyID, subject, publicKey, forCustody)
@@ -233,25 +233,25 @@ func (m *Module) Accept(ctx context.Context, tx work.Tx, h Holder, keyID, subjec
 		return err
 	}
 	defer b.Wipe()
-	if _, err := m.Store.LockAccount(ctx, tx, h.Account); err != nil {
+	if _, err := m.d.Store.LockAccount(ctx, tx, h.Account); err != nil {
 		return unknown(err, CodeNoPIN)
 	}
 	pepperID, _, err := m.currentPepper(ctx, tx, h)
 	if err != nil {
 		return err
 	}
-	k, err := m.Store.Key(ctx, tx, keyID)
+	k, err := m.d.Store.Key(ctx, tx, keyID)
 	switch {
 	case errors.Is(err, work.ErrNotFound):
-		k = KeyRow{CreatedAt: m.Clock.Now(), Key: Key{
+		k = KeyRow{CreatedAt: m.d.Clock.Now(), Key: Key{
 			ID: keyID, Holder: h, Kind: KindEncrypt, PublicKey: publicKey, Subject: subject, State: KeyPending,
 		}}
-		err = m.Store.AddKey(ctx, tx, k)
+		err = m.d.Store.AddKey(ctx, tx, k)
 	case err == nil && (k.Kind != KindEncrypt || k.State == KeyDestroyed || !bytes.Equal(k.PublicKey, publicKey)):
 		err = CodeKeyUnusable.Becausef("key %s cannot take a share", keyID)
 	case err == nil && k.State == KeyPending: // dealt before, never proved
 		k.Holder, k.Subject = h, subject
-		err = m.Store.PutKey(ctx, tx, k)
+		err = m.d.Store.PutKey(ctx, tx, k)
 	}
 	if err != nil {
 		return err
@@ -261,15 +261,15 @@ func (m *Module) Accept(ctx context.Context, tx work.Tx, h Holder, keyID, subjec
 		return err
 	}
 	if next != nil {
-		if err := m.Store.EraseShare(ctx, tx, next.ID); err != nil {
+		if err := m.d.Store.EraseShare(ctx, tx, next.ID); err != nil {
 			return err
 		}
 	}
-	share := ShareRow{ID: id.New(m.Rand), KeyID: keyID, Slot: SlotNext, Holder: h, Subject: subject, PepperID: pepperID}
+	share := ShareRow{ID: id.New(m.d.Rand), KeyID: keyID, Slot: SlotNext, Holder: h, Subject: subject, PepperID: pepperID}
 	if err := m.sealShare(&share, b); err != nil {
 		return err
 	}
-	if err := m.Store.AddShare(ctx, tx, share); err != nil {
+	if err := m.d.Store.AddShare(ctx, tx, share); err != nil {
 		return err
 	}
 	return record(ctx, tx, "custody.accepted", h.Account, keyID)

@@ -41,8 +41,8 @@ func (m *Module) ModuleStatement(ctx context.Context) (statement, signature []by
 }
 
 func (m *Module) moduleKeys(ctx context.Context) (rows []ModuleKeyRow, err error) {
-	err = m.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
-		rows, err = m.Store.ModuleKeys(ctx, tx)
+	err = m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+		rows, err = m.d.Store.ModuleKeys(ctx, tx)
 		return err
 	})
 	return rows, err
@@ -50,7 +50,7 @@ func (m *Module) moduleKeys(ctx context.Context) (rows []ModuleKeyRow, err error
 
 // moduleKey gives the newest key that has more than a day left, or makes one.
 func (m *Module) moduleKey(ctx context.Context) (ModuleKeyRow, error) {
-	now := m.Clock.Now()
+	now := m.d.Clock.Now()
 	current := func(rows []ModuleKeyRow) (ModuleKeyRow, bool) {
 		if len(rows) == 0 || rows[len(rows)-1].To.Sub(now) <= moduleKeyGrace {
 			return ModuleKeyRow{}, false
@@ -64,12 +64,12 @@ func (m *Module) moduleKey(ctx context.Context) (ModuleKeyRow, error) {
 	if row, ok := current(rows); ok {
 		return row, nil
 	}
-	row := ModuleKeyRow{Kid: id.New(m.Rand), From: now.Truncate(time.Second), To: now.Truncate(time.Second).Add(moduleKeyLife)}
+	row := ModuleKeyRow{Kid: id.New(m.d.Rand), From: now.Truncate(time.Second), To: now.Truncate(time.Second).Add(moduleKeyLife)}
 	if row.PublicKey, row.Sealed, err = m.newKey("custody_module_keys", row.Kid); err != nil {
 		return ModuleKeyRow{}, err
 	}
 	err = m.do(ctx, "module-key", func(ctx context.Context, tx work.Tx) error {
-		rows, err := m.Store.ModuleKeys(ctx, tx)
+		rows, err := m.d.Store.ModuleKeys(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (m *Module) moduleKey(ctx context.Context) (ModuleKeyRow, error) {
 			row = other
 			return nil
 		}
-		if err := m.Store.AddModuleKey(ctx, tx, row); err != nil {
+		if err := m.d.Store.AddModuleKey(ctx, tx, row); err != nil {
 			return err
 		}
 		return record(ctx, tx, "custody.module-key", "system", row.Kid)
@@ -94,7 +94,7 @@ func (m *Module) Exchange(ctx context.Context, aad splitkey.AAD, r splitkey.Seal
 	if err := m.Healthy(); err != nil {
 		return nil, nil, err
 	}
-	now := m.Clock.Now()
+	now := m.d.Clock.Now()
 	if off := now.Sub(time.Unix(aad.Time, 0)); off > exchangeSkew || off < -exchangeSkew {
 		return nil, nil, CodeSealed.Becausef("the request's time is off by %s", off)
 	}
@@ -122,7 +122,7 @@ func (m *Module) Exchange(ctx context.Context, aad splitkey.AAD, r splitkey.Seal
 
 // SealReply seals the one reply of an exchange.
 func (m *Module) SealReply(x *splitkey.Exchange, plain []byte) (splitkey.SealedReply, error) {
-	return x.SealReply(m.Rand, plain)
+	return x.SealReply(m.d.Rand, plain)
 }
 
 func (m *Module) loadModuleKey(ctx context.Context, kid string) (*keyPair, error) {

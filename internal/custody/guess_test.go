@@ -180,7 +180,7 @@ func TestTenthWrongPINDestroysThePepper(t *testing.T) {
 // TestChargeThatBrokeOffIsSettledByItsJob ends the process between the tenth
 // charge and the computation: the lock stands, and its job destroys the pepper.
 func TestChargeThatBrokeOffIsSettledByItsJob(t *testing.T) {
-	each(t, func(t *testing.T, s *stage) {
+	alone(t, func(t *testing.T, s *stage) {
 		ctx := t.Context()
 		for range 9 {
 			s.clock.Advance(24 * time.Hour)
@@ -220,7 +220,7 @@ func TestChargeThatBrokeOffIsSettledByItsJob(t *testing.T) {
 }
 
 func TestThirdWrongPINIsTold(t *testing.T) {
-	each(t, func(t *testing.T, s *stage) {
+	alone(t, func(t *testing.T, s *stage) {
 		ctx := t.Context()
 		var told []custody.Notice
 		r := job.New(s.st, s.clock, s.deps.Rand, s.deps.Log)
@@ -250,7 +250,7 @@ func TestThirdWrongPINIsTold(t *testing.T) {
 }
 
 func TestRightPINAfterTwoWrongIsNotTold(t *testing.T) {
-	each(t, func(t *testing.T, s *stage) {
+	alone(t, func(t *testing.T, s *stage) {
 		ctx := t.Context()
 		for range 2 {
 			_, err := s.phone.Perform(ctx, s.confirm(t), wrongPIN, nil)

@@ -53,8 +53,8 @@ func (m *Module) Start(ctx context.Context) error {
 // sweep forgets what is over, erases old module keys and plans itself anew.
 func (m *Module) sweep(ctx context.Context) error {
 	return m.do(ctx, "sweep", func(ctx context.Context, tx work.Tx) error {
-		now := m.Clock.Now()
-		if err := m.Store.Sweep(ctx, tx, now.Add(-keepSpent), now.Add(-moduleKeyGrace)); err != nil {
+		now := m.d.Clock.Now()
+		if err := m.d.Store.Sweep(ctx, tx, now.Add(-keepSpent), now.Add(-moduleKeyGrace)); err != nil {
 			return err
 		}
 		return tx.Enqueue(ctx, work.Job{Topic: topicSweep, Key: topicSweep, Due: now.Add(sweepEvery)})
@@ -89,7 +89,7 @@ func (m *Module) enqueueSettle(ctx context.Context, tx work.Tx, account string, 
 // settle does what follows from a charge that stands, once.
 func (m *Module) settle(ctx context.Context, account string, seq int64) error {
 	return m.do(ctx, "settle", func(ctx context.Context, tx work.Tx) error {
-		acc, err := m.Store.LockAccount(ctx, tx, account)
+		acc, err := m.d.Store.LockAccount(ctx, tx, account)
 		if err != nil {
 			return err
 		}
@@ -110,14 +110,14 @@ func (m *Module) settle(ctx context.Context, account string, seq int64) error {
 		}
 		if acc.Ladder.Final {
 			acc.Ladder.Destroyed = true
-			if err := m.Store.ErasePeppers(ctx, tx, account, ""); err != nil {
+			if err := m.d.Store.ErasePeppers(ctx, tx, account, ""); err != nil {
 				return err
 			}
 			if err := record(ctx, tx, "pin.locked", account, account); err != nil {
 				return err
 			}
 		}
-		if err := m.Store.PutAccount(ctx, tx, acc); err != nil {
+		if err := m.d.Store.PutAccount(ctx, tx, acc); err != nil {
 			return err
 		}
 		return record(ctx, tx, "pin.wrong", account, account)

@@ -40,18 +40,18 @@ func (m *Module) activate(ctx context.Context, tx work.Tx, keyID string) error {
 		return CodeKeyUnusable.Becausef("the phone has not proved its share of key %s", keyID)
 	}
 	if current != nil {
-		if err := m.Store.EraseShare(ctx, tx, current.ID); err != nil {
+		if err := m.d.Store.EraseShare(ctx, tx, current.ID); err != nil {
 			return err
 		}
 	}
-	if err := m.Store.PromoteShare(ctx, tx, next.ID); err != nil {
+	if err := m.d.Store.PromoteShare(ctx, tx, next.ID); err != nil {
 		return err
 	}
 	k.State, k.Holder, k.Subject = KeyActive, next.Holder, next.Subject
-	if err := m.Store.PutKey(ctx, tx, k); err != nil {
+	if err := m.d.Store.PutKey(ctx, tx, k); err != nil {
 		return err
 	}
-	if err := m.Store.DropNonces(ctx, tx, keyID); err != nil {
+	if err := m.d.Store.DropNonces(ctx, tx, keyID); err != nil {
 		return err
 	}
 	if err := record(ctx, tx, "custody.activated", k.Holder.Account, keyID); err != nil {
@@ -65,15 +65,15 @@ func (m *Module) activate(ctx context.Context, tx work.Tx, keyID string) error {
 
 // lockKey reads a key under the lock of its account.
 func (m *Module) lockKey(ctx context.Context, tx work.Tx, keyID string) (KeyRow, Account, error) {
-	k, err := m.Store.Key(ctx, tx, keyID)
+	k, err := m.d.Store.Key(ctx, tx, keyID)
 	if err != nil {
 		return KeyRow{}, Account{}, unknown(err, CodeKeyUnusable)
 	}
-	acc, err := m.Store.LockAccount(ctx, tx, k.Holder.Account)
+	acc, err := m.d.Store.LockAccount(ctx, tx, k.Holder.Account)
 	if err != nil {
 		return KeyRow{}, Account{}, err
 	}
-	k, err = m.Store.Key(ctx, tx, keyID)
+	k, err = m.d.Store.Key(ctx, tx, keyID)
 	return k, acc, err
 }
 
@@ -82,7 +82,7 @@ func (m *Module) Suspend(ctx context.Context, tx work.Tx, account string) error 
 	if err := m.Healthy(); err != nil {
 		return err
 	}
-	if _, err := m.Store.LockAccount(ctx, tx, account); errors.Is(err, work.ErrNotFound) {
+	if _, err := m.d.Store.LockAccount(ctx, tx, account); errors.Is(err, work.ErrNotFound) {
 		return nil // nothing here
 	} else if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (m *Module) Suspend(ctx context.Context, tx work.Tx, account string) error 
 	if err := m.voidEnrolments(ctx, tx, account, func(EnrolmentRow) bool { return true }); err != nil {
 		return err
 	}
-	keys, err := m.Store.Keys(ctx, tx, account)
+	keys, err := m.d.Store.Keys(ctx, tx, account)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (m *Module) Suspend(ctx context.Context, tx work.Tx, account string) error 
 			err = m.destroy(ctx, tx, k)
 		case KeyActive:
 			k.State = KeySuspended
-			if err = m.Store.PutKey(ctx, tx, k); err == nil {
+			if err = m.d.Store.PutKey(ctx, tx, k); err == nil {
 				err = m.dropNext(ctx, tx, k.ID)
 			}
 		}
@@ -121,11 +121,11 @@ func (m *Module) dropNext(ctx context.Context, tx work.Tx, keyID string) error {
 		return err
 	}
 	if next != nil {
-		if err := m.Store.EraseShare(ctx, tx, next.ID); err != nil {
+		if err := m.d.Store.EraseShare(ctx, tx, next.ID); err != nil {
 			return err
 		}
 	}
-	return m.Store.DropNonces(ctx, tx, keyID)
+	return m.d.Store.DropNonces(ctx, tx, keyID)
 }
 
 // Restore implements Door.
@@ -133,12 +133,12 @@ func (m *Module) Restore(ctx context.Context, tx work.Tx, account string) error 
 	if err := m.Healthy(); err != nil {
 		return err
 	}
-	if _, err := m.Store.LockAccount(ctx, tx, account); errors.Is(err, work.ErrNotFound) {
+	if _, err := m.d.Store.LockAccount(ctx, tx, account); errors.Is(err, work.ErrNotFound) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	keys, err := m.Store.Keys(ctx, tx, account)
+	keys, err := m.d.Store.Keys(ctx, tx, account)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (m *Module) Restore(ctx context.Context, tx work.Tx, account string) error 
 			continue
 		}
 		k.State = KeyActive
-		if err := m.Store.PutKey(ctx, tx, k); err != nil {
+		if err := m.d.Store.PutKey(ctx, tx, k); err != nil {
 			return err
 		}
 	}
@@ -176,20 +176,20 @@ func (m *Module) destroy(ctx context.Context, tx work.Tx, k KeyRow) error {
 	if k.State == KeyDestroyed {
 		return nil
 	}
-	rows, err := m.Store.Shares(ctx, tx, k.ID)
+	rows, err := m.d.Store.Shares(ctx, tx, k.ID)
 	if err != nil {
 		return err
 	}
 	for _, s := range rows {
-		if err := m.Store.EraseShare(ctx, tx, s.ID); err != nil {
+		if err := m.d.Store.EraseShare(ctx, tx, s.ID); err != nil {
 			return err
 		}
 	}
 	k.State = KeyDestroyed
-	if err := m.Store.PutKey(ctx, tx, k); err != nil {
+	if err := m.d.Store.PutKey(ctx, tx, k); err != nil {
 		return err
 	}
-	if err := m.Store.DropNonces(ctx, tx, k.ID); err != nil {
+	if err := m.d.Store.DropNonces(ctx, tx, k.ID); err != nil {
 		return err
 	}
 	return record(ctx, tx, "custody.destroyed", k.Holder.Account, k.ID)
@@ -200,27 +200,27 @@ func (m *Module) NewPIN(ctx context.Context, tx work.Tx, h Holder) error {
 	if err := m.Healthy(); err != nil {
 		return err
 	}
-	acc, err := m.Store.LockAccount(ctx, tx, h.Account)
+	acc, err := m.d.Store.LockAccount(ctx, tx, h.Account)
 	if err != nil {
 		return unknown(err, CodeNoPIN)
 	}
-	keys, err := m.Store.Keys(ctx, tx, h.Account)
+	keys, err := m.d.Store.Keys(ctx, tx, h.Account)
 	if err != nil {
 		return err
 	}
 	for i := len(keys) - 1; i >= 0; i-- {
 		k := keys[i]
-		if k.Kind != KindPIN || k.Holder != h || k.State == KeyDestroyed || k.State == KeySuspended {
+		if k.Kind != KindPIN || k.Holder != h {
 			continue
 		}
-		current, next, err := m.shares(ctx, tx, k.ID)
+		if k.State == KeyActive {
+			return nil // Activate has ended the old one
+		}
+		_, next, err := m.shares(ctx, tx, k.ID)
 		if err != nil {
 			return err
 		}
-		switch {
-		case current != nil:
-			return m.endOldPIN(ctx, tx, acc, k.ID, current.PepperID)
-		case next != nil && !next.ProvedAt.IsZero():
+		if k.State == KeyPending && next != nil && !next.ProvedAt.IsZero() {
 			return m.endOldPIN(ctx, tx, acc, k.ID, next.PepperID)
 		}
 	}
@@ -229,7 +229,7 @@ func (m *Module) NewPIN(ctx context.Context, tx work.Tx, h Holder) error {
 
 // endOldPIN leaves one PIN key and one pepper, and restarts the ladder.
 func (m *Module) endOldPIN(ctx context.Context, tx work.Tx, acc Account, keep, pepperID string) error {
-	keys, err := m.Store.Keys(ctx, tx, acc.ID)
+	keys, err := m.d.Store.Keys(ctx, tx, acc.ID)
 	if err != nil {
 		return err
 	}
@@ -240,12 +240,12 @@ func (m *Module) endOldPIN(ctx context.Context, tx work.Tx, acc Account, keep, p
 			}
 		}
 	}
-	if err := m.Store.ErasePeppers(ctx, tx, acc.ID, pepperID); err != nil {
+	if err := m.d.Store.ErasePeppers(ctx, tx, acc.ID, pepperID); err != nil {
 		return err
 	}
 	acc.Ladder.restart()
 	acc.Set = ""
-	if err := m.Store.PutAccount(ctx, tx, acc); err != nil {
+	if err := m.d.Store.PutAccount(ctx, tx, acc); err != nil {
 		return err
 	}
 	return record(ctx, tx, "pin.new", acc.ID, keep)
@@ -253,12 +253,12 @@ func (m *Module) endOldPIN(ctx context.Context, tx work.Tx, acc Account, keep, p
 
 // Hold implements Door.
 func (m *Module) Hold(ctx context.Context, tx work.Tx, keyID string, until time.Time) error {
-	k, err := m.Store.Key(ctx, tx, keyID)
+	k, err := m.d.Store.Key(ctx, tx, keyID)
 	if err != nil {
 		return unknown(err, CodeKeyUnusable)
 	}
 	k.HoldUntil = until
-	if err := m.Store.PutKey(ctx, tx, k); err != nil {
+	if err := m.d.Store.PutKey(ctx, tx, k); err != nil {
 		return err
 	}
 	return record(ctx, tx, "custody.held", k.Holder.Account, keyID)
@@ -267,22 +267,22 @@ func (m *Module) Hold(ctx context.Context, tx work.Tx, keyID string, until time.
 // PIN implements Door.
 func (m *Module) PIN(ctx context.Context, account string) (PINStatus, error) {
 	s := PINStatus{Remaining: finalLock}
-	err := m.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
-		acc, err := m.Store.Account(ctx, tx, account)
+	err := m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
+		acc, err := m.d.Store.Account(ctx, tx, account)
 		if errors.Is(err, work.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		now := m.Clock.Now()
+		now := m.d.Clock.Now()
 		s.Remaining = max(0, finalLock-acc.Ladder.run())
 		s.Locked = acc.Ladder.Final
 		if now.Before(acc.Ladder.LockedUntil) {
 			s.LockedUntil = acc.Ladder.LockedUntil
 		}
 		s.FaceNeeded = acc.Ladder.spent(now) >= budgetSize && !acc.Ladder.Face
-		keys, err := m.Store.Keys(ctx, tx, account)
+		keys, err := m.d.Store.Keys(ctx, tx, account)
 		for _, k := range keys {
 			if k.Kind == KindPIN && (k.State == KeyActive || k.State == KeySuspended) {
 				s.Set, s.Device = true, k.Holder.Device
@@ -295,7 +295,7 @@ func (m *Module) PIN(ctx context.Context, account string) (PINStatus, error) {
 
 // PINKey implements Door.
 func (m *Module) PINKey(ctx context.Context, tx work.Tx, account string) (Key, error) {
-	keys, err := m.Store.Keys(ctx, tx, account)
+	keys, err := m.d.Store.Keys(ctx, tx, account)
 	if err != nil {
 		return Key{}, err
 	}
@@ -309,13 +309,13 @@ func (m *Module) PINKey(ctx context.Context, tx work.Tx, account string) (Key, e
 
 // Key implements Door.
 func (m *Module) Key(ctx context.Context, tx work.Tx, keyID string) (Key, error) {
-	k, err := m.Store.Key(ctx, tx, keyID)
+	k, err := m.d.Store.Key(ctx, tx, keyID)
 	return k.Key, unknown(err, CodeKeyUnusable)
 }
 
 // Keys implements Door.
 func (m *Module) Keys(ctx context.Context, tx work.Tx, account string) ([]Key, error) {
-	rows, err := m.Store.Keys(ctx, tx, account)
+	rows, err := m.d.Store.Keys(ctx, tx, account)
 	if err != nil {
 		return nil, err
 	}
@@ -329,8 +329,8 @@ func (m *Module) Keys(ctx context.Context, tx work.Tx, account string) ([]Key, e
 // IsPINKey implements Door.
 func (m *Module) IsPINKey(ctx context.Context, publicKey []byte) (bool, error) {
 	is := false
-	err := m.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
-		k, err := m.Store.KeyByPublicKey(ctx, tx, publicKey)
+	err := m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
+		k, err := m.d.Store.KeyByPublicKey(ctx, tx, publicKey)
 		if errors.Is(err, work.ErrNotFound) {
 			return nil
 		}
@@ -342,12 +342,12 @@ func (m *Module) IsPINKey(ctx context.Context, publicKey []byte) (bool, error) {
 
 // FaceChecked implements Door.
 func (m *Module) FaceChecked(ctx context.Context, tx work.Tx, account string) error {
-	acc, err := m.Store.LockAccount(ctx, tx, account)
+	acc, err := m.d.Store.LockAccount(ctx, tx, account)
 	if err != nil {
 		return unknown(err, CodeNoPIN)
 	}
 	acc.Ladder.Face = true
-	if err := m.Store.PutAccount(ctx, tx, acc); err != nil {
+	if err := m.d.Store.PutAccount(ctx, tx, acc); err != nil {
 		return err
 	}
 	return record(ctx, tx, "pin.face-checked", account, account)

@@ -82,7 +82,7 @@ func TestEnrolmentIsForThePhoneThatHasThePIN(t *testing.T) {
 				return err
 			})
 		}
-		refused(t, enrol(custodytest.NewPhone("account-2", s.m, s.st, s.clock).Holder), custody.CodeNoPIN)
+		refused(t, enrol(custodytest.NewPhone(id.New(rand.Reader), s.m, s.st, s.clock).Holder), custody.CodeNoPIN)
 		refused(t, enrol(custodytest.NewPhone(s.phone.Holder.Account, s.m, s.st, s.clock).Holder), custody.CodeWrongDevice)
 		for range 5 {
 			_, err := s.phone.Perform(t.Context(), s.confirm(t), wrongPIN, nil)
@@ -113,7 +113,7 @@ func TestPendingKeyServesItsOwnSubjectOnly(t *testing.T) {
 func TestMismatchOfANewPINDiscardsTheKeyUncharged(t *testing.T) {
 	each(t, func(t *testing.T, s *stage) {
 		ctx := t.Context()
-		p := custodytest.NewPhone("account-2", s.m, s.st, s.clock)
+		p := custodytest.NewPhone(id.New(rand.Reader), s.m, s.st, s.clock)
 		key := must(p.Generate(ctx, custody.KindPIN, "setup-1"))(t)
 		op := must(p.Confirm(ctx, key, splitkey.IDPIN, "pin.set", "setup-1"))(t)
 		_, err := p.Perform(ctx, op, wrongPIN, nil)

@@ -45,7 +45,7 @@ type Deps struct {
 
 // Module implements Door. It is safe for concurrent use.
 type Module struct {
-	Deps
+	d      Deps
 	boot   string // this process's life
 	open   nonces
 	broken atomic.Pointer[error]
@@ -62,13 +62,13 @@ var _ Door = (*Module)(nil)
 // New makes a module and runs its self-test. A module that fails it is returned
 // all the same and refuses everything: see Healthy.
 func New(d Deps) *Module {
-	m := &Module{Deps: d, open: nonces{byID: map[string]*nonce{}}}
-	m.Rand = &watched{from: d.Rand, stuck: m.fail}
+	m := &Module{d: d, open: nonces{byID: map[string]*nonce{}}}
+	m.d.Rand = &watched{from: d.Rand, stuck: m.fail}
 	if err := m.selfTest(); err != nil {
 		m.fail(err)
 		return m
 	}
-	m.boot = id.New(m.Rand)
+	m.boot = id.New(m.d.Rand)
 	return m
 }
 
@@ -84,7 +84,7 @@ func (m *Module) Healthy() error {
 // out (docs/split-keys.md §7).
 func (m *Module) fail(why error) error {
 	if m.broken.CompareAndSwap(nil, &why) {
-		m.Log.Error("the cryptographic module stops: it refuses everything until it is restarted", "error", why)
+		m.d.Log.Error("the cryptographic module stops: it refuses everything until it is restarted", "error", why)
 	}
 	return CodeModule.Because(why)
 }
@@ -97,14 +97,14 @@ func (m *Module) step(name string) error {
 }
 
 func (m *Module) observe(name string, watch clock.Stopwatch, err error) {
-	if m.Observe != nil {
-		m.Observe(name, clock.Since(watch), err)
+	if m.d.Observe != nil {
+		m.d.Observe(name, clock.Since(watch), err)
 	}
 }
 
 // do runs a transaction of custody's own.
 func (m *Module) do(ctx context.Context, name string, f func(context.Context, work.Tx) error) error {
-	return m.Runner.Do(ctx, "custody."+name, f)
+	return m.d.Runner.Do(ctx, "custody."+name, f)
 }
 
 // device reads a thumbprint.
@@ -118,13 +118,13 @@ func (h Holder) device() ([]byte, error) {
 
 // seal and unseal bind a secret to its row.
 func (m *Module) seal(table string, row []string, s []byte) ([]byte, error) {
-	return m.Vault.Seal(secret.Place{Table: table, Column: "sealed", Row: strings.Join(row, "/")}, s)
+	return m.d.Vault.Seal(secret.Place{Table: table, Column: "sealed", Row: strings.Join(row, "/")}, s)
 }
 
 func (m *Module) unseal(table string, row []string, sealed []byte) ([]byte, error) {
-	b, err := m.Vault.Open(secret.Place{Table: table, Column: "sealed", Row: strings.Join(row, "/")}, sealed)
+	b, err := m.d.Vault.Open(secret.Place{Table: table, Column: "sealed", Row: strings.Join(row, "/")}, sealed)
 	if err != nil {
-		m.Log.Error("a sealed row of custody does not open", "table", table, "row", strings.Join(row, "/"), "error", err)
+		m.d.Log.Error("a sealed row of custody does not open", "table", table, "row", strings.Join(row, "/"), "error", err)
 		return nil, CodeModule.Because(err)
 	}
 	return b, nil
@@ -155,7 +155,7 @@ func (m *Module) share(s ShareRow) (*splitkey.Secret, error) {
 
 // pepper opens a pepper; a pepper that was destroyed makes its keys unusable.
 func (m *Module) pepper(ctx context.Context, tx work.Tx, pepperID string) ([]byte, error) {
-	p, err := m.Store.Pepper(ctx, tx, pepperID)
+	p, err := m.d.Store.Pepper(ctx, tx, pepperID)
 	if errors.Is(err, work.ErrNotFound) {
 		return nil, CodeKeyUnusable.Becausef("pepper %s is destroyed", pepperID)
 	}

@@ -171,7 +171,7 @@ func TestNoSecretReachesALogOrAnError(t *testing.T) {
 }
 
 func TestSealedExchangeOpensOnceAndInTime(t *testing.T) {
-	each(t, func(t *testing.T, s *stage) {
+	alone(t, func(t *testing.T, s *stage) {
 		ctx := t.Context()
 		must(s.m.CreateRole(ctx, custody.RoleStatement, custody.House))(t)
 		device := must(hex.DecodeString(s.phone.Holder.Device))(t)
@@ -263,7 +263,7 @@ func TestSealedExchangeOpensOnceAndInTime(t *testing.T) {
 }
 
 func TestRolesSignOnlyTheirTokens(t *testing.T) {
-	each(t, func(t *testing.T, s *stage) {
+	alone(t, func(t *testing.T, s *stage) {
 		ctx := t.Context()
 		keys := map[custody.Role][]byte{}
 		for _, r := range []custody.Role{custody.RoleCallback, custody.RoleReceipt, custody.RoleStatement, custody.RoleKMC, custody.RoleTSA} {

@@ -12,14 +12,17 @@ import (
 	"tianweitong/splitkey"
 )
 
-const nonceLife = 120 * time.Second
+const (
+	nonceLife = 120 * time.Second
+	maxID     = 256 // bytes of an ID in a proof
+)
 
 // Authorise implements Door.
 func (m *Module) Authorise(ctx context.Context, tx work.Tx, a Activation) error {
 	if err := m.Healthy(); err != nil {
 		return err
 	}
-	if err := a.check(m.Clock.Now()); err != nil {
+	if err := a.check(m.d.Clock.Now()); err != nil {
 		return err
 	}
 	l := loaded{op: OperationRow{Activation: a}}
@@ -32,13 +35,15 @@ func (m *Module) Authorise(ctx context.Context, tx work.Tx, a Activation) error 
 	if l.share.Slot == SlotNext {
 		l.op.ShareID = l.share.ID
 	}
-	return m.Store.AddOperation(ctx, tx, l.op)
+	return m.d.Store.AddOperation(ctx, tx, l.op)
 }
 
 func (a Activation) check(now time.Time) error {
 	switch {
 	case a.OpID == "" || a.KeyID == "" || a.Business == "" || a.Subject == "":
 		return errors.New("custody: an activation names operation, key, business and subject")
+	case len(a.OpID) > maxID || len(a.KeyID) > maxID:
+		return errors.New("custody: an ID of over 256 bytes")
 	case !now.Before(a.Expires):
 		return errors.New("custody: an activation that has expired")
 	case (len(a.M) == 0) == (len(a.Ciphertexts) == 0):
@@ -83,7 +88,7 @@ func (a Activation) fits(k Kind) error {
 
 // Withdraw implements Door.
 func (m *Module) Withdraw(ctx context.Context, tx work.Tx, opID string) error {
-	op, err := m.Store.Operation(ctx, tx, opID)
+	op, err := m.d.Store.Operation(ctx, tx, opID)
 	if errors.Is(err, work.ErrNotFound) {
 		return nil
 	}
@@ -92,16 +97,16 @@ func (m *Module) Withdraw(ctx context.Context, tx work.Tx, opID string) error {
 	}
 	from := op.State
 	op.State, op.Digest, op.Signature = OperationWithdrawn, nil, nil
-	if err := m.Store.MoveOperation(ctx, tx, from, op); err != nil {
+	if err := m.d.Store.MoveOperation(ctx, tx, from, op); err != nil {
 		return err
 	}
-	return m.Store.DropMessage(ctx, tx, opID)
+	return m.d.Store.DropMessage(ctx, tx, opID)
 }
 
 // Activation implements Door.
 func (m *Module) Activation(ctx context.Context, h Holder, opID string) (Activation, error) {
 	var op OperationRow
-	err := m.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+	err := m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
 		op, err = m.operation(ctx, tx, h, opID)
 		return err
 	})
@@ -109,7 +114,7 @@ func (m *Module) Activation(ctx context.Context, h Holder, opID string) (Activat
 }
 
 func (m *Module) operation(ctx context.Context, tx work.Tx, h Holder, opID string) (OperationRow, error) {
-	op, err := m.Store.Operation(ctx, tx, opID)
+	op, err := m.d.Store.Operation(ctx, tx, opID)
 	if err != nil {
 		return OperationRow{}, unknown(err, CodeNoOperation)
 	}
@@ -139,7 +144,7 @@ func (m *Module) load(ctx context.Context, tx work.Tx, h Holder, opID string) (l
 		return l, CodeOperationOver
 	case OperationComputed: // its own record is still to come: docs/custody.md
 	default:
-		if !m.Clock.Now().Before(l.op.Expires) {
+		if !m.d.Clock.Now().Before(l.op.Expires) {
 			return l, CodeOperationOver
 		}
 	}
@@ -150,7 +155,7 @@ func (m *Module) load(ctx context.Context, tx work.Tx, h Holder, opID string) (l
 // a next share's own holder and subject is authorised for that share and serves
 // no other; every other operation takes the current share of an active key.
 func (m *Module) loadKey(ctx context.Context, tx work.Tx, l *loaded) (err error) {
-	if l.key, err = m.Store.Key(ctx, tx, l.op.KeyID); err != nil {
+	if l.key, err = m.d.Store.Key(ctx, tx, l.op.KeyID); err != nil {
 		return unknown(err, CodeKeyUnusable)
 	}
 	current, next, err := m.shares(ctx, tx, l.key.ID)
@@ -173,7 +178,7 @@ func (m *Module) loadKey(ctx context.Context, tx work.Tx, l *loaded) (err error)
 		return CodeWrongDevice
 	case l.key.State != KeyActive || current == nil:
 		return CodeKeyUnusable
-	case l.key.Kind == KindEncrypt && !a.Unheld && m.Clock.Now().Before(l.key.HoldUntil):
+	case l.key.Kind == KindEncrypt && !a.Unheld && m.d.Clock.Now().Before(l.key.HoldUntil):
 		return CodeHeld.With(map[string]any{"until": l.key.HoldUntil.Format(time.RFC3339)})
 	}
 	l.share = *current
@@ -198,16 +203,16 @@ func (m *Module) Open(ctx context.Context, h Holder, opID string) (Offer, error)
 	}
 	var l loaded
 	var pepper []byte
-	err := m.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+	err := m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
 		if l, err = m.load(ctx, tx, h, opID); err != nil {
 			return err
 		}
 		if !l.uncharged() {
-			acc, err := m.Store.Account(ctx, tx, h.Account)
+			acc, err := m.d.Store.Account(ctx, tx, h.Account)
 			if err != nil {
 				return err
 			}
-			if err := acc.Ladder.refusal(m.Clock.Now()); err != nil {
+			if err := acc.Ladder.refusal(m.d.Clock.Now()); err != nil {
 				return err
 			}
 		}
@@ -217,9 +222,9 @@ func (m *Module) Open(ctx context.Context, h Holder, opID string) (Offer, error)
 	if err != nil {
 		return Offer{}, err
 	}
-	now := m.Clock.Now()
+	now := m.d.Clock.Now()
 	row := NonceRow{
-		PublicKey: l.key.PublicKey, ID: id.Token(m.Rand, 16), KeyID: l.key.ID, ShareID: l.share.ID, OpID: opID,
+		PublicKey: l.key.PublicKey, ID: id.Token(m.d.Rand, 16), KeyID: l.key.ID, ShareID: l.share.ID, OpID: opID,
 		BootID: m.boot, Expires: now.Add(nonceLife),
 	}
 	if l.op.State == OperationPending && l.op.Expires.Before(row.Expires) {
@@ -228,11 +233,11 @@ func (m *Module) Open(ctx context.Context, h Holder, opID string) (Offer, error)
 	offer := Offer{
 		OpID: opID, Business: l.op.Business, KeyID: l.key.ID, ID: l.op.ID, M: l.op.M, NonceID: row.ID,
 		Ciphertexts: l.op.Ciphertexts, PlatformCertificate: l.op.PlatformCertificate,
-		Pepper: pepper, Seed: id.Bytes(m.Rand, splitkey.SeedSize), Expires: row.Expires,
+		Pepper: pepper, Seed: id.Bytes(m.d.Rand, splitkey.SeedSize), Expires: row.Expires,
 	}
 	if l.signs() {
 		watch := clock.Start()
-		omega, w, err := splitkey.OpenNonce(m.Rand, l.key.PublicKey)
+		omega, w, err := splitkey.OpenNonce(m.d.Rand, l.key.PublicKey)
 		m.observe("open", watch, err)
 		if err != nil {
 			return Offer{}, m.fail(err)
@@ -241,10 +246,10 @@ func (m *Module) Open(ctx context.Context, h Holder, opID string) (Offer, error)
 		// Before the row, so that a nonce in the row always has its ω in this process.
 		m.open.put(row.ID, &nonce{omega: omega, w: w, expires: row.Expires}, now)
 	} else {
-		row.ServerNonce = id.Bytes(m.Rand, 32)
+		row.ServerNonce = id.Bytes(m.d.Rand, 32)
 		offer.ServerNonce = row.ServerNonce
 	}
-	err = m.do(ctx, "open", func(ctx context.Context, tx work.Tx) error { return m.Store.PutNonce(ctx, tx, row) })
+	err = m.do(ctx, "open", func(ctx context.Context, tx work.Tx) error { return m.d.Store.PutNonce(ctx, tx, row) })
 	if err != nil {
 		m.open.forget(row.ID)
 		return Offer{}, err

@@ -59,7 +59,7 @@ func (m *Module) AuthoriseRefresh(ctx context.Context, tx work.Tx, h Holder, opI
 	if err != nil {
 		return err
 	}
-	if _, err := m.Store.LockAccount(ctx, tx, h.Account); err != nil {
+	if _, err := m.d.Store.LockAccount(ctx, tx, h.Account); err != nil {
 		return unknown(err, CodeNoPIN)
 	}
 	if err := m.abandonRefreshes(ctx, tx, h.Account); err != nil {
@@ -83,7 +83,7 @@ func (m *Module) AuthoriseRefresh(ctx context.Context, tx work.Tx, h Holder, opI
 	object := sm3.Sum([]byte(opID))
 	message, err := splitkey.ConfirmMessage{
 		ID: splitkey.IDRefresh, Account: h.Account, Device: device, Purpose: "refresh", Object: object[:],
-		KeyIDs: ids, ServerNonce: id.Bytes(m.Rand, 32),
+		KeyIDs: ids, ServerNonce: id.Bytes(m.d.Rand, 32),
 	}.Bytes()
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func (m *Module) AuthoriseRefresh(ctx context.Context, tx work.Tx, h Holder, opI
 
 // refreshable gives the keys under the PIN of a device: all that are active there.
 func (m *Module) refreshable(ctx context.Context, tx work.Tx, h Holder) ([]KeyRow, error) {
-	all, err := m.Store.Keys(ctx, tx, h.Account)
+	all, err := m.d.Store.Keys(ctx, tx, h.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -121,21 +121,21 @@ func (m *Module) BeginRefresh(ctx context.Context, h Holder, opID string, r spli
 	}
 	var c splitkey.RefreshContext
 	var keys []refreshing
-	err := m.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+	err := m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
 		c, keys, err = m.refreshContext(ctx, tx, h, opID)
 		return err
 	})
 	if err != nil {
 		return Refreshing{}, err
 	}
-	fresh, reply, err := splitkey.ServerRefresh(m.Rand, c, r)
+	fresh, reply, err := splitkey.ServerRefresh(m.d.Rand, c, r)
 	if err != nil {
 		return Refreshing{}, m.refused(err)
 	}
 	defer fresh.Wipe()
 	out := Refreshing{
-		ID: id.New(m.Rand), Reply: reply, KeyIDs: c.KeyIDs, ServerNonce: c.ServerNonce,
-		Expires: m.Clock.Now().Add(refreshLife),
+		ID: id.New(m.d.Rand), Reply: reply, KeyIDs: c.KeyIDs, ServerNonce: c.ServerNonce,
+		Expires: m.d.Clock.Now().Add(refreshLife),
 	}
 	for i := range keys {
 		k := &keys[i]
@@ -170,7 +170,7 @@ type refreshing struct {
 // storeRefresh keeps the derived shares if everything is still as they were
 // derived from.
 func (m *Module) storeRefresh(ctx context.Context, tx work.Tx, h Holder, opID string, out Refreshing, keys []refreshing) error {
-	if _, err := m.Store.LockAccount(ctx, tx, h.Account); err != nil {
+	if _, err := m.d.Store.LockAccount(ctx, tx, h.Account); err != nil {
 		return err
 	}
 	if err := m.abandonRefreshes(ctx, tx, h.Account); err != nil {
@@ -180,7 +180,7 @@ func (m *Module) storeRefresh(ctx context.Context, tx work.Tx, h Holder, opID st
 	if err != nil {
 		return err
 	}
-	err = m.Store.AddRefresh(ctx, tx, RefreshRow{ID: out.ID, Holder: h, OpID: opID, State: RefreshOpen, Expires: out.Expires})
+	err = m.d.Store.AddRefresh(ctx, tx, RefreshRow{ID: out.ID, Holder: h, OpID: opID, State: RefreshOpen, Expires: out.Expires})
 	if errors.Is(err, work.ErrExists) {
 		return CodeRefresh.Because(err) // the operation has served
 	}
@@ -194,7 +194,7 @@ func (m *Module) storeRefresh(ctx context.Context, tx work.Tx, h Holder, opID st
 		if err := m.dropNext(ctx, tx, k.key.ID); err != nil { // a delivery that was never proved
 			return err
 		}
-		if err := m.Store.AddShare(ctx, tx, k.next); err != nil {
+		if err := m.d.Store.AddShare(ctx, tx, k.next); err != nil {
 			return err
 		}
 		if err := m.Authorise(ctx, tx, k.proof); err != nil {
@@ -212,7 +212,7 @@ func (m *Module) refreshContext(ctx context.Context, tx work.Tx, h Holder, opID 
 	if err != nil {
 		return none, nil, err
 	}
-	if op.ID != splitkey.IDRefresh || op.State != OperationDone || m.Clock.Now().Sub(op.CompletedAt) >= refreshLife {
+	if op.ID != splitkey.IDRefresh || op.State != OperationDone || m.d.Clock.Now().Sub(op.CompletedAt) >= refreshLife {
 		return none, nil, CodeRefresh.Becausef("operation %s does not open a change of PIN", opID)
 	}
 	pin, err := m.PINKey(ctx, tx, h.Account)
@@ -264,7 +264,7 @@ func (m *Module) deriveNext(fresh *splitkey.Refresh, k *refreshing, set string) 
 	}
 	defer share.Wipe()
 	k.next = ShareRow{
-		ID: id.New(m.Rand), KeyID: k.key.ID, Slot: SlotNext, Holder: k.key.Holder, Subject: set,
+		ID: id.New(m.d.Rand), KeyID: k.key.ID, Slot: SlotNext, Holder: k.key.Holder, Subject: set,
 		PepperID: k.current.PepperID, Refresh: set,
 	}
 	return m.sealShare(&k.next, share)
@@ -274,14 +274,14 @@ func (m *Module) deriveNext(fresh *splitkey.Refresh, k *refreshing, set string) 
 // signing key, a throw-away ciphertext for an encryption key.
 func (m *Module) proofOf(k KeyRow, set Refreshing, business string, certificate []byte) (Activation, error) {
 	a := Activation{
-		OpID: id.New(m.Rand), Holder: k.Holder, KeyID: k.ID, Business: business, Subject: set.ID, Expires: set.Expires,
+		OpID: id.New(m.d.Rand), Holder: k.Holder, KeyID: k.ID, Business: business, Subject: set.ID, Expires: set.Expires,
 	}
 	if k.Kind == KindEncrypt {
 		pub, err := sm2.NewPublicKey(k.PublicKey)
 		if err != nil {
 			return Activation{}, err
 		}
-		der, err := sm2.EncryptASN1(m.Rand, pub, id.Bytes(m.Rand, 32))
+		der, err := sm2.EncryptASN1(m.d.Rand, pub, id.Bytes(m.d.Rand, 32))
 		if err != nil {
 			return Activation{}, err
 		}
@@ -296,7 +296,7 @@ func (m *Module) proofOf(k KeyRow, set Refreshing, business string, certificate 
 	a.ID = splitkey.IDTrial
 	a.M, err = splitkey.ConfirmMessage{
 		ID: splitkey.IDTrial, Account: k.Holder.Account, Device: device, Purpose: "refresh", Object: object[:],
-		KeyIDs: []string{k.ID}, ServerNonce: id.Bytes(m.Rand, 32),
+		KeyIDs: []string{k.ID}, ServerNonce: id.Bytes(m.d.Rand, 32),
 	}.Bytes()
 	return a, err
 }
@@ -310,11 +310,11 @@ func (m *Module) FlipRefresh(ctx context.Context, tx work.Tx, h Holder, refreshI
 	if err := m.Healthy(); err != nil {
 		return err
 	}
-	acc, err := m.Store.LockAccount(ctx, tx, h.Account)
+	acc, err := m.d.Store.LockAccount(ctx, tx, h.Account)
 	if err != nil {
 		return unknown(err, CodeRefresh)
 	}
-	r, err := m.Store.Refresh(ctx, tx, refreshID)
+	r, err := m.d.Store.Refresh(ctx, tx, refreshID)
 	if err != nil {
 		return unknown(err, CodeRefresh)
 	}
@@ -323,7 +323,7 @@ func (m *Module) FlipRefresh(ctx context.Context, tx work.Tx, h Holder, refreshI
 		return CodeRefresh
 	case r.State == RefreshFlipped && acc.Set == r.ID:
 		return nil
-	case r.State != RefreshOpen || !m.Clock.Now().Before(r.Expires):
+	case r.State != RefreshOpen || !m.d.Clock.Now().Before(r.Expires):
 		return CodeRefresh.Becausef("the change of PIN %s is %s", r.ID, r.State)
 	}
 	keys, err := m.refreshable(ctx, tx, h)
@@ -341,12 +341,12 @@ func (m *Module) FlipRefresh(ctx context.Context, tx work.Tx, h Holder, refreshI
 	if err := m.dropDeliveries(ctx, tx, h.Account); err != nil {
 		return err
 	}
-	if err := m.Store.MoveRefresh(ctx, tx, r.ID, RefreshOpen, RefreshFlipped); err != nil {
+	if err := m.d.Store.MoveRefresh(ctx, tx, r.ID, RefreshOpen, RefreshFlipped); err != nil {
 		return err
 	}
 	acc.Set = r.ID
 	acc.Ladder.restart()
-	if err := m.Store.PutAccount(ctx, tx, acc); err != nil {
+	if err := m.d.Store.PutAccount(ctx, tx, acc); err != nil {
 		return err
 	}
 	return record(ctx, tx, "pin.changed", h.Account, r.ID)
@@ -360,25 +360,25 @@ func (m *Module) flipKey(ctx context.Context, tx work.Tx, k KeyRow, set string) 
 	if current == nil || next == nil || next.Refresh != set || next.ProvedAt.IsZero() {
 		return CodeRefresh.Becausef("the new share of key %s is not proved", k.ID)
 	}
-	if err := m.Store.EraseShare(ctx, tx, current.ID); err != nil {
+	if err := m.d.Store.EraseShare(ctx, tx, current.ID); err != nil {
 		return err
 	}
-	if err := m.Store.PromoteShare(ctx, tx, next.ID); err != nil {
+	if err := m.d.Store.PromoteShare(ctx, tx, next.ID); err != nil {
 		return err
 	}
-	return m.Store.DropNonces(ctx, tx, k.ID)
+	return m.d.Store.DropNonces(ctx, tx, k.ID)
 }
 
 // dropDeliveries erases every share that was made under the old PIN and is not
 // current.
 func (m *Module) dropDeliveries(ctx context.Context, tx work.Tx, account string) error {
-	shares, err := m.Store.SharesOf(ctx, tx, account)
+	shares, err := m.d.Store.SharesOf(ctx, tx, account)
 	if err != nil {
 		return err
 	}
 	for _, s := range shares {
 		if s.Slot == SlotNext {
-			if err := m.Store.EraseShare(ctx, tx, s.ID); err != nil {
+			if err := m.d.Store.EraseShare(ctx, tx, s.ID); err != nil {
 				return err
 			}
 		}
@@ -390,8 +390,8 @@ func (m *Module) dropDeliveries(ctx context.Context, tx work.Tx, account string)
 // change of PIN that flipped, empty before the first or after a re-key. A phone
 // that holds two sets keeps the one of this name and deletes the other.
 func (m *Module) CurrentSet(ctx context.Context, h Holder) (set string, err error) {
-	err = m.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
-		acc, err := m.Store.Account(ctx, tx, h.Account)
+	err = m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
+		acc, err := m.d.Store.Account(ctx, tx, h.Account)
 		if errors.Is(err, work.ErrNotFound) {
 			return nil
 		}
@@ -404,23 +404,23 @@ func (m *Module) CurrentSet(ctx context.Context, h Holder) (set string, err erro
 // abandonRefreshes ends every change of PIN of an account that has not flipped;
 // its shares are erased and never proved again.
 func (m *Module) abandonRefreshes(ctx context.Context, tx work.Tx, account string) error {
-	open, err := m.Store.OpenRefreshes(ctx, tx, account)
+	open, err := m.d.Store.OpenRefreshes(ctx, tx, account)
 	if err != nil || len(open) == 0 {
 		return err
 	}
-	shares, err := m.Store.SharesOf(ctx, tx, account)
+	shares, err := m.d.Store.SharesOf(ctx, tx, account)
 	if err != nil {
 		return err
 	}
 	for _, s := range shares {
 		if s.Slot == SlotNext && s.Refresh != "" {
-			if err := m.Store.EraseShare(ctx, tx, s.ID); err != nil {
+			if err := m.d.Store.EraseShare(ctx, tx, s.ID); err != nil {
 				return err
 			}
 		}
 	}
 	for _, r := range open {
-		if err := m.Store.MoveRefresh(ctx, tx, r.ID, RefreshOpen, RefreshAbandoned); err != nil {
+		if err := m.d.Store.MoveRefresh(ctx, tx, r.ID, RefreshOpen, RefreshAbandoned); err != nil {
 			return err
 		}
 	}

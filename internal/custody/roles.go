@@ -63,7 +63,7 @@ func (r *keyring) forget(name string) {
 
 // newKey draws a key pair and seals its private half for a row.
 func (m *Module) newKey(table string, row ...string) (public, sealed []byte, err error) {
-	d, err := splitkey.NewSecret(m.Rand)
+	d, err := splitkey.NewSecret(m.d.Rand)
 	if err != nil {
 		return nil, nil, m.fail(err)
 	}
@@ -124,10 +124,10 @@ func (m *Module) createRole(ctx context.Context, r Role, name string) ([]byte, e
 		return nil, err
 	}
 	err = m.do(ctx, "role", func(ctx context.Context, tx work.Tx) error {
-		if err := m.Store.AddRoleKey(ctx, tx, RoleKeyRow{r, name, public, sealed}); err != nil {
+		if err := m.d.Store.AddRoleKey(ctx, tx, RoleKeyRow{r, name, public, sealed}); err != nil {
 			return err
 		}
-		row, err := m.Store.RoleKey(ctx, tx, r, name)
+		row, err := m.d.Store.RoleKey(ctx, tx, r, name)
 		if err != nil {
 			return err
 		}
@@ -151,8 +151,8 @@ func (m *Module) roleRow(ctx context.Context, r Role, name string) (row RoleKeyR
 	if r == RoleCRL {
 		r = RoleCA
 	}
-	err = m.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
-		row, err = m.Store.RoleKey(ctx, tx, r, name)
+	err = m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+		row, err = m.d.Store.RoleKey(ctx, tx, r, name)
 		return err
 	})
 	if err != nil {
@@ -191,7 +191,7 @@ func (m *Module) SignAs(ctx context.Context, r Role, name string, t Token) ([]by
 		return nil, fmt.Errorf("custody: role %s named %s: %w", r, name, err)
 	}
 	watch := clock.Start()
-	signature, err := sm2.SignASN1(m.Rand, pair.private, message, sm2.DefaultSM2SignerOpts)
+	signature, err := sm2.SignASN1(m.d.Rand, pair.private, message, sm2.DefaultSM2SignerOpts)
 	if err == nil {
 		// A faulty signature can give the key away, so it never leaves.
 		err = pki.VerifySignature(&pair.private.PublicKey, message, signature)
@@ -212,7 +212,7 @@ func (m *Module) TransportKey(ctx context.Context) ([]byte, error) {
 // openDelivery opens a share that the KMC dealt and holds it against what it
 // should be for.
 func (m *Module) openDelivery(ctx context.Context, tx work.Tx, h Holder, keyID, subject string, publicKey, sealed []byte) (*splitkey.Secret, error) {
-	row, err := m.Store.RoleKey(ctx, tx, roleTransport, House)
+	row, err := m.d.Store.RoleKey(ctx, tx, roleTransport, House)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +256,7 @@ func (m *Module) deliveredTo(ctx context.Context, tx work.Tx, d kmc.Delivery, h 
 		}
 		return nil
 	}
-	e, err := m.Store.Enrolment(ctx, tx, d.Enrolment)
+	e, err := m.d.Store.Enrolment(ctx, tx, d.Enrolment)
 	if err != nil {
 		return unknown(err, CodeEnrolment)
 	}

@@ -31,7 +31,7 @@ func (m *Module) selfTest() error {
 		{"SM2", sm2.SelfTest},
 		{"SM3", checkSM3},
 		{"SM4", checkSM4},
-		{"random source", func() error { return checkRandom(m.Rand) }},
+		{"random source", func() error { return checkRandom(m.d.Rand) }},
 		{"key-encryption key", m.checkVault},
 	} {
 		if err := t.run(); err != nil {
@@ -94,11 +94,11 @@ func checkRandom(r io.Reader) error {
 func (m *Module) checkVault() error {
 	place := secret.Place{Table: "custody", Column: "self-test", Row: "1"}
 	plain := []byte("known plaintext of the self-test")
-	sealed, err := m.Vault.Seal(place, plain)
+	sealed, err := m.d.Vault.Seal(place, plain)
 	if err != nil {
 		return err
 	}
-	opened, err := m.Vault.Open(place, sealed)
+	opened, err := m.d.Vault.Open(place, sealed)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (m *Module) checkVault() error {
 		return errAnswer
 	}
 	place.Row = "2"
-	if _, err := m.Vault.Open(place, sealed); err == nil {
+	if _, err := m.d.Vault.Open(place, sealed); err == nil {
 		return errors.New("a sealed value opens in another row")
 	}
 	return nil

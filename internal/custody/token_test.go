@@ -31,7 +31,7 @@ func linted(t testing.TB, role pki.Role, key *ecdsa.PublicKey, issuer *smx509.Ce
 }
 
 func TestCertificatesAreSignedOnceByTheirIssuer(t *testing.T) {
-	each(t, func(t *testing.T, s *stage) {
+	alone(t, func(t *testing.T, s *stage) {
 		ctx := t.Context()
 		role := func(r custody.Role, name string) *ecdsa.PublicKey {
 			return must(pki.ParsePoint(must(s.m.CreateRole(ctx, r, name))(t)))(t)

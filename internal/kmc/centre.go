@@ -77,7 +77,7 @@ type Deps struct {
 
 // Centre makes, keeps and deals keys. It is safe for concurrent use.
 type Centre struct {
-	Deps
+	d   Deps
 	own *splitkey.Secret // signs replies
 	pub []byte
 }
@@ -99,7 +99,7 @@ func New(ctx context.Context, d Deps) (*Centre, error) {
 			return nil, fmt.Errorf("kmc: the requester's keys: %w", err)
 		}
 	}
-	c := &Centre{Deps: d}
+	c := &Centre{d: d}
 	if _, err := c.make(ctx, ownRef); err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (c *Centre) Serve(ctx context.Context, m Message) (Message, error) {
 	out, err := c.serve(ctx, m)
 	if err != nil {
 		code, _ := fault.Of(err)
-		c.Log.Warn("a request to the key-management centre is refused", "code", code.Name, "error", err)
+		c.d.Log.Warn("a request to the key-management centre is refused", "code", code.Name, "error", err)
 		out = reply{Code: code.Name}
 	}
 	body, err := json.Marshal(out)
@@ -135,12 +135,12 @@ func (c *Centre) Serve(ctx context.Context, m Message) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	sig, err := sm2.SignASN1(c.Rand, key, replyBytes(sum[:], body), sm2.DefaultSM2SignerOpts)
+	sig, err := sm2.SignASN1(c.d.Rand, key, replyBytes(sum[:], body), sm2.DefaultSM2SignerOpts)
 	return Message{Body: body, Signature: sig}, err
 }
 
 func (c *Centre) serve(ctx context.Context, m Message) (reply, error) {
-	requester, err := pki.ParsePoint(c.Requester)
+	requester, err := pki.ParsePoint(c.d.Requester)
 	if err != nil {
 		return reply{}, err
 	}
@@ -151,7 +151,7 @@ func (c *Centre) serve(ctx context.Context, m Message) (reply, error) {
 	if err != nil {
 		return reply{}, CodeRefused.Because(err)
 	}
-	if off := c.Clock.Now().Sub(time.UnixMilli(r.Time)); off > skew || off < -skew {
+	if off := c.d.Clock.Now().Sub(time.UnixMilli(r.Time)); off > skew || off < -skew {
 		return reply{}, CodeRefused.Becausef("the request's time is off by %s", off)
 	}
 	if r.Make != "" {
@@ -168,7 +168,7 @@ func place(ref string) secret.Place {
 
 // key reads a row in a transaction of its own.
 func (c *Centre) key(ctx context.Context, f func(context.Context, work.Tx) (Key, error)) (k Key, err error) {
-	err = c.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+	err = c.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
 		k, err = f(ctx, tx)
 		return err
 	})
@@ -179,7 +179,7 @@ func (c *Centre) key(ctx context.Context, f func(context.Context, work.Tx) (Key,
 }
 
 func (c *Centre) open(k Key) (*splitkey.Secret, error) {
-	b, err := c.Vault.Open(place(k.Ref), k.Sealed)
+	b, err := c.d.Vault.Open(place(k.Ref), k.Sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -189,11 +189,11 @@ func (c *Centre) open(k Key) (*splitkey.Secret, error) {
 
 // make returns the public key of a reference, which it makes if there is none.
 func (c *Centre) make(ctx context.Context, ref string) ([]byte, error) {
-	read := func(ctx context.Context, tx work.Tx) (Key, error) { return c.Store.Key(ctx, tx, ref) }
+	read := func(ctx context.Context, tx work.Tx) (Key, error) { return c.d.Store.Key(ctx, tx, ref) }
 	if k, err := c.key(ctx, read); !errors.Is(err, CodeNoKey) {
 		return k.PublicKey, err
 	}
-	de, err := splitkey.NewSecret(c.Rand)
+	de, err := splitkey.NewSecret(c.d.Rand)
 	if err != nil {
 		return nil, err
 	}
@@ -204,12 +204,12 @@ func (c *Centre) make(ctx context.Context, ref string) ([]byte, error) {
 	}
 	b := de.Bytes()
 	defer clear(b)
-	if k.Sealed, err = c.Vault.Seal(place(ref), b); err != nil {
+	if k.Sealed, err = c.d.Vault.Seal(place(ref), b); err != nil {
 		return nil, err
 	}
 	var kept Key
-	err = c.Runner.Do(ctx, "kmc.make", func(ctx context.Context, tx work.Tx) error {
-		if err := c.Store.AddKey(ctx, tx, k); err != nil {
+	err = c.d.Runner.Do(ctx, "kmc.make", func(ctx context.Context, tx work.Tx) error {
+		if err := c.d.Store.AddKey(ctx, tx, k); err != nil {
 			return err
 		}
 		if kept, err = read(ctx, tx); err != nil || !bytes.Equal(kept.PublicKey, k.PublicKey) {
@@ -230,12 +230,12 @@ func (c *Centre) deal(ctx context.Context, r DealRequest) (Deal, error) {
 	if err != nil {
 		return Deal{}, CodeProof.Because(err)
 	}
-	transport, err := pki.ParsePoint(c.Transport)
+	transport, err := pki.ParsePoint(c.d.Transport)
 	if err != nil {
 		return Deal{}, err
 	}
 	k, err := c.key(ctx, func(ctx context.Context, tx work.Tx) (Key, error) {
-		return c.Store.KeyByPublicKey(ctx, tx, r.PublicKey)
+		return c.d.Store.KeyByPublicKey(ctx, tx, r.PublicKey)
 	})
 	if err != nil {
 		return Deal{}, err
@@ -248,7 +248,7 @@ func (c *Centre) deal(ctx context.Context, r DealRequest) (Deal, error) {
 		return Deal{}, err
 	}
 	defer de.Wipe()
-	a, b, err := splitkey.Deal(c.Rand, de)
+	a, b, err := splitkey.Deal(c.d.Rand, de)
 	if err != nil {
 		return Deal{}, err
 	}
@@ -264,14 +264,14 @@ func (c *Centre) deal(ctx context.Context, r DealRequest) (Deal, error) {
 	}
 	defer clear(plain)
 	var out Deal
-	if out.ForPhone, err = sm2.EncryptASN1(c.Rand, enrolment, phone); err != nil {
+	if out.ForPhone, err = sm2.EncryptASN1(c.d.Rand, enrolment, phone); err != nil {
 		return Deal{}, err
 	}
-	if out.ForCustody, err = sm2.EncryptASN1(c.Rand, transport, plain); err != nil {
+	if out.ForCustody, err = sm2.EncryptASN1(c.d.Rand, transport, plain); err != nil {
 		return Deal{}, err
 	}
 	sum := sm3.Sum(r.EnrolmentKey)
-	dealing := Dealing{Ref: r.Ref, KeyRef: k.Ref, Enrolment: sum[:], Share: c.Vault.Hash("dealt", phone), At: c.Clock.Now()}
+	dealing := Dealing{Ref: r.Ref, KeyRef: k.Ref, Enrolment: sum[:], Share: c.d.Vault.Hash("dealt", phone), At: c.d.Clock.Now()}
 	takeover := r.Redeal != nil && splitkey.MessageID(r.Redeal.M) == splitkey.IDTakeover
 	if err := c.record(ctx, dealing, r.Account, takeover); err != nil {
 		return Deal{}, err
@@ -281,8 +281,8 @@ func (c *Centre) deal(ctx context.Context, r DealRequest) (Deal, error) {
 
 // record commits a dealing before its shares leave the centre.
 func (c *Centre) record(ctx context.Context, d Dealing, account string, takeover bool) error {
-	err := c.Runner.Do(ctx, "kmc.deal", func(ctx context.Context, tx work.Tx) error {
-		k, err := c.Store.Key(ctx, tx, d.KeyRef)
+	err := c.d.Runner.Do(ctx, "kmc.deal", func(ctx context.Context, tx work.Tx) error {
+		k, err := c.d.Store.Key(ctx, tx, d.KeyRef)
 		if err != nil {
 			return err
 		}
@@ -291,11 +291,11 @@ func (c *Centre) record(ctx context.Context, d Dealing, account string, takeover
 				return CodeProof.Becausef("key %s belongs to another account", k.Ref)
 			}
 			k.Account = account
-			if err := c.Store.PutKey(ctx, tx, k); err != nil {
+			if err := c.d.Store.PutKey(ctx, tx, k); err != nil {
 				return err
 			}
 		}
-		if err := c.Store.AddDealing(ctx, tx, d); err != nil {
+		if err := c.d.Store.AddDealing(ctx, tx, d); err != nil {
 			return err
 		}
 		return tx.Record(ctx, work.Entry{Kind: "kmc.dealt", Actor: "system", Subject: d.KeyRef})
@@ -312,7 +312,7 @@ var errProof = errors.New("kmc: the holder's signature is not for this dealing")
 func (c *Centre) proved(r DealRequest) (Delivery, error) {
 	sum := sm3.Sum(r.EnrolmentKey)
 	if r.Redeal == nil {
-		csr, err := pki.ParseRequest(c.Arc, r.CSR)
+		csr, err := pki.ParseRequest(c.d.Arc, r.CSR)
 		if err != nil {
 			return Delivery{}, err
 		}
