@@ -26,7 +26,7 @@ func (a *App) appDeps() app.Deps {
 		Runner: a.store, Accounts: h.accounts, Realnames: h.realname, Catalog: h.catalog, Notices: h.notices,
 		Orders: h.orders, Purchases: h.purchase, Certificates: h.certificates, Roamings: h.roamings,
 		PINs: h.pin, Recoveries: h.recover, Custody: h.custody, PIN: h.pin, Installs: h.install, Recovers: h.recover,
-		Revokes: h.revoke, Checks: h.check, Scans: h.scans,
+		Revokes: h.revoke, Checks: h.check, Scans: h.scans, Usages: h.usage,
 	}
 }
 

@@ -123,11 +123,11 @@ func (p *post) end() string {
 	if _, err := p.Scans.Scan(ctx, p.holder.Holder, q.Text, ""); err != nil {
 		p.t.Fatal(err)
 	}
-	op, err := p.Scans.Confirm(ctx, p.holder.Holder, d.ID(), cert.ID, "")
+	seen, err := p.Scans.Confirm(ctx, p.holder.Holder, d.ID(), cert.ID, "")
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if err := p.Door.Enter(ctx, p.holder.Holder, op); err != nil {
+	if err := p.Door.Enter(ctx, p.holder.Holder, seen.OpID); err != nil {
 		p.t.Fatal(err)
 	}
 	return d.ID()

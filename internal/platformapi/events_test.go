@@ -74,14 +74,14 @@ func TestEventsFollowTheTransactionToItsEnd(t *testing.T) {
 	e.next("CREATED")
 	s.scanned(tid)
 	code := e.next("SCANNED")["code"].(string)
-	op, err := s.Scans.Confirm(t.Context(), s.holder.Holder, tid, s.cert, code)
+	seen, err := s.Scans.Confirm(t.Context(), s.holder.Holder, tid, s.cert, code)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m := e.next("READY"); m["code"] != nil {
 		t.Errorf("the code is still shown: %v", m)
 	}
-	if err := s.Door.Enter(t.Context(), s.holder.Holder, op); err != nil {
+	if err := s.Door.Enter(t.Context(), s.holder.Holder, seen.OpID); err != nil {
 		t.Fatal(err)
 	}
 	e.next("EXECUTED")

@@ -197,11 +197,11 @@ func (s *site) executed(tid string) {
 	s.t.Helper()
 	s.scanned(tid)
 	code, _ := s.ok(200, s.get("/transactions/"+tid)).json["code"].(string)
-	op, err := s.Scans.Confirm(context.Background(), s.holder.Holder, tid, s.cert, code)
+	seen, err := s.Scans.Confirm(context.Background(), s.holder.Holder, tid, s.cert, code)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := s.Door.Enter(context.Background(), s.holder.Holder, op); err != nil {
+	if err := s.Door.Enter(context.Background(), s.holder.Holder, seen.OpID); err != nil {
 		s.t.Fatal(err)
 	}
 }

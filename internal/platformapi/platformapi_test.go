@@ -42,11 +42,11 @@ func TestTransactionOverTheWire(t *testing.T) {
 		if code, _ := seen.json["code"].(string); seen.json["state"] != "SCANNED" || len(code) != 4 || seen.json["scannedAt"] == nil {
 			t.Errorf("scanned %s", seen.raw)
 		}
-		op, err := s.Scans.Confirm(t.Context(), s.holder.Holder, tid, s.cert, seen.json["code"].(string))
+		confirmed, err := s.Scans.Confirm(t.Context(), s.holder.Holder, tid, s.cert, seen.json["code"].(string))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Door.Enter(t.Context(), s.holder.Holder, op); err != nil {
+		if err := s.Door.Enter(t.Context(), s.holder.Holder, confirmed.OpID); err != nil {
 			t.Fatal(err)
 		}
 		done := s.ok(200, s.get("/transactions/"+tid))
@@ -68,7 +68,7 @@ func TestTransactionOverTheWire(t *testing.T) {
 		}
 		r := got.Result
 		if got.State != "EXECUTED" || r.Code != "OK" || r.Identity.Kind != "person" || r.Identity.Holder != s.holder.ID || r.Identity.Name != "王测试" ||
-			len(r.Cert) == 0 || len(r.Chain) != 2 || !bytes.Equal(r.M, s.Door.Operation(op).M) || len(r.Sig) == 0 || len(r.TSR) == 0 || r.SignedAt.IsZero() {
+			len(r.Cert) == 0 || len(r.Chain) != 2 || !bytes.Equal(r.M, s.Door.Operation(confirmed.OpID).M) || len(r.Sig) == 0 || len(r.TSR) == 0 || r.SignedAt.IsZero() {
 			t.Errorf("executed %s", done.raw)
 		}
 	})

@@ -83,11 +83,11 @@ func TestSDKGoesThroughASignature(t *testing.T) {
 				t.Fatal(err)
 			}
 		case platform.Scanned:
-			op, err := s.Scans.Confirm(t.Context(), s.holder.Holder, tx.ID, s.cert, st.Code)
+			seen, err := s.Scans.Confirm(t.Context(), s.holder.Holder, tx.ID, s.cert, st.Code)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Door.Enter(t.Context(), s.holder.Holder, op); err != nil {
+			if err := s.Door.Enter(t.Context(), s.holder.Holder, seen.OpID); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -110,7 +110,7 @@ func (h *history) confirmIt() {
 	if wrong {
 		code = string([]byte{'0' + (code[0]-'0'+1)%10}) + code[1:]
 	}
-	op, err := h.Scans.Confirm(context.Background(), h.p.Holder, h.id, h.cert, code)
+	seen, err := h.Scans.Confirm(context.Background(), h.p.Holder, h.id, h.cert, code)
 	switch {
 	case !h.allowed():
 		if err == nil {
@@ -124,7 +124,7 @@ func (h *history) confirmIt() {
 	case err != nil:
 		h.rt.Fatal(err)
 	default:
-		h.op, h.state = op, scan.Ready
+		h.op, h.state = seen.OpID, scan.Ready
 	}
 }
 

@@ -119,7 +119,8 @@ func (s *stage) status(id string) scan.Status {
 
 // confirm types what the platform's page shows.
 func (s *stage) confirm(id string) (string, error) {
-	return s.Scans.Confirm(context.Background(), s.holder.Holder, id, s.cert, s.status(id).Private.Code)
+	seen, err := s.Scans.Confirm(context.Background(), s.holder.Holder, id, s.cert, s.status(id).Private.Code)
+	return seen.OpID, err
 }
 
 func (s *stage) confirmed(r scan.Request) (id, op string) {

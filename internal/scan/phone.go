@@ -236,10 +236,10 @@ func (s *Service) Get(ctx context.Context, h custody.Holder, id string) (Scan, e
 var fourDigits = regexp.MustCompile(`^[0-9]{4}$`)
 
 // Confirm chooses the certificate, takes the verification code and allows custody
-// one signature; it returns the operation that the PIN pad opens. A wrong code
-// ends the transaction. Confirming a READY transaction again returns the same
-// operation, or another one for another certificate.
-func (s *Service) Confirm(ctx context.Context, h custody.Holder, id, record, code string) (string, error) {
+// one signature; OpID of the answer is the operation that the PIN pad opens. A
+// wrong code ends the transaction. Confirming a READY transaction again gives the
+// same operation, or another one for another certificate.
+func (s *Service) Confirm(ctx context.Context, h custody.Holder, id, record, code string) (Scan, error) {
 	now := s.Clock.Now()
 	var m []byte
 	l, err := s.looked(ctx, h, func(ctx context.Context, tx work.Tx) (Transaction, error) {
@@ -254,26 +254,25 @@ func (s *Service) Confirm(ctx context.Context, h custody.Holder, id, record, cod
 		return t, err
 	})
 	if err != nil {
-		return "", err
+		return Scan{}, err
 	}
 	choice, err := choose(l.choices, record)
 	if err != nil {
-		return "", err
+		return Scan{}, err
 	}
 	if err := s.pinRefusal(ctx, h.Account, l.gate); err != nil {
-		return "", err
+		return Scan{}, err
 	}
 	if l.t.AskCode && !fourDigits.MatchString(code) {
-		return "", CodeNeedCode
+		return Scan{}, CodeNeedCode
 	}
 	a, err := s.activation(ctx, h, l, choice, m, now)
 	if err != nil {
-		return "", err
+		return Scan{}, err
 	}
-	var operation string
 	var refused error
 	err = s.Runner.Do(ctx, "scan.confirm", func(ctx context.Context, tx work.Tx) error {
-		operation, refused = "", nil
+		refused = nil
 		t, err := s.ofHolder(ctx, tx, h, id)
 		if err != nil {
 			return err
@@ -285,13 +284,16 @@ func (s *Service) Confirm(ctx context.Context, h custody.Holder, id, record, cod
 			refused = CodeWrongCode
 			return s.wrongCode(ctx, tx, t)
 		}
-		operation, err = s.confirm(ctx, tx, t, choice, a)
+		l.t, err = s.confirm(ctx, tx, t, choice, a)
 		return err
 	})
-	if err != nil {
-		return "", err
+	if err == nil {
+		err = refused
 	}
-	return operation, refused
+	if err != nil {
+		return Scan{}, err
+	}
+	return s.show(l), nil
 }
 
 func confirmable(t Transaction, now time.Time) error {
@@ -379,29 +381,29 @@ func (s *Service) attributes(ctx context.Context, d Document, serial string, now
 	return pki.NewDocumentAttributes(pki.Document{Name: d.Name, Size: d.Size}, d.Digest, signer, now.Truncate(time.Second)).Marshal(s.Arc)
 }
 
-func (s *Service) confirm(ctx context.Context, tx work.Tx, t Transaction, c Choice, a custody.Activation) (string, error) {
+func (s *Service) confirm(ctx context.Context, tx work.Tx, t Transaction, c Choice, a custody.Activation) (Transaction, error) {
 	if t.State == Ready {
 		if t.Certificate == c.Certificate {
-			return t.Operation, nil
+			return t, nil
 		}
 		if err := s.Custody.Withdraw(ctx, tx, t.Operation); err != nil {
-			return "", err
+			return t, err
 		}
 		if err := t.walk(Ready); err != nil {
-			return "", err
+			return t, err
 		}
 	} else if err := t.walk(Bound, Ready); err != nil {
-		return "", err
+		return t, err
 	}
 	t.Certificate, t.Private.Serial, t.Operation = c.Certificate, c.Serial, a.OpID
 	t.DueAt = t.deadline()
 	if err := s.put(ctx, tx, t); err != nil {
-		return "", err
+		return t, err
 	}
 	if err := s.Custody.Authorise(ctx, tx, a); err != nil {
-		return "", err
+		return t, err
 	}
-	return a.OpID, s.record(ctx, tx, "scan.confirmed", t.Account, t)
+	return t, s.record(ctx, tx, "scan.confirmed", t.Account, t)
 }
 
 func (s *Service) wrongCode(ctx context.Context, tx work.Tx, t Transaction) error {

@@ -91,14 +91,14 @@ func TestDocumentIsSignedAsItStands(t *testing.T) {
 	if seen.AskCode || seen.Document == nil || seen.Document.Size != int64(len(letter)) || !bytes.Equal(seen.Document.Digest, sum[:]) {
 		t.Fatalf("scanned %+v", seen)
 	}
-	op, err := s.Scans.Confirm(t.Context(), s.holder.Holder, seen.ID, s.cert, "")
+	confirmed, err := s.Scans.Confirm(t.Context(), s.holder.Holder, seen.ID, s.cert, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := s.Door.Operation(op); !bytes.Equal(a.M, letter) || a.ID != splitkey.IDDocument || a.Business != "scan.sign" {
+	if a := s.Door.Operation(confirmed.OpID); !bytes.Equal(a.M, letter) || a.ID != splitkey.IDDocument || a.Business != "scan.sign" {
 		t.Fatalf("activation %+v", a)
 	}
-	if err := s.Door.Enter(t.Context(), s.holder.Holder, op); err != nil {
+	if err := s.Door.Enter(t.Context(), s.holder.Holder, confirmed.OpID); err != nil {
 		t.Fatal(err)
 	}
 	if st := s.status(seen.ID); !bytes.Equal(st.Signed.M, letter) {
@@ -362,11 +362,11 @@ func TestConfirmingAgainGivesTheSameOperation(t *testing.T) {
 	id := s.scanned(login()).ID
 	code := s.status(id).Private.Code
 	confirm := func(cert string) string {
-		op, err := s.Scans.Confirm(t.Context(), s.holder.Holder, id, cert, code)
+		seen, err := s.Scans.Confirm(t.Context(), s.holder.Holder, id, cert, code)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return op
+		return seen.OpID
 	}
 	first := confirm(s.cert)
 	if again := confirm(s.cert); again != first {

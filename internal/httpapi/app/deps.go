@@ -15,6 +15,8 @@ import (
 	"tianweitong/internal/order"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/roaming"
+	"tianweitong/internal/scan"
+	"tianweitong/internal/usage"
 	"tianweitong/internal/work"
 )
 
@@ -39,7 +41,8 @@ type Deps struct {
 	Recovers     *recover.Service
 	Revokes      *revoke.Service
 	Checks       *check.Service
-	Scans        Finisher
+	Scans        *scan.Service
+	Usages       *usage.Service
 }
 
 func (s *Server) routes() {
@@ -57,4 +60,6 @@ func (s *Server) routes() {
 	s.revokeRoutes()
 	s.checkRoutes()
 	s.operationRoutes()
+	s.scanRoutes()
+	s.usageRoutes()
 }

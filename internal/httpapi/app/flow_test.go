@@ -19,6 +19,7 @@ import (
 	"tianweitong/internal/flow/flowtest"
 	"tianweitong/internal/flow/recover"
 	"tianweitong/internal/httpapi/app"
+	"tianweitong/internal/scan"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/phone"
 	"tianweitong/splitkey"
@@ -27,7 +28,8 @@ import (
 // doors is the API over the flows' whole house.
 type doors struct {
 	*flowtest.World
-	url string
+	url   string
+	scans *scan.Service
 }
 
 func openFlows(t *testing.T) *doors {
@@ -45,16 +47,17 @@ func openFlows(t *testing.T) *doors {
 		m.Certificate, m.Chain = chain[0], chain[1:]
 		return m, nil
 	}
+	scans := scansOf(w)
 	api := httptest.NewServer(app.New(app.Deps{
 		Base: app.Base{
 			Clock: c, Rand: rand.Reader, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Exchanges: w.Custody, Module: module,
 		},
 		Runner: w.Store, Accounts: w.Accounts, Realnames: w.Persons, Notices: w.Notices, Orders: w.Orders, Certificates: w.Certificates,
 		Roamings: w.Roamings, PINs: w.PIN, Recoveries: w.Recover, Custody: w.Custody, PIN: w.PIN, Installs: w.Install,
-		Recovers: w.Recover, Revokes: w.Revoke, Checks: w.Check, Scans: w.PIN,
+		Recovers: w.Recover, Revokes: w.Revoke, Checks: w.Check, Scans: scans, Usages: w.Usage,
 	}).Handler())
 	t.Cleanup(api.Close)
-	return &doors{w, api.URL}
+	return &doors{w, api.URL, scans}
 }
 
 // phone signs a number in on a new phone.
