@@ -294,7 +294,7 @@ func (d *demo) lose(ctx context.Context) (string, error) {
 
 const (
 	changedPIN = "385164"
-	newPIN     = "640917"
+	newPIN     = "640973"
 )
 
 func (d *demo) recover(ctx context.Context) (string, error) {
