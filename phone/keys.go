@@ -171,6 +171,21 @@ func (p *Phone) newPIN(ctx context.Context, subject, proofPath, purpose, pin, se
 	return nil
 }
 
+// Revoke revokes a certificate (吊销) for one of the server's reasons:
+// "compromised", "changed" or "unneeded". The PIN confirms certificate and reason.
+func (p *Phone) Revoke(ctx context.Context, certificate, reason, pin string) error {
+	var r struct {
+		OpID string `json:"opID"`
+	}
+	if err := p.post(ctx, "/certificates/"+certificate+"/revocation", map[string]string{"reason": reason}, &r); err != nil {
+		return err
+	}
+	e := p.Enter(pin)
+	defer e.Wipe()
+	_, err := p.sign(ctx, r.OpID, e, p.confirms("revoke", splitkey.IDPIN))
+	return err
+}
+
 // installation is the server's view of bringing a certificate onto this phone.
 type installation struct {
 	ID              string   `json:"id"`
