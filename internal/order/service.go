@@ -26,7 +26,9 @@ type Store interface {
 	// List gives up to n of an account's orders, newest first, those before an
 	// id if one is given.
 	List(ctx context.Context, tx work.Tx, account, before string, n int) ([]Order, error)
-	// CountUnpaid counts an account's orders that can be paid now.
+	// CountUnpaid counts an account's orders that can be paid now. Transactions
+	// that count for one account go one after the other, so that each sees what
+	// the ones before it inserted.
 	CountUnpaid(ctx context.Context, tx work.Tx, account string, now time.Time) (int, error)
 	// Update writes an order and the states of its lines.
 	Update(ctx context.Context, tx work.Tx, o Order) error

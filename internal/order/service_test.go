@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -404,6 +405,33 @@ func TestPlacingChecksTheCart(t *testing.T) {
 			if seen[i] <= seen[i+1] {
 				s.Errorf("order %d stands before %d", i, i+1)
 			}
+		}
+	})
+}
+
+func TestOpenOrdersAreBoundedAlsoWhenPlacedAtOnce(t *testing.T) {
+	each(t, func(s *shop) {
+		var placed, refused atomic.Int64
+		var all sync.WaitGroup
+		for range 30 {
+			all.Go(func() {
+				err := s.st.Do(context.WithoutCancel(s.Context()), "test", func(ctx context.Context, tx work.Tx) error {
+					_, err := s.Place(ctx, tx, order.Buyer{Kind: order.Person, Account: buyer}, order.Cart{Institution: "CA01", Years: 1, Platform: "M1100000034"})
+					return err
+				})
+				switch {
+				case err == nil:
+					placed.Add(1)
+				case errors.Is(err, order.CodeTooMany):
+					refused.Add(1)
+				default:
+					s.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if placed.Load() != 20 || refused.Load() != 10 {
+			s.Errorf("%d orders placed, %d refused", placed.Load(), refused.Load())
 		}
 	})
 }

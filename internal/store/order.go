@@ -68,7 +68,11 @@ func (orders) List(ctx context.Context, tx work.Tx, account, before string, n in
 }
 
 func (orders) CountUnpaid(ctx context.Context, tx work.Tx, account string, now time.Time) (int, error) {
-	n, err := queries(tx).CountUnpaidOrders(ctx, db.CountUnpaidOrdersParams{AccountID: account, Now: ms(now)})
+	q := queries(tx)
+	if err := q.LockOrderBuyer(ctx, account); err != nil {
+		return 0, failure(err)
+	}
+	n, err := q.CountUnpaidOrders(ctx, db.CountUnpaidOrdersParams{AccountID: account, Now: ms(now)})
 	return int(n), failure(err)
 }
 

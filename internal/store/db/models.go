@@ -360,6 +360,11 @@ type Order struct {
 	Version      int64
 }
 
+type OrderBuyer struct {
+	AccountID string
+	Orders    int64
+}
+
 type OrderLine struct {
 	ID          string
 	OrderID     string

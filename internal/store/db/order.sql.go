@@ -417,6 +417,16 @@ func (q *Queries) ListRefunds(ctx context.Context, orderID string) ([]Refund, er
 	return items, nil
 }
 
+const lockOrderBuyer = `-- name: LockOrderBuyer :exec
+INSERT INTO order_buyers (account_id, orders) VALUES ($1, 1)
+ON CONFLICT (account_id) DO UPDATE SET orders = order_buyers.orders + 1
+`
+
+func (q *Queries) LockOrderBuyer(ctx context.Context, accountID string) error {
+	_, err := q.db.ExecContext(ctx, lockOrderBuyer, accountID)
+	return err
+}
+
 const updateOrder = `-- name: UpdateOrder :execrows
 UPDATE orders SET state = $1, reason = $2, paid_at = $3, ended_at = $4, version = version + 1
 WHERE id = $5 AND version = $6

@@ -17,6 +17,13 @@ CREATE TABLE orders (
 );
 CREATE INDEX orders_account ON orders (account_id, id);
 
+-- One row for each account that ever ordered: who places an order locks it, so
+-- that orders placed at once are counted one after the other.
+CREATE TABLE order_buyers (
+    account_id TEXT PRIMARY KEY,
+    orders     BIGINT NOT NULL
+);
+
 CREATE TABLE order_lines (
     id          TEXT PRIMARY KEY,
     order_id    TEXT NOT NULL REFERENCES orders (id),
@@ -67,4 +74,5 @@ CREATE INDEX refunds_order ON refunds (order_id, id);
 DROP TABLE refunds;
 DROP TABLE payments;
 DROP TABLE order_lines;
+DROP TABLE order_buyers;
 DROP TABLE orders;

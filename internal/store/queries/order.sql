@@ -19,6 +19,10 @@ SELECT * FROM order_lines WHERE order_id = @order_id ORDER BY position;
 SELECT * FROM orders WHERE account_id = @account_id AND (CAST(@before AS TEXT) = '' OR id < CAST(@before AS TEXT))
 ORDER BY id DESC LIMIT @max_orders;
 
+-- name: LockOrderBuyer :exec
+INSERT INTO order_buyers (account_id, orders) VALUES (@account_id, 1)
+ON CONFLICT (account_id) DO UPDATE SET orders = order_buyers.orders + 1;
+
 -- name: CountUnpaidOrders :one
 SELECT COUNT(*) FROM orders WHERE account_id = @account_id AND state = 'unpaid' AND expires_at > @now;
 
