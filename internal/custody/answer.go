@@ -9,6 +9,7 @@ import (
 	"github.com/emmansun/gmsm/sm3"
 
 	"tianweitong/internal/clock"
+	"tianweitong/internal/custody/ladder"
 	"tianweitong/internal/work"
 	"tianweitong/splitkey"
 )
@@ -138,8 +139,8 @@ func (m *Module) prepare(l *loaded, a Answer) (candidate, error) {
 // charge is the one transaction that every proof of a PIN goes through (§2.2,
 // step 3c): it locks the account's row, refuses while a lock holds, charges the
 // attempt and consumes the nonce.
-func (m *Module) charge(ctx context.Context, h Holder, l *loaded, c *candidate) (Charge, error) {
-	var charged Charge
+func (m *Module) charge(ctx context.Context, h Holder, l *loaded, c *candidate) (ladder.Charge, error) {
+	var charged ladder.Charge
 	err := m.do(ctx, "charge", func(ctx context.Context, tx work.Tx) error {
 		acc, err := m.d.Store.LockAccount(ctx, tx, h.Account)
 		if err != nil {
@@ -151,10 +152,10 @@ func (m *Module) charge(ctx context.Context, h Holder, l *loaded, c *candidate) 
 			return err
 		}
 		if !fresh.uncharged() {
-			if err := acc.Ladder.refusal(now); err != nil {
+			if err := refusal(acc.Ladder, now); err != nil {
 				return err
 			}
-			charged = acc.Ladder.charge(now)
+			charged = acc.Ladder.Charge(now)
 			if err := m.d.Store.PutAccount(ctx, tx, acc); err != nil {
 				return err
 			}
@@ -204,7 +205,7 @@ func (m *Module) compute(l *loaded, c candidate) (Result, error) {
 // right records a right PIN: the charge goes back, the run's earlier charges are
 // cleared, and a signature is kept for as long as the caller's record takes. An
 // operation has one signature: if another answer was quicker, its is returned.
-func (m *Module) right(ctx context.Context, l *loaded, c candidate, computed Result, charged Charge) (result Result, err error) {
+func (m *Module) right(ctx context.Context, l *loaded, c candidate, computed Result, charged ladder.Charge) (result Result, err error) {
 	err = m.do(ctx, "right", func(ctx context.Context, tx work.Tx) error {
 		result = computed
 		acc, err := m.d.Store.LockAccount(ctx, tx, l.op.Holder.Account)
@@ -212,7 +213,7 @@ func (m *Module) right(ctx context.Context, l *loaded, c candidate, computed Res
 			return err
 		}
 		if !l.uncharged() {
-			acc.Ladder.giveBack(charged.Seq)
+			acc.Ladder.GiveBack(charged.Seq)
 			if err := m.d.Store.PutAccount(ctx, tx, acc); err != nil {
 				return err
 			}
@@ -306,7 +307,7 @@ func (m *Module) finish(ctx context.Context, op OperationRow, result Result, f F
 // wrong turns a failed proof into its refusal. The charge stands already; what
 // follows from it, notice and destroyed peppers, is settled here, or by the job
 // of the charge if this breaks off.
-func (m *Module) wrong(ctx context.Context, l loaded, charged Charge) error {
+func (m *Module) wrong(ctx context.Context, l loaded, charged ladder.Charge) error {
 	account := l.op.Holder.Account
 	if l.uncharged() {
 		err := m.do(ctx, "mismatch", func(ctx context.Context, tx work.Tx) error {
@@ -323,14 +324,12 @@ func (m *Module) wrong(ctx context.Context, l loaded, charged Charge) error {
 	if err := m.settle(ctx, account, charged.Seq); err != nil {
 		m.d.Log.Error("settling a wrong PIN; its job will do it", "account", account, "error", err)
 	}
-	members := map[string]any{"remaining": finalLock - charged.Place}
-	switch charged.Place {
-	case firstLock:
-		members["lockedUntil"] = charged.At.Add(firstPause).Format(time.RFC3339)
-	case secondLock:
-		members["lockedUntil"] = charged.At.Add(secondPause).Format(time.RFC3339)
-	case finalLock:
+	members := map[string]any{"remaining": ladder.Last - charged.Place}
+	switch {
+	case charged.Place >= ladder.Last:
 		members["locked"] = true
+	case !charged.Until.IsZero():
+		members["lockedUntil"] = charged.Until.Format(time.RFC3339)
 	}
 	return CodeWrongPIN.With(members)
 }

@@ -269,20 +269,3 @@ type Door interface {
 	// refuses such a key.
 	IsPINKey(ctx context.Context, publicKey []byte) (bool, error)
 }
-
-// Role is a signing role of the house (ARCHITECTURE.md, rule 3).
-type Role string
-
-// The roles. An institution's CA, CRL, OCSP and TSA keys are told apart by name.
-const (
-	RoleRoot      Role = "root"
-	RoleCA        Role = "ca"
-	RoleCRL       Role = "crl" // signs with the issuing CA's key
-	RoleOCSP      Role = "ocsp"
-	RoleTSA       Role = "tsa"
-	RoleSealMaker Role = "sealmaker"
-	RoleCallback  Role = "callback"
-	RoleReceipt   Role = "receipt"
-	RoleStatement Role = "statement"
-	RoleKMC       Role = "kmc" // requests to the key-management centre; never certified
-)

@@ -42,7 +42,7 @@ func (m *Module) Enrol(ctx context.Context, tx work.Tx, h Holder, k Kind, subjec
 	if k == KindPIN {
 		pepperID, pepper, err = m.newPepper(ctx, tx, h)
 	} else {
-		if err := acc.Ladder.refusal(now); err != nil {
+		if err := refusal(acc.Ladder, now); err != nil {
 			return Enrolment{}, err
 		}
 		pepperID, pepper, err = m.currentPepper(ctx, tx, h)

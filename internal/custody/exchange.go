@@ -5,11 +5,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
 
 	"tianweitong/internal/clock"
+	"tianweitong/internal/custody/house"
 	"tianweitong/internal/id"
+	"tianweitong/internal/secret"
 	"tianweitong/internal/work"
 	"tianweitong/splitkey"
 )
@@ -40,6 +41,10 @@ func (m *Module) ModuleStatement(ctx context.Context) (statement, signature []by
 	return statement, signature, err
 }
 
+func modulePlace(kid string) secret.Place {
+	return secret.Place{Table: "custody_module_keys", Column: "sealed", Row: kid}
+}
+
 func (m *Module) moduleKeys(ctx context.Context) (rows []ModuleKeyRow, err error) {
 	err = m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
 		rows, err = m.d.Store.ModuleKeys(ctx, tx)
@@ -65,7 +70,7 @@ func (m *Module) moduleKey(ctx context.Context) (ModuleKeyRow, error) {
 		return row, nil
 	}
 	row := ModuleKeyRow{Kid: id.New(m.d.Rand), From: now.Truncate(time.Second), To: now.Truncate(time.Second).Add(moduleKeyLife)}
-	if row.PublicKey, row.Sealed, err = m.newKey("custody_module_keys", row.Kid); err != nil {
+	if row.PublicKey, row.Sealed, err = m.house.Draw(modulePlace(row.Kid)); err != nil {
 		return ModuleKeyRow{}, err
 	}
 	err = m.do(ctx, "module-key", func(ctx context.Context, tx work.Tx) error {
@@ -98,16 +103,16 @@ func (m *Module) Exchange(ctx context.Context, aad splitkey.AAD, r splitkey.Seal
 	if off := now.Sub(time.Unix(aad.Time, 0)); off > exchangeSkew || off < -exchangeSkew {
 		return nil, nil, CodeSealed.Becausef("the request's time is off by %s", off)
 	}
-	pair, err := m.keys.get("module/"+aad.Kid, func() (*keyPair, error) { return m.loadModuleKey(ctx, aad.Kid) })
+	pair, err := m.house.Cached("module/"+aad.Kid, func() (*house.Pair, error) { return m.loadModuleKey(ctx, aad.Kid) })
 	if err != nil {
 		return nil, nil, err
 	}
-	if !now.Before(pair.until) {
-		m.keys.forget("module/" + aad.Kid)
+	if !now.Before(pair.Until) {
+		m.house.Forget("module/" + aad.Kid)
 		return nil, nil, CodeSealed.Becausef("module key %q is over", aad.Kid)
 	}
 	watch := clock.Start()
-	plain, x, err := splitkey.OpenRequest(func(ek []byte) ([]byte, error) { return sm2.Decrypt(pair.private, ek) }, aad, r)
+	plain, x, err := splitkey.OpenRequest(pair.Decrypt, aad, r)
 	m.observe("exchange", watch, err)
 	if err != nil {
 		return nil, nil, CodeSealed.Because(err)
@@ -125,18 +130,18 @@ func (m *Module) SealReply(x *splitkey.Exchange, plain []byte) (splitkey.SealedR
 	return x.SealReply(m.d.Rand, plain)
 }
 
-func (m *Module) loadModuleKey(ctx context.Context, kid string) (*keyPair, error) {
+func (m *Module) loadModuleKey(ctx context.Context, kid string) (*house.Pair, error) {
 	rows, err := m.moduleKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, row := range rows {
 		if row.Kid == kid {
-			pair, err := m.openKey(row.PublicKey, row.Sealed, "custody_module_keys", kid)
+			pair, err := m.house.Open(row.PublicKey, row.Sealed, modulePlace(kid))
 			if err != nil {
 				return nil, err
 			}
-			pair.until = row.To.Add(moduleKeyGrace)
+			pair.Until = row.To.Add(moduleKeyGrace)
 			return pair, nil
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"tianweitong/internal/custody/ladder"
 	"tianweitong/internal/job"
 	"tianweitong/internal/work"
 )
@@ -75,8 +76,8 @@ type settling struct {
 
 // enqueueSettle makes sure that the consequences of a charge that stands come
 // even if this process dies before it has computed.
-func (m *Module) enqueueSettle(ctx context.Context, tx work.Tx, account string, c Charge) error {
-	if c.Place != noticeAt && c.Place != finalLock {
+func (m *Module) enqueueSettle(ctx context.Context, tx work.Tx, account string, c ladder.Charge) error {
+	if c.Place != ladder.Notice && c.Place != ladder.Last {
 		return nil
 	}
 	body, err := json.Marshal(settling{account, c.Seq})
@@ -93,13 +94,12 @@ func (m *Module) settle(ctx context.Context, account string, seq int64) error {
 		if err != nil {
 			return err
 		}
-		i := acc.Ladder.find(seq)
-		if i < 0 || !acc.Ladder.Charges[i].Run || acc.Ladder.Charges[i].Told {
+		c := acc.Ladder.Standing(seq)
+		if c == nil || c.Told {
 			return nil // given back, or settled before
 		}
-		c := &acc.Ladder.Charges[i]
 		c.Told = true
-		if c.Place == noticeAt {
+		if c.Place == ladder.Notice {
 			body, err := json.Marshal(Notice{account, c.Place, c.At})
 			if err != nil {
 				return err

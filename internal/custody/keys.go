@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"tianweitong/internal/custody/ladder"
 	"tianweitong/internal/work"
 )
 
@@ -243,7 +244,7 @@ func (m *Module) endOldPIN(ctx context.Context, tx work.Tx, acc Account, keep, p
 	if err := m.d.Store.ErasePeppers(ctx, tx, acc.ID, pepperID); err != nil {
 		return err
 	}
-	acc.Ladder.restart()
+	acc.Ladder.Restart()
 	acc.Set = ""
 	if err := m.d.Store.PutAccount(ctx, tx, acc); err != nil {
 		return err
@@ -266,7 +267,7 @@ func (m *Module) Hold(ctx context.Context, tx work.Tx, keyID string, until time.
 
 // PIN implements Door.
 func (m *Module) PIN(ctx context.Context, account string) (PINStatus, error) {
-	s := PINStatus{Remaining: finalLock}
+	s := PINStatus{Remaining: ladder.Last}
 	err := m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
 		acc, err := m.d.Store.Account(ctx, tx, account)
 		if errors.Is(err, work.ErrNotFound) {
@@ -276,12 +277,12 @@ func (m *Module) PIN(ctx context.Context, account string) (PINStatus, error) {
 			return err
 		}
 		now := m.d.Clock.Now()
-		s.Remaining = max(0, finalLock-acc.Ladder.run())
+		s.Remaining = max(0, ladder.Last-acc.Ladder.Run())
 		s.Locked = acc.Ladder.Final
 		if now.Before(acc.Ladder.LockedUntil) {
 			s.LockedUntil = acc.Ladder.LockedUntil
 		}
-		s.FaceNeeded = acc.Ladder.spent(now) >= budgetSize && !acc.Ladder.Face
+		s.FaceNeeded = acc.Ladder.Spent(now)
 		keys, err := m.d.Store.Keys(ctx, tx, account)
 		for _, k := range keys {
 			if k.Kind == KindPIN && (k.State == KeyActive || k.State == KeySuspended) {

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"tianweitong/internal/clock"
+	"tianweitong/internal/custody/house"
+	"tianweitong/internal/custody/ladder"
+	"tianweitong/internal/custody/selftest"
 	"tianweitong/internal/fault"
 	"tianweitong/internal/id"
 	"tianweitong/internal/secret"
@@ -22,10 +25,7 @@ import (
 // Vault is the key-encryption key of custody: it seals shares, peppers and role
 // keys, each to its row. A *secret.Box over a key of custody's own implements
 // it in software; a cryptographic machine (密码机, GM/T 0018) can take its place.
-type Vault interface {
-	Seal(p secret.Place, plain []byte) ([]byte, error)
-	Open(p secret.Place, sealed []byte) ([]byte, error)
-}
+type Vault = house.Vault
 
 // Deps are what a Module needs.
 type Deps struct {
@@ -49,7 +49,7 @@ type Module struct {
 	boot   string // this process's life
 	open   nonces
 	broken atomic.Pointer[error]
-	keys   keyring
+	house  *house.Keys
 	seen   replays
 
 	// interrupt, in tests, is called between the steps of an answer or refresh and
@@ -63,8 +63,11 @@ var _ Door = (*Module)(nil)
 // all the same and refuses everything: see Healthy.
 func New(d Deps) *Module {
 	m := &Module{d: d, open: nonces{byID: map[string]*nonce{}}}
-	m.d.Rand = &watched{from: d.Rand, stuck: m.fail}
-	if err := m.selfTest(); err != nil {
+	m.d.Rand = selftest.Watch(d.Rand, m.fail)
+	m.house = house.New(house.Deps{
+		Runner: d.Runner, Store: d.Store, Rand: m.d.Rand, Vault: d.Vault, Healthy: m.Healthy, Fail: m.fail, Observe: m.observe,
+	})
+	if err := selftest.Run(m.d.Rand, d.Vault); err != nil {
 		m.fail(err)
 		return m
 	}
@@ -223,6 +226,19 @@ func (s *nonces) drop(nonceID string, n *nonce) {
 		omega.Wipe()
 	}
 	delete(s.byID, nonceID)
+}
+
+// refusal says why no attempt is allowed now; nil when one is.
+func refusal(l ladder.Ladder, now time.Time) error {
+	switch l.Lock(now) {
+	case ladder.Final:
+		return CodePINLocked
+	case ladder.Timed:
+		return CodePINLockedFor.With(map[string]any{"lockedUntil": l.LockedUntil.Format(time.RFC3339)})
+	case ladder.Budget:
+		return CodePINBudget
+	}
+	return nil
 }
 
 // unknown turns "no such row" into a refusal.

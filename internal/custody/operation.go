@@ -212,7 +212,7 @@ func (m *Module) Open(ctx context.Context, h Holder, opID string) (Offer, error)
 			if err != nil {
 				return err
 			}
-			if err := acc.Ladder.refusal(m.d.Clock.Now()); err != nil {
+			if err := refusal(acc.Ladder, m.d.Clock.Now()); err != nil {
 				return err
 			}
 		}

@@ -338,14 +338,14 @@ func (m *Module) FlipRefresh(ctx context.Context, tx work.Tx, h Holder, refreshI
 	if err := m.voidEnrolments(ctx, tx, h.Account, func(EnrolmentRow) bool { return true }); err != nil {
 		return err
 	}
-	if err := m.dropDeliveries(ctx, tx, h.Account); err != nil {
+	if err := m.eraseNext(ctx, tx, h.Account, func(ShareRow) bool { return true }); err != nil {
 		return err
 	}
 	if err := m.d.Store.MoveRefresh(ctx, tx, r.ID, RefreshOpen, RefreshFlipped); err != nil {
 		return err
 	}
 	acc.Set = r.ID
-	acc.Ladder.restart()
+	acc.Ladder.Restart()
 	if err := m.d.Store.PutAccount(ctx, tx, acc); err != nil {
 		return err
 	}
@@ -369,15 +369,14 @@ func (m *Module) flipKey(ctx context.Context, tx work.Tx, k KeyRow, set string) 
 	return m.d.Store.DropNonces(ctx, tx, k.ID)
 }
 
-// dropDeliveries erases every share that was made under the old PIN and is not
-// current.
-func (m *Module) dropDeliveries(ctx context.Context, tx work.Tx, account string) error {
+// eraseNext erases the account's next shares that match.
+func (m *Module) eraseNext(ctx context.Context, tx work.Tx, account string, match func(ShareRow) bool) error {
 	shares, err := m.d.Store.SharesOf(ctx, tx, account)
 	if err != nil {
 		return err
 	}
 	for _, s := range shares {
-		if s.Slot == SlotNext {
+		if s.Slot == SlotNext && match(s) {
 			if err := m.d.Store.EraseShare(ctx, tx, s.ID); err != nil {
 				return err
 			}
@@ -408,16 +407,8 @@ func (m *Module) abandonRefreshes(ctx context.Context, tx work.Tx, account strin
 	if err != nil || len(open) == 0 {
 		return err
 	}
-	shares, err := m.d.Store.SharesOf(ctx, tx, account)
-	if err != nil {
+	if err := m.eraseNext(ctx, tx, account, func(s ShareRow) bool { return s.Refresh != "" }); err != nil {
 		return err
-	}
-	for _, s := range shares {
-		if s.Slot == SlotNext && s.Refresh != "" {
-			if err := m.d.Store.EraseShare(ctx, tx, s.ID); err != nil {
-				return err
-			}
-		}
 	}
 	for _, r := range open {
 		if err := m.d.Store.MoveRefresh(ctx, tx, r.ID, RefreshOpen, RefreshAbandoned); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"tianweitong/internal/custody"
 	"tianweitong/internal/custody/custodytest"
+	"tianweitong/internal/custody/ladder"
 	"tianweitong/internal/id"
 	"tianweitong/internal/work"
 	"tianweitong/splitkey"
@@ -139,7 +140,7 @@ func (s *stage) works(t testing.TB, ids []string, pin string, records map[string
 			if err != nil {
 				return err
 			}
-			acc.Ladder = custody.Ladder{Next: acc.Ladder.Next}
+			acc.Ladder = ladder.Ladder{Next: acc.Ladder.Next}
 			return s.st.Custody().PutAccount(ctx, tx, acc)
 		})
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"tianweitong/internal/custody/house"
+	"tianweitong/internal/custody/ladder"
 	"tianweitong/internal/work"
 )
 
@@ -11,7 +13,7 @@ import (
 // account's keys locks it first.
 type Account struct {
 	ID     string
-	Ladder Ladder
+	Ladder ladder.Ladder
 	// Set names the refresh after which the phone's records are current; empty
 	// before the first change of PIN.
 	Set     string
@@ -145,18 +147,12 @@ type ModuleKeyRow struct {
 	From, To  time.Time
 }
 
-// RoleKeyRow is a signing key of the house.
-type RoleKeyRow struct {
-	Role      Role
-	Name      string
-	PublicKey []byte
-	Sealed    []byte
-}
-
 // Store keeps custody's rows. What a method does not find is work.ErrNotFound,
 // a Move or Put that finds another state or version is work.ErrConflict. Erase
 // overwrites a secret before it deletes the row.
 type Store interface {
+	house.Store
+
 	EnsureAccount(ctx context.Context, tx work.Tx, account string) error
 	// LockAccount holds the row until the transaction ends.
 	LockAccount(ctx context.Context, tx work.Tx, account string) (Account, error)
@@ -210,10 +206,6 @@ type Store interface {
 
 	AddModuleKey(ctx context.Context, tx work.Tx, k ModuleKeyRow) error
 	ModuleKeys(ctx context.Context, tx work.Tx) ([]ModuleKeyRow, error)
-
-	// AddRoleKey does nothing when the role has a key of that name.
-	AddRoleKey(ctx context.Context, tx work.Tx, k RoleKeyRow) error
-	RoleKey(ctx context.Context, tx work.Tx, role Role, name string) (RoleKeyRow, error)
 
 	// Sweep forgets what ended before the given time: nonces, messages of
 	// activations that were never answered. It erases module keys whose validity

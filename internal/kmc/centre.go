@@ -222,7 +222,7 @@ func (c *Centre) make(ctx context.Context, ref string) ([]byte, error) {
 
 // deal verifies the holder's signature first, then splits the key anew.
 func (c *Centre) deal(ctx context.Context, r DealRequest) (Deal, error) {
-	delivery, err := c.proved(r)
+	forCustody, err := c.proved(r)
 	if err != nil {
 		return Deal{}, CodeProof.Because(err)
 	}
@@ -256,9 +256,9 @@ func (c *Centre) deal(ctx context.Context, r DealRequest) (Deal, error) {
 	defer b.Wipe()
 	phone := a.Bytes()
 	defer clear(phone)
-	delivery.PublicKey, delivery.Share = k.PublicKey, b.Bytes()
-	defer clear(delivery.Share)
-	plain, err := json.Marshal(delivery)
+	forCustody.PublicKey, forCustody.Share = k.PublicKey, b.Bytes()
+	defer clear(forCustody.Share)
+	plain, err := json.Marshal(forCustody)
 	if err != nil {
 		return Deal{}, err
 	}
@@ -309,38 +309,38 @@ func (c *Centre) record(ctx context.Context, d Dealing, account string, takeover
 var errProof = errors.New("kmc: the holder's signature is not for this dealing")
 
 // proved verifies what the holder signed and says what the dealing is for.
-func (c *Centre) proved(r DealRequest) (Delivery, error) {
+func (c *Centre) proved(r DealRequest) (delivery, error) {
 	sum := sm3.Sum(r.EnrolmentKey)
 	if r.Redeal == nil {
 		csr, err := pki.ParseRequest(c.d.Arc, r.CSR)
 		if err != nil {
-			return Delivery{}, err
+			return delivery{}, err
 		}
 		pe, err := pki.Point(csr.EncryptionKey)
 		if err != nil || !bytes.Equal(pe, r.PublicKey) || !bytes.Equal(csr.EnrolmentKey, sum[:]) || csr.EnrolmentID == "" {
-			return Delivery{}, errProof
+			return delivery{}, errProof
 		}
-		return Delivery{Account: r.Account, Device: r.Device, Enrolment: csr.EnrolmentID}, nil
+		return delivery{Account: r.Account, Device: r.Device, Enrolment: csr.EnrolmentID}, nil
 	}
 	m, err := splitkey.ParseConfirmMessage(r.Redeal.M)
 	if err != nil {
-		return Delivery{}, err
+		return delivery{}, err
 	}
 	sig, err := splitkey.ParseSignature(r.Redeal.Signature)
 	if err != nil {
-		return Delivery{}, err
+		return delivery{}, err
 	}
 	e, err := splitkey.Digest(r.Redeal.PINKey, m.ID, r.Redeal.M)
 	if err != nil {
-		return Delivery{}, err
+		return delivery{}, err
 	}
 	if err := splitkey.Verify(r.Redeal.PINKey, e, sig); err != nil {
-		return Delivery{}, err
+		return delivery{}, err
 	}
 	wanted := m.ID == splitkey.IDPIN && m.Purpose == "redeal" || m.ID == splitkey.IDTakeover && m.Purpose == "takeover"
 	if !wanted || !bytes.Equal(m.Object, sum[:]) || len(m.KeyIDs) == 0 ||
 		m.Account != r.Account || hex.EncodeToString(m.Device) != r.Device {
-		return Delivery{}, errProof
+		return delivery{}, errProof
 	}
-	return Delivery{Account: r.Account, Device: r.Device, KeyIDs: m.KeyIDs}, nil
+	return delivery{Account: r.Account, Device: r.Device, KeyIDs: m.KeyIDs}, nil
 }

@@ -75,6 +75,7 @@ type Deal struct {
 	// ForPhone is the share a, 32 bytes, SM2-encrypted (GM/T 0009 DER) to the
 	// enrolment key.
 	ForPhone []byte `json:"forPhone"`
-	// ForCustody is a Delivery, SM2-encrypted to custody's transport key.
+	// ForCustody is the share b, SM2-encrypted to custody's transport key together
+	// with what it was dealt for.
 	ForCustody []byte `json:"forCustody"`
 }

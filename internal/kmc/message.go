@@ -18,6 +18,9 @@ import (
 	"tianweitong/pki"
 )
 
+// ErrMalformed says that a message of the centre cannot be read.
+var ErrMalformed = errors.New("kmc: malformed message")
+
 // Message is a request to the centre or its reply, with the sender's signature
 // in DER (SM2-with-SM3, ID 1234567812345678).
 type Message struct {
@@ -102,6 +105,21 @@ func prefixed(parts ...[]byte) []byte {
 		out = append(out, p...)
 	}
 	return out
+}
+
+// delivery is what the centre sends to custody, in JSON, SM2-encrypted to
+// custody's transport key (docs/custody.md): the share b with what it was dealt
+// for, so that it cannot be passed off as another's. Custody reads it into a
+// type of its own; the two rooms share no code.
+type delivery struct {
+	PublicKey []byte `json:"publicKey"` // Pe, 65 bytes
+	Share     []byte `json:"share"`     // b, 32 bytes
+	Account   string `json:"account"`
+	Device    string `json:"device"`
+	// Enrolment of the co-signed certificate request, or the keys that the PIN key
+	// wanted dealt again.
+	Enrolment string   `json:"enrolment,omitempty"`
+	KeyIDs    []string `json:"keyIDs,omitempty"`
 }
 
 // Client is the centre as another room sees it: it signs what it asks and

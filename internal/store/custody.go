@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tianweitong/internal/custody"
+	"tianweitong/internal/custody/house"
 	"tianweitong/internal/store/db"
 	"tianweitong/internal/work"
 )
@@ -299,15 +300,15 @@ func (custodyStore) ModuleKeys(ctx context.Context, tx work.Tx) ([]custody.Modul
 	}), failure(err)
 }
 
-func (custodyStore) AddRoleKey(ctx context.Context, tx work.Tx, k custody.RoleKeyRow) error {
+func (custodyStore) AddRoleKey(ctx context.Context, tx work.Tx, k house.Row) error {
 	return failure(queries(tx).InsertCustodyRoleKey(ctx, db.InsertCustodyRoleKeyParams{
 		Role: string(k.Role), Name: k.Name, PublicKey: k.PublicKey, Sealed: k.Sealed, CreatedAt: ms(txNow(tx)),
 	}))
 }
 
-func (custodyStore) RoleKey(ctx context.Context, tx work.Tx, role custody.Role, name string) (custody.RoleKeyRow, error) {
+func (custodyStore) RoleKey(ctx context.Context, tx work.Tx, role custody.Role, name string) (house.Row, error) {
 	r, err := queries(tx).GetCustodyRoleKey(ctx, db.GetCustodyRoleKeyParams{Role: string(role), Name: name})
-	return custody.RoleKeyRow{Role: custody.Role(r.Role), Name: r.Name, PublicKey: r.PublicKey, Sealed: r.Sealed}, failure(err)
+	return house.Row{Role: house.Role(r.Role), Name: r.Name, PublicKey: r.PublicKey, Sealed: r.Sealed}, failure(err)
 }
 
 func (custodyStore) Sweep(ctx context.Context, tx work.Tx, before, keys time.Time) error {

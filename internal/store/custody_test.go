@@ -9,6 +9,8 @@ import (
 
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody"
+	"tianweitong/internal/custody/house"
+	"tianweitong/internal/custody/ladder"
 	"tianweitong/internal/store"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/work"
@@ -44,7 +46,7 @@ func TestCustodyAccountIsLockedAndSwapped(t *testing.T) {
 				return err
 			}
 			a.Set = "set-1"
-			a.Ladder = custody.Ladder{Next: 3, LockedUntil: noon, Charges: []custody.Charge{{Seq: 2, At: noon, Run: true, Place: 1}}}
+			a.Ladder = ladder.Ladder{Next: 3, LockedUntil: noon, Charges: []ladder.Charge{{Seq: 2, At: noon, Run: true, Place: 1}}}
 			if err := c.PutAccount(ctx, tx, a); err != nil {
 				return err
 			}
@@ -267,7 +269,7 @@ func TestCustodyPeppersRolesEnrolmentsAndRefreshes(t *testing.T) {
 					t.Errorf("pepper %s: %+v, %v", id, p, err)
 				}
 			}
-			role := custody.RoleKeyRow{Role: custody.RoleTSA, Name: "tsa", PublicKey: []byte("first"), Sealed: custodySecret}
+			role := house.Row{Role: custody.RoleTSA, Name: "tsa", PublicKey: []byte("first"), Sealed: custodySecret}
 			if err := c.AddRoleKey(ctx, tx, role); err != nil {
 				return err
 			}

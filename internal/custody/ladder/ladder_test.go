@@ -1,8 +1,7 @@
-package custody
+package ladder
 
 import (
 	"encoding/json"
-	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -22,18 +21,18 @@ func TestAtMostTenWrongInARow(t *testing.T) {
 		var times []time.Time
 		for range 200 {
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(30*time.Hour)).Draw(t, "pause")))
-			if l.refusal(now) == nil {
-				l.charge(now)
+			if l.Lock(now) == None {
+				l.Charge(now)
 				times = append(times, now)
 			}
 		}
-		if len(times) > finalLock {
+		if len(times) > Last {
 			t.Fatalf("%d attempts in a row", len(times))
 		}
-		if len(times) > firstLock && times[firstLock].Sub(times[firstLock-1]) < firstPause {
+		if len(times) > First && times[First].Sub(times[First-1]) < firstPause {
 			t.Fatal("no pause after the fifth")
 		}
-		if len(times) > secondLock && times[secondLock].Sub(times[secondLock-1]) < secondPause {
+		if len(times) > Second && times[Second].Sub(times[Second-1]) < secondPause {
 			t.Fatal("no pause after the eighth")
 		}
 	})
@@ -57,8 +56,8 @@ func TestLadderAgainstItsDefinition(t *testing.T) {
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(40*time.Hour)).Draw(t, "pause")))
 			switch rapid.IntRange(0, 3).Draw(t, "step") {
 			case 0, 1:
-				if l.refusal(now) == nil {
-					c := l.charge(now)
+				if l.Lock(now) == None {
+					c := l.Charge(now)
 					all = append(all, attempt{c.Seq, now, false, true})
 					open[c.Seq] = true
 				}
@@ -66,7 +65,7 @@ func TestLadderAgainstItsDefinition(t *testing.T) {
 				for i := range all {
 					if open[all[i].seq] {
 						delete(open, all[i].seq)
-						l.giveBack(all[i].seq)
+						l.GiveBack(all[i].seq)
 						all[i].given, all[i].run = true, false
 						for j := range all[:i] {
 							all[j].run = false
@@ -91,13 +90,13 @@ func TestLadderAgainstItsDefinition(t *testing.T) {
 					spent++
 				}
 			}
-			if l.run() != run || l.spent(now) != spent {
-				t.Fatalf("run %d, want %d; spent %d, want %d", l.run(), run, l.spent(now), spent)
+			if l.Run() != run || l.spent(now) != spent {
+				t.Fatalf("run %d, want %d; spent %d, want %d", l.Run(), run, l.spent(now), spent)
 			}
-			if l.Final != (run >= finalLock) {
+			if l.Final != (run >= Last) {
 				t.Fatalf("final = %v at a run of %d", l.Final, run)
 			}
-			if run < firstLock && !l.Final && now.Before(l.LockedUntil) {
+			if run < First && !l.Final && now.Before(l.LockedUntil) {
 				t.Fatalf("locked at a run of %d", run)
 			}
 			b, err := json.Marshal(l)
@@ -116,22 +115,22 @@ func TestDestroyedPeppersKeepTheLock(t *testing.T) {
 	var l Ladder
 	now := ladderStart
 	var seqs []int64
-	for range finalLock {
+	for range Last {
 		now = now.Add(25 * time.Hour)
-		seqs = append(seqs, l.charge(now).Seq)
+		seqs = append(seqs, l.Charge(now).Seq)
 	}
-	l.giveBack(seqs[9])
-	if err := l.refusal(now.Add(25 * time.Hour)); err != nil {
-		t.Fatalf("the tenth was right: %v", err)
+	l.GiveBack(seqs[9])
+	if got := l.Lock(now.Add(25 * time.Hour)); got != None {
+		t.Fatalf("the tenth was right: lock %d", got)
 	}
 	l = Ladder{}
-	for i := range finalLock {
+	for i := range Last {
 		now = now.Add(25 * time.Hour)
-		seqs[i] = l.charge(now).Seq
+		seqs[i] = l.Charge(now).Seq
 	}
 	l.Destroyed = true
-	l.giveBack(seqs[8])
-	if err := l.refusal(now.Add(25 * time.Hour)); !errors.Is(err, CodePINLocked) {
-		t.Fatalf("unlocked without a pepper: %v", err)
+	l.GiveBack(seqs[8])
+	if got := l.Lock(now.Add(25 * time.Hour)); got != Final {
+		t.Fatalf("unlocked without a pepper: lock %d", got)
 	}
 }

@@ -1,20 +1,37 @@
-package custody
+// Package ladder counts the wrong PINs of an account and says when the next
+// attempt is allowed (docs/domain.md §3.8). It is a value that custody keeps in
+// the account's row and changes under that row's lock.
+package ladder
 
 import (
 	"slices"
 	"time"
 )
 
-// The steps of the ladder and the budget (docs/domain.md §3.8).
+// The steps: numbers of wrong PINs in a row.
 const (
-	firstLock   = 5  // wrong in a row
-	secondLock  = 8  // wrong in a row
-	finalLock   = 10 // wrong in a row
-	noticeAt    = 3  // wrong in a row
+	Notice = 3 // the account is told
+	First  = 5
+	Second = 8
+	Last   = 10
+)
+
+const (
 	firstPause  = 30 * time.Minute
 	secondPause = 24 * time.Hour
 	budgetSize  = 30 // wrong in budgetSpan
 	budgetSpan  = 30 * 24 * time.Hour
+)
+
+// Lock is why no attempt is allowed.
+type Lock int
+
+// The locks.
+const (
+	None Lock = iota
+	Timed
+	Final
+	Budget // a live face check goes first
 )
 
 // Ladder is what an account's wrong PINs have come to. Every attempt is charged
@@ -44,14 +61,16 @@ type Charge struct {
 	Run bool `json:"run,omitempty"`
 	// Place is its place in the run when it was charged, from 1.
 	Place int `json:"place"`
+	// Until is the end of the timed lock that it set.
+	Until time.Time `json:"until,omitzero"`
 	// Face says that it used up a face check.
 	Face bool `json:"face,omitempty"`
 	// Told says that its notice was sent.
 	Told bool `json:"told,omitempty"`
 }
 
-// run is the number of attempts in a row that stand.
-func (l *Ladder) run() int {
+// Run is the number of attempts in a row that stand.
+func (l *Ladder) Run() int {
 	n := 0
 	for _, c := range l.Charges {
 		if c.Run {
@@ -60,6 +79,9 @@ func (l *Ladder) run() int {
 	}
 	return n
 }
+
+// Spent reports whether the budget is used up and no face check has been made.
+func (l *Ladder) Spent(now time.Time) bool { return l.spent(now) >= budgetSize && !l.Face }
 
 // spent is the number of charges in the span of the budget.
 func (l *Ladder) spent(now time.Time) int {
@@ -72,43 +94,46 @@ func (l *Ladder) spent(now time.Time) int {
 	return n
 }
 
-// refusal says why no attempt is allowed now; nil when one is.
-func (l *Ladder) refusal(now time.Time) error {
+// Lock says why no attempt is allowed now; None when one is.
+func (l *Ladder) Lock(now time.Time) Lock {
 	switch {
 	case l.Final:
-		return CodePINLocked
+		return Final
 	case now.Before(l.LockedUntil):
-		return CodePINLockedFor.With(map[string]any{"lockedUntil": l.LockedUntil.Format(time.RFC3339)})
-	case l.spent(now) >= budgetSize && !l.Face:
-		return CodePINBudget
+		return Timed
+	case l.Spent(now):
+		return Budget
 	}
-	return nil
+	return None
 }
 
-// charge adds an attempt that refusal allows and sets the lock that follows if
+// Charge adds an attempt that no lock forbids and sets the lock that follows if
 // it stands.
-func (l *Ladder) charge(now time.Time) Charge {
+func (l *Ladder) Charge(now time.Time) Charge {
 	l.Charges = slices.DeleteFunc(l.Charges, func(c Charge) bool { return !c.Run && now.Sub(c.At) >= budgetSpan })
-	c := Charge{Seq: l.Next, At: now, Run: true, Place: l.run() + 1}
+	c := Charge{Seq: l.Next, At: now, Run: true, Place: l.Run() + 1}
 	if l.Face {
 		c.Face, l.Face = true, false
 	}
-	l.Next++
-	l.Charges = append(l.Charges, c)
 	switch c.Place {
-	case firstLock:
-		l.LockedUntil = now.Add(firstPause)
-	case secondLock:
-		l.LockedUntil = now.Add(secondPause)
-	case finalLock:
+	case First:
+		c.Until = now.Add(firstPause)
+	case Second:
+		c.Until = now.Add(secondPause)
+	case Last:
 		l.Final = true
 	}
+	if !c.Until.IsZero() {
+		l.LockedUntil = c.Until
+	}
+	l.Next++
+	l.Charges = append(l.Charges, c)
 	return c
 }
 
-// giveBack takes one charge out of run and budget after a right PIN and clears
+// GiveBack takes one charge out of run and budget after a right PIN and clears
 // the run's earlier charges; later charges stand, in the run and in the budget.
-func (l *Ladder) giveBack(seq int64) {
+func (l *Ladder) GiveBack(seq int64) {
 	i := l.find(seq)
 	if i < 0 { // a new PIN has begun meanwhile
 		return
@@ -118,16 +143,25 @@ func (l *Ladder) giveBack(seq int64) {
 	for j := range l.Charges[:i] {
 		l.Charges[j].Run = false
 	}
-	run := l.run()
-	if run < firstLock {
+	run := l.Run()
+	if run < First {
 		l.LockedUntil = time.Time{}
 	}
-	l.Final = l.Destroyed || run >= finalLock
+	l.Final = l.Destroyed || run >= Last
+}
+
+// Standing gives a charge that still belongs to the run; nil if it was given back
+// or cleared.
+func (l *Ladder) Standing(seq int64) *Charge {
+	if i := l.find(seq); i >= 0 && l.Charges[i].Run {
+		return &l.Charges[i]
+	}
+	return nil
 }
 
 func (l *Ladder) find(seq int64) int {
 	return slices.IndexFunc(l.Charges, func(c Charge) bool { return c.Seq == seq })
 }
 
-// restart begins a new PIN: run, budget and locks.
-func (l *Ladder) restart() { *l = Ladder{Next: l.Next} }
+// Restart begins a new PIN: run, budget and locks.
+func (l *Ladder) Restart() { *l = Ladder{Next: l.Next} }

@@ -1,4 +1,4 @@
-package custody
+package house
 
 import (
 	"bytes"
@@ -21,8 +21,8 @@ type Token interface {
 }
 
 var (
-	errRole = errors.New("custody: this role does not sign such a token")
-	errKey  = errors.New("custody: the token wants another key's signature")
+	errRole = errors.New("house: this role does not sign such a token")
+	errKey  = errors.New("house: the token wants another key's signature")
 )
 
 // wants compares the key that a draft was made for with the one about to sign.
@@ -145,7 +145,7 @@ func (t checkpointToken) message(r Role, _ []byte) ([]byte, error) {
 		return nil, errRole
 	}
 	if tag := prefixed([]byte(tagAudit)); !bytes.HasPrefix(t.statement, tag) {
-		return nil, errors.New("custody: not the statement of a checkpoint")
+		return nil, errors.New("house: not the statement of a checkpoint")
 	}
 	return t.statement, nil
 }

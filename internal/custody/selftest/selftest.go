@@ -1,4 +1,7 @@
-package custody
+// Package selftest is the self-test of custody's cryptographic module: known
+// answers at start, and the continuous test of its random source
+// (docs/split-keys.md §7; modelled on GM/T 0028).
+package selftest
 
 import (
 	"bytes"
@@ -17,12 +20,18 @@ import (
 	"tianweitong/splitkey"
 )
 
-// errSelfTest wraps every finding of the self-test.
-var errSelfTest = errors.New("custody: self-test failed")
+// ErrFailed wraps every finding of the self-test.
+var ErrFailed = errors.New("selftest: failed")
 
-// selfTest runs the known-answer tests, the health test of the random source
+// Vault is the key-encryption key under test.
+type Vault interface {
+	Seal(p secret.Place, plain []byte) ([]byte, error)
+	Open(p secret.Place, sealed []byte) ([]byte, error)
+}
+
+// Run runs the known-answer tests, the health test of the random source
 // and a round trip through the key-encryption key (docs/split-keys.md §7).
-func (m *Module) selfTest() error {
+func Run(random io.Reader, vault Vault) error {
 	for _, t := range []struct {
 		name string
 		run  func() error
@@ -31,11 +40,11 @@ func (m *Module) selfTest() error {
 		{"SM2", sm2.SelfTest},
 		{"SM3", checkSM3},
 		{"SM4", checkSM4},
-		{"random source", func() error { return checkRandom(m.d.Rand) }},
-		{"key-encryption key", m.checkVault},
+		{"random source", func() error { return checkRandom(random) }},
+		{"key-encryption key", func() error { return checkVault(vault) }},
 	} {
 		if err := t.run(); err != nil {
-			return fmt.Errorf("%w: %s: %w", errSelfTest, t.name, err)
+			return fmt.Errorf("%w: %s: %w", ErrFailed, t.name, err)
 		}
 	}
 	return nil
@@ -91,14 +100,14 @@ func checkRandom(r io.Reader) error {
 	return nil
 }
 
-func (m *Module) checkVault() error {
+func checkVault(vault Vault) error {
 	place := secret.Place{Table: "custody", Column: "self-test", Row: "1"}
 	plain := []byte("known plaintext of the self-test")
-	sealed, err := m.d.Vault.Seal(place, plain)
+	sealed, err := vault.Seal(place, plain)
 	if err != nil {
 		return err
 	}
-	opened, err := m.d.Vault.Open(place, sealed)
+	opened, err := vault.Open(place, sealed)
 	if err != nil {
 		return err
 	}
@@ -106,16 +115,21 @@ func (m *Module) checkVault() error {
 		return errAnswer
 	}
 	place.Row = "2"
-	if _, err := m.d.Vault.Open(place, sealed); err == nil {
+	if _, err := vault.Open(place, sealed); err == nil {
 		return errors.New("a sealed value opens in another row")
 	}
 	return nil
 }
 
-var errStuck = errors.New("custody: the random source repeats itself")
+// ErrStuck says that the random source repeats itself.
+var ErrStuck = errors.New("selftest: the random source repeats itself")
 
-// watched is the continuous test of the random source: a read that begins like
-// the one before fails and puts the module into its error state.
+// Watch is the continuous test of a random source: a read that begins like the
+// one before fails with what stuck makes of ErrStuck.
+func Watch(from io.Reader, stuck func(error) error) io.Reader {
+	return &watched{from: from, stuck: stuck}
+}
+
 type watched struct {
 	from  io.Reader
 	stuck func(error) error
@@ -132,7 +146,7 @@ func (w *watched) Read(p []byte) (int, error) {
 	defer w.mu.Unlock()
 	if [16]byte(p[:16]) == w.last {
 		clear(p[:n])
-		return 0, w.stuck(errStuck)
+		return 0, w.stuck(ErrStuck)
 	}
 	w.last = [16]byte(p[:16])
 	return n, nil
