@@ -307,5 +307,7 @@ type Refund struct {
 	State              RefundState
 	Reason             string
 	CreatedAt, EndedAt time.Time
-	Version            int64
+	// AskedAt is when the job that asks the gateway was last enqueued.
+	AskedAt time.Time
+	Version int64
 }

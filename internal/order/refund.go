@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"tianweitong/internal/id"
+	"tianweitong/internal/job"
 	"tianweitong/internal/notice"
 	"tianweitong/internal/work"
 )
 
 // Refund takes back one line of a paid order for which nothing was issued or
 // opened (M§2.4.6, docs/domain.md §3.4): what it would have delivered ends in
-// the same transaction, the money follows by a job.
+// the same transaction, the money follows by a job. Asked again for a refund
+// that is under way, it enqueues the job anew, should the first have been given
+// up.
 func (s *Service) Refund(ctx context.Context, account, order, line string) (Order, error) {
 	var o Order
 	err := s.Runner.Do(ctx, "order.refund", func(ctx context.Context, tx work.Tx) (err error) {
@@ -24,7 +29,7 @@ func (s *Service) Refund(ctx context.Context, account, order, line string) (Orde
 			return CodeNotFound
 		}
 		if l.State == LineRefunding {
-			return nil
+			return s.askAgain(ctx, tx, o.ID, line)
 		}
 		if err := o.refund(line, s.Clock.Now()); err != nil {
 			return err
@@ -59,15 +64,47 @@ func (s *Service) settled(ctx context.Context, tx work.Tx, o Order) (Payment, er
 }
 
 func (s *Service) openRefund(ctx context.Context, tx work.Tx, actor string, r Refund) error {
-	r.ID, r.State, r.CreatedAt, r.Version = id.New(s.Rand), RefundOpen, s.Clock.Now(), 1
+	now := s.Clock.Now()
+	r.ID, r.State, r.CreatedAt, r.AskedAt, r.Version = id.New(s.Rand), RefundOpen, now, now, 1
 	if err := s.Store.InsertRefund(ctx, tx, r); err != nil {
 		return err
 	}
-	err := tx.Enqueue(ctx, work.Job{Topic: topicRefund, Body: body(refundJob{r.ID}), Key: topicRefund + ":" + r.ID})
-	if err != nil {
+	if err := enqueueRefund(ctx, tx, r.ID); err != nil {
 		return err
 	}
 	return s.record(ctx, tx, "refund.opened", actor, r.ID, map[string]any{"payment": r.Payment, "line": r.Line, "amount": r.Amount})
+}
+
+// refundPolicy goes on for a month: nobody may be there to ask again for money
+// that came too late.
+var refundPolicy = job.Policy{Pauses: append(slices.Clone(job.Patient.Pauses), slices.Repeat([]time.Duration{24 * time.Hour}, 30)...)}
+
+// againAfter bounds how often a buyer who keeps asking starts another job.
+const againAfter = time.Hour
+
+func enqueueRefund(ctx context.Context, tx work.Tx, refund string) error {
+	return tx.Enqueue(ctx, work.Job{Topic: topicRefund, Body: body(refundJob{refund}), Key: topicRefund + ":" + refund})
+}
+
+// askAgain enqueues the job of a line's open refund once more, under the same
+// refund id: the gateway gives the money back once.
+func (s *Service) askAgain(ctx context.Context, tx work.Tx, order, line string) error {
+	all, err := s.Store.Refunds(ctx, tx, order)
+	if err != nil {
+		return err
+	}
+	now := s.Clock.Now()
+	for _, r := range all {
+		if r.Line != line || r.State != RefundOpen || now.Before(r.AskedAt.Add(againAfter)) {
+			continue
+		}
+		r.AskedAt = now
+		if err := s.Store.UpdateRefund(ctx, tx, r); err != nil {
+			return err
+		}
+		return enqueueRefund(ctx, tx, r.ID)
+	}
+	return nil
 }
 
 // errRefundPending makes the job ask again.

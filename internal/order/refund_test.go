@@ -96,6 +96,71 @@ func TestRefundThatTheGatewayRefusesCanBeAskedForAgain(t *testing.T) {
 	})
 }
 
+// dead counts the jobs of a topic among the dead letters.
+func (s *shop) dead(topic string) (n int64) {
+	s.Helper()
+	all, err := s.st.CountJobs(s.Context())
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, c := range all {
+		if c.Topic == topic && c.Dead {
+			n += c.N
+		}
+	}
+	return n
+}
+
+func TestRefundThatWasGivenUpIsTakenUpWhenAskedForAgain(t *testing.T) {
+	each(t, func(s *shop) {
+		o, _ := s.bought()
+		line := o.Lines[0].ID
+		ask := func() {
+			s.Helper()
+			if got, err := s.Refund(s.Context(), buyer, o.ID, line); err != nil || got.State != order.Refunding {
+				s.Fatalf("%s, %v", got.State, err)
+			}
+		}
+		ask()
+		s.gate.down = errDown
+		for days := 0; s.dead("order.refund") == 0; days++ {
+			if days > 60 {
+				s.Fatal("the job is tried for ever")
+			}
+			s.drain()
+			s.clock.Advance(24 * time.Hour)
+		}
+		s.expect(o, order.Refunding, ps{order.PaymentSettled}, rs{order.RefundOpen})
+		s.gate.down = nil
+		s.drain()
+		if len(s.gate.sent) != 0 {
+			s.Fatal("sent by a job that was buried")
+		}
+		ask()
+		s.drain()
+		s.expect(o, order.Refunded, ps{order.PaymentSettled}, rs{order.RefundDone})
+		if len(s.gate.sent) != 1 || s.withdrawn[line] != 1 {
+			s.Fatalf("sent %v, withdrawn %v", s.gate.sent, s.withdrawn)
+		}
+	})
+}
+
+func TestAskingForARefundOftenDoesNotCallTheGatewayOften(t *testing.T) {
+	each(t, func(s *shop) {
+		o, _ := s.bought()
+		s.gate.answer = order.RefundOpen
+		for range 30 {
+			if _, err := s.Refund(s.Context(), buyer, o.ID, o.Lines[0].ID); err != nil {
+				s.Fatal(err)
+			}
+			s.drain()
+		}
+		if len(s.gate.sent) != 1 {
+			s.Fatalf("the gateway was called %d times", len(s.gate.sent))
+		}
+	})
+}
+
 func TestNothingIsRefundedThatWasDelivered(t *testing.T) {
 	each(t, func(s *shop) {
 		o, _ := s.bought()

@@ -282,7 +282,7 @@ type refundJob struct {
 func (s *Service) Register(r *job.Runner) {
 	r.Handle(topicExpire, job.Patient, s.expire)
 	r.Handle(topicQuery, job.Patient, s.query)
-	r.Handle(topicRefund, job.Patient, s.sendRefund)
+	r.Handle(topicRefund, refundPolicy, s.sendRefund)
 }
 
 // body writes a job's body; the job types hold nothing that can fail.

@@ -122,7 +122,7 @@ func (orders) UpdatePayment(ctx context.Context, tx work.Tx, p order.Payment) er
 func (orders) InsertRefund(ctx context.Context, tx work.Tx, r order.Refund) error {
 	return failure(queries(tx).InsertRefund(ctx, db.InsertRefundParams{
 		ID: r.ID, PaymentID: r.Payment, OrderID: r.Order, LineID: r.Line, Amount: int64(r.Amount), State: string(r.State),
-		Reason: r.Reason, CreatedAt: ms(r.CreatedAt), EndedAt: ms(r.EndedAt), Version: r.Version,
+		Reason: r.Reason, CreatedAt: ms(r.CreatedAt), AskedAt: ms(r.AskedAt), EndedAt: ms(r.EndedAt), Version: r.Version,
 	}))
 }
 
@@ -142,7 +142,7 @@ func (orders) Refunds(ctx context.Context, tx work.Tx, id string) ([]order.Refun
 
 func (orders) UpdateRefund(ctx context.Context, tx work.Tx, r order.Refund) error {
 	return swapped(queries(tx).UpdateRefund(ctx, db.UpdateRefundParams{
-		ID: r.ID, Version: r.Version, State: string(r.State), EndedAt: ms(r.EndedAt),
+		ID: r.ID, Version: r.Version, State: string(r.State), AskedAt: ms(r.AskedAt), EndedAt: ms(r.EndedAt),
 	}))
 }
 
@@ -176,6 +176,6 @@ func paymentOf(r db.Payment) order.Payment {
 func refundOf(r db.Refund) order.Refund {
 	return order.Refund{
 		ID: r.ID, Payment: r.PaymentID, Order: r.OrderID, Line: r.LineID, Amount: money.Fen(r.Amount), State: order.RefundState(r.State),
-		Reason: r.Reason, CreatedAt: at(r.CreatedAt), EndedAt: at(r.EndedAt), Version: r.Version,
+		Reason: r.Reason, CreatedAt: at(r.CreatedAt), AskedAt: at(r.AskedAt), EndedAt: at(r.EndedAt), Version: r.Version,
 	}
 }

@@ -81,7 +81,7 @@ func TestPaymentsAndRefundsComeBackAndStaySingle(t *testing.T) {
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
 		s := st.Orders()
 		p := order.Payment{ID: "p", Order: "1", Gateway: "g", Amount: 5, State: order.PaymentOpen, CreatedAt: noon, ExpiresAt: noon.Add(time.Hour), Version: 1}
-		r := order.Refund{ID: "r", Payment: "p", Order: "1", Line: "11", Amount: 5, State: order.RefundOpen, Reason: order.BecauseAsked, CreatedAt: noon, Version: 1}
+		r := order.Refund{ID: "r", Payment: "p", Order: "1", Line: "11", Amount: 5, State: order.RefundOpen, Reason: order.BecauseAsked, CreatedAt: noon, AskedAt: noon, Version: 1}
 		mustDo(t, st, func(ctx context.Context, tx work.Tx) error {
 			return errors.Join(s.Insert(ctx, tx, sampleOrder("1")), s.InsertPayment(ctx, tx, p), s.InsertRefund(ctx, tx, r))
 		})

@@ -518,6 +518,7 @@ type Refund struct {
 	State     string
 	Reason    string
 	CreatedAt int64
+	AskedAt   int64
 	EndedAt   int64
 	Version   int64
 }

@@ -95,7 +95,7 @@ func (q *Queries) GetPayment(ctx context.Context, id string) (Payment, error) {
 }
 
 const getRefund = `-- name: GetRefund :one
-SELECT id, payment_id, order_id, line_id, amount, state, reason, created_at, ended_at, version FROM refunds WHERE id = $1
+SELECT id, payment_id, order_id, line_id, amount, state, reason, created_at, asked_at, ended_at, version FROM refunds WHERE id = $1
 `
 
 func (q *Queries) GetRefund(ctx context.Context, id string) (Refund, error) {
@@ -110,6 +110,7 @@ func (q *Queries) GetRefund(ctx context.Context, id string) (Refund, error) {
 		&i.State,
 		&i.Reason,
 		&i.CreatedAt,
+		&i.AskedAt,
 		&i.EndedAt,
 		&i.Version,
 	)
@@ -223,8 +224,8 @@ func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) er
 }
 
 const insertRefund = `-- name: InsertRefund :exec
-INSERT INTO refunds (id, payment_id, order_id, line_id, amount, state, reason, created_at, ended_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO refunds (id, payment_id, order_id, line_id, amount, state, reason, created_at, asked_at, ended_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 `
 
 type InsertRefundParams struct {
@@ -236,6 +237,7 @@ type InsertRefundParams struct {
 	State     string
 	Reason    string
 	CreatedAt int64
+	AskedAt   int64
 	EndedAt   int64
 	Version   int64
 }
@@ -250,6 +252,7 @@ func (q *Queries) InsertRefund(ctx context.Context, arg InsertRefundParams) erro
 		arg.State,
 		arg.Reason,
 		arg.CreatedAt,
+		arg.AskedAt,
 		arg.EndedAt,
 		arg.Version,
 	)
@@ -380,7 +383,7 @@ func (q *Queries) ListPayments(ctx context.Context, orderID string) ([]Payment, 
 }
 
 const listRefunds = `-- name: ListRefunds :many
-SELECT id, payment_id, order_id, line_id, amount, state, reason, created_at, ended_at, version FROM refunds WHERE order_id = $1 ORDER BY id
+SELECT id, payment_id, order_id, line_id, amount, state, reason, created_at, asked_at, ended_at, version FROM refunds WHERE order_id = $1 ORDER BY id
 `
 
 func (q *Queries) ListRefunds(ctx context.Context, orderID string) ([]Refund, error) {
@@ -401,6 +404,7 @@ func (q *Queries) ListRefunds(ctx context.Context, orderID string) ([]Refund, er
 			&i.State,
 			&i.Reason,
 			&i.CreatedAt,
+			&i.AskedAt,
 			&i.EndedAt,
 			&i.Version,
 		); err != nil {
@@ -503,11 +507,12 @@ func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (i
 }
 
 const updateRefund = `-- name: UpdateRefund :execrows
-UPDATE refunds SET state = $1, ended_at = $2, version = version + 1 WHERE id = $3 AND version = $4
+UPDATE refunds SET state = $1, asked_at = $2, ended_at = $3, version = version + 1 WHERE id = $4 AND version = $5
 `
 
 type UpdateRefundParams struct {
 	State   string
+	AskedAt int64
 	EndedAt int64
 	ID      string
 	Version int64
@@ -516,6 +521,7 @@ type UpdateRefundParams struct {
 func (q *Queries) UpdateRefund(ctx context.Context, arg UpdateRefundParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, updateRefund,
 		arg.State,
+		arg.AskedAt,
 		arg.EndedAt,
 		arg.ID,
 		arg.Version,

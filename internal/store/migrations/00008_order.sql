@@ -64,6 +64,7 @@ CREATE TABLE refunds (
     state      TEXT NOT NULL,
     reason     TEXT NOT NULL,
     created_at BIGINT NOT NULL,
+    asked_at   BIGINT NOT NULL, -- when its job was last enqueued
     ended_at   BIGINT NOT NULL,
     version    BIGINT NOT NULL
 );

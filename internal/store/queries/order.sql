@@ -48,8 +48,8 @@ UPDATE payments SET state = @state, url = @url, trade = @trade, paid_at = @paid_
 WHERE id = @id AND version = @version;
 
 -- name: InsertRefund :exec
-INSERT INTO refunds (id, payment_id, order_id, line_id, amount, state, reason, created_at, ended_at, version)
-VALUES (@id, @payment_id, @order_id, @line_id, @amount, @state, @reason, @created_at, @ended_at, @version);
+INSERT INTO refunds (id, payment_id, order_id, line_id, amount, state, reason, created_at, asked_at, ended_at, version)
+VALUES (@id, @payment_id, @order_id, @line_id, @amount, @state, @reason, @created_at, @asked_at, @ended_at, @version);
 
 -- name: GetRefund :one
 SELECT * FROM refunds WHERE id = @id;
@@ -58,4 +58,4 @@ SELECT * FROM refunds WHERE id = @id;
 SELECT * FROM refunds WHERE order_id = @order_id ORDER BY id;
 
 -- name: UpdateRefund :execrows
-UPDATE refunds SET state = @state, ended_at = @ended_at, version = version + 1 WHERE id = @id AND version = @version;
+UPDATE refunds SET state = @state, asked_at = @asked_at, ended_at = @ended_at, version = version + 1 WHERE id = @id AND version = @version;
