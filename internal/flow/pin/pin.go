@@ -242,15 +242,17 @@ func (s *Service) finishSet(h custody.Holder, a custody.Activation) custody.Fini
 			if err != nil || st.State == Done {
 				return err
 			}
+			// Before the first PIN nothing hangs on the device, so the one that
+			// sets it becomes the active one (docs/domain.md A28). Binding swaps the
+			// account's row, so of two phones that finish at once the second sees the
+			// first's PIN.
+			if err := s.Accounts.BindDevice(ctx, tx, h.Account, h.Device); err != nil {
+				return err
+			}
 			if err := s.unset(ctx, tx, h.Account); err != nil {
 				return err
 			}
 			if err := s.Custody.Activate(ctx, tx, a.KeyID); err != nil {
-				return err
-			}
-			// Before the first PIN nothing hangs on the device, so the one that
-			// sets it becomes the active one (docs/domain.md A28).
-			if err := s.Accounts.BindDevice(ctx, tx, h.Account, h.Device); err != nil {
 				return err
 			}
 			st.State = Done

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,6 +86,77 @@ func TestASecondPINIsNotSetBySMS(t *testing.T) {
 		})
 		_, err = w.PIN.Begin(ctx, p.Caller, ticket, code)
 		wants(t, err, pin.CodeSet)
+	})
+}
+
+func TestTwoPhonesThatFinishAtOnceSetOnePIN(t *testing.T) {
+	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
+		ctx := t.Context()
+		p := w.SignIn("13911110008")
+		phones := []*flowtest.Person{p, p.NewPhone()}
+		var ops []string
+		for _, q := range phones {
+			s := begin(t, q)
+			e, err := w.PIN.Enrol(ctx, q.Phone.Holder, s.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Phone.Door = w.Custody
+			if err := q.Phone.Make(ctx, custody.KindPIN, e); err != nil {
+				t.Fatal(err)
+			}
+			op, err := w.PIN.Prove(ctx, q.Phone.Holder, s.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ops = append(ops, op)
+		}
+		// Both proofs are right; the two records begin together.
+		var together, all sync.WaitGroup
+		together.Add(len(phones))
+		outcomes := make([]error, len(phones))
+		for n, q := range phones {
+			a, err := w.Custody.Activation(ctx, q.Phone.Holder, ops[n])
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := w.PIN.Finish(ctx, q.Phone.Holder, a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				_, outcomes[n] = q.Phone.Perform(ctx, ops[n], q.Phone.PIN, func(ctx context.Context, d custody.Done) (func(context.Context, work.Tx) error, error) {
+					together.Done()
+					together.Wait()
+					return f(ctx, d)
+				})
+			})
+		}
+		all.Wait()
+		set := 0
+		for _, err := range outcomes {
+			if err == nil {
+				set++
+			} else if !errors.Is(err, pin.CodeSet) {
+				t.Error(err)
+			}
+		}
+		if set != 1 {
+			t.Errorf("%d phones set the PIN: %v", set, outcomes)
+		}
+		active := ""
+		for _, k := range w.Keys(p.Caller.Account) {
+			if k.State == custody.KeyActive {
+				active += k.Holder.Device
+			}
+		}
+		w.Do(func(ctx context.Context, tx work.Tx) error {
+			device, err := w.Accounts.ActiveDevice(ctx, tx, p.Caller.Account)
+			if device != active {
+				t.Errorf("the active device is %q, PIN keys are on %q", device, active)
+			}
+			return err
+		})
 	})
 }
 
