@@ -142,7 +142,7 @@ type Service struct {
 	current map[string]*authority // by name, the newest signed one
 	all     []*authority
 	renew   sync.Mutex
-	lists   sync.Map // institution → List
+	lists   map[string]List // by institution, the newest
 }
 
 type authority struct {
@@ -159,7 +159,9 @@ var (
 )
 
 // New makes the service without reading anything.
-func New(d Deps) *Service { return &Service{Deps: d, current: map[string]*authority{}} }
+func New(d Deps) *Service {
+	return &Service{Deps: d, current: map[string]*authority{}, lists: map[string]List{}}
+}
 
 // Load reads the authorities' certificates. It is an error if the root is
 // missing, or if a sandbox's certificate stands in a production store.

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"math/big"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -264,6 +265,46 @@ func TestRevocationShowsInListAndOCSP(t *testing.T) {
 	})
 }
 
+// slowSigner stops the first list on its way to be signed until it is let go.
+type slowSigner struct {
+	ca.Signer
+	caught, release chan struct{}
+	first           atomic.Bool
+}
+
+func (s *slowSigner) SignAs(ctx context.Context, r custody.Role, name string, t custody.Token) ([]byte, error) {
+	if r == custody.RoleCRL && s.first.CompareAndSwap(false, true) {
+		close(s.caught)
+		<-s.release
+	}
+	return s.Signer.SignAs(ctx, r, name, t)
+}
+
+// TestSlowPublicationDoesNotHideARevocation: a list that was begun before the
+// revocation and is finished after it must not be the one that is served.
+func TestSlowPublicationDoesNotHideARevocation(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		i := h.issue(t, "ref-1")
+		slow := &slowSigner{Signer: h.Signer, caught: make(chan struct{}), release: make(chan struct{})}
+		h.Signer = slow
+		done := make(chan error)
+		go func() { done <- h.Publish(t.Context(), institution) }()
+		<-slow.caught
+		h.revoke(t, i.Serial, pki.KeyCompromise)
+		if err := h.Publish(t.Context(), institution); err != nil {
+			t.Fatal(err)
+		}
+		close(slow.release)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		n, _ := new(big.Int).SetString(i.Serial, 16)
+		if _, listed := h.crl(t).Lookup(n); !listed {
+			t.Fatal("the revocation vanished from the list")
+		}
+	})
+}
+
 func TestHoldCanBeLifted(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		i := h.issue(t, "ref-1")
@@ -334,9 +375,9 @@ func TestServiceCertificatesRenewThemselves(t *testing.T) {
 	})
 }
 
-func TestRereadFindsNothingAndThenTheTampering(t *testing.T) {
+func TestRereadFindsAMissingRevocationAndNothingElse(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		i := h.issue(t, "ref-1")
+		h.issue(t, "ref-1")
 		h.revoke(t, h.issue(t, "ref-2").Serial, pki.KeyCompromise)
 		if _, found, err := h.Reread(t.Context()); err != nil || len(found) != 1 {
 			t.Fatalf("a revocation missing on the list is one finding: %v, %v", found, err)
@@ -348,7 +389,27 @@ func TestRereadFindsNothingAndThenTheTampering(t *testing.T) {
 		if err != nil || len(found) != 0 || n < 10 {
 			t.Fatalf("%d certificates, findings %v, %v", n, found, err)
 		}
-		_ = i
+	})
+}
+
+func TestRereadFindsATamperedRow(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		honest, stranger := h.issue(t, "ref-1"), h.issue(t, "ref-2")
+		for name, tamper := range map[string]func(*ca.Issuance){
+			"another certificate under the row": func(i *ca.Issuance) { i.DER = stranger.DER },
+			"one byte of the signature":         func(i *ca.Issuance) { i.DER = bytes.Clone(i.DER); i.DER[len(i.DER)-1] ^= 1 },
+			"another end":                       func(i *ca.Issuance) { i.NotAfter = i.NotAfter.Add(time.Hour) },
+			"another key":                       func(i *ca.Issuance) { i.PublicKey = stranger.PublicKey },
+		} {
+			row := honest
+			tamper(&row)
+			if found := h.Check(row); len(found) == 0 {
+				t.Errorf("%s: nothing found", name)
+			}
+		}
+		if found := h.Check(honest); len(found) != 0 {
+			t.Errorf("untouched: %v", found)
+		}
 	})
 }
 

@@ -41,7 +41,7 @@ func (s *Service) Reread(ctx context.Context) (certificates int, findings []stri
 				continue
 			}
 			certificates++
-			s.rereadOne(i, found)
+			findings = append(findings, s.Check(i)...)
 			if !i.RevokedAt.IsZero() {
 				if revoked[i.Institution] == nil {
 					revoked[i.Institution] = map[string]bool{}
@@ -89,27 +89,31 @@ func (s *Service) rereadHouse(ctx context.Context, found func(string, ...any), n
 	return nil
 }
 
-func (s *Service) rereadOne(i Issuance, found func(string, ...any)) {
+// Check lints one issued certificate with its real signature and holds it
+// against its row; findings are sentences.
+func (s *Service) Check(i Issuance) (findings []string) {
+	found := func(format string, args ...any) { findings = append(findings, fmt.Sprintf(format, args...)) }
 	iss, err := s.issuer(caName(i.Institution))
 	if err != nil {
 		found("certificate %s: its issuer %s is missing", i.Serial, i.Institution)
-		return
+		return findings
 	}
 	if err := lint.Issued(i.DER, pki.Draft{Role: i.Role, Issuer: iss, Replacement: i.Replacement}); err != nil {
 		found("certificate %s: %v", i.Serial, err)
 	}
 	c, err := smx509.ParseCertificate(i.DER)
 	if err != nil {
-		return // lint has said so
+		return findings // lint has said so
 	}
 	key, err := pki.ParseSPKI(c.RawSubjectPublicKeyInfo)
 	if err != nil {
-		return
+		return findings
 	}
 	p, err := pki.Point(key)
 	if err != nil || !bytes.Equal(p, i.PublicKey) || serialHex(c.SerialNumber) != i.Serial || !c.NotAfter.Equal(i.NotAfter) || !bytes.Equal(c.RawTBSCertificate, i.TBS) {
 		found("certificate %s: it differs from its row", i.Serial)
 	}
+	return findings
 }
 
 func (s *Service) rereadList(ctx context.Context, institution string, want map[string]bool, found func(string, ...any)) {

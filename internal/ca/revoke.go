@@ -147,7 +147,7 @@ func (s *Service) Publish(ctx context.Context, institution string) error {
 			continue
 		}
 		if err == nil {
-			s.lists.Store(institution, l)
+			s.remember(l)
 		}
 		return err
 	}
@@ -167,17 +167,30 @@ func listLines(rows []Revoked) []pki.Revocation {
 }
 
 func (s *Service) lastList(ctx context.Context, institution string) (l List, err error) {
-	if l, ok := s.lists.Load(institution); ok {
-		return l.(List), nil
+	s.mu.RLock()
+	l, known := s.lists[institution]
+	s.mu.RUnlock()
+	if known {
+		return l, nil
 	}
 	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
 		l, err = s.Store.LastList(ctx, tx, institution)
 		return err
 	})
 	if err == nil {
-		s.lists.Store(institution, l)
+		s.remember(l)
 	}
 	return l, err
+}
+
+// remember keeps the newest list at hand: a slower publication never replaces
+// it, or a revocation would vanish again.
+func (s *Service) remember(l List) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.Number > s.lists[l.Institution].Number {
+		s.lists[l.Institution] = l
+	}
 }
 
 // CRL gives an institution's list in force, "root" for the root's;

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -79,13 +80,26 @@ type Edge struct {
 	Rand io.Reader
 	// Limit gives the largest body in bytes for a path; nil is 256 KiB for all.
 	Limit func(method, path string) int64
+	// Admit, if set, decides before a body beyond the default is read: nobody
+	// without a session makes the house hold megabytes.
+	Admit func(ctx context.Context) error
+	large chan struct{}
+	once  sync.Once
 	// TrustProxy takes the client's address from the last X-Forwarded-For entry.
 	TrustProxy bool
 	// Observe, if set, hears route, status and duration of each request.
 	Observe func(route string, status int, took time.Duration)
 }
 
-const defaultBody = 256 << 10
+const (
+	// DefaultBody is the largest body of a route that names no limit.
+	DefaultBody = 256 << 10
+	// largeBodies is how many bodies beyond it are held at a time.
+	largeBodies = 8
+)
+
+// CodeBusy: too many large bodies are being received.
+var CodeBusy = fault.Code{Name: "busy", Kind: fault.Unavailable, Text: "当前上传人数较多，请稍后重试。"}
 
 // ServeHTTP reads the body within its limit, names the request, answers panics
 // calmly, and logs route, status and time, never bodies, queries or headers.
@@ -113,23 +127,48 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		e.Log.InfoContext(r.Context(), "request", "request", req.ID, "route", r.Pattern, "status", rec.status, "ms", took.Milliseconds())
 	}()
-	limit := int64(defaultBody)
-	if e.Limit != nil {
-		limit = e.Limit(r.Method, r.URL.Path)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(rec, r.Body, limit))
+	body, release, err := e.body(rec, r)
 	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			WriteProblem(rec, r, e.Log, CodeTooLarge)
-		} else {
-			WriteProblem(rec, r, e.Log, CodeMalformed.Because(err))
-		}
+		WriteProblem(rec, r, e.Log, err)
 		return
 	}
+	defer release()
 	req.Body = body
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	e.Next.ServeHTTP(rec, r)
+}
+
+// body reads the whole body within its limit. A large one needs admission and a
+// free place, which release gives back when the request is done.
+func (e *Edge) body(w http.ResponseWriter, r *http.Request) (b []byte, release func(), err error) {
+	limit, release := int64(DefaultBody), func() {}
+	if e.Limit != nil {
+		limit = e.Limit(r.Method, r.URL.Path)
+	}
+	if limit > DefaultBody && (r.ContentLength < 0 || r.ContentLength > DefaultBody) {
+		if e.Admit != nil {
+			if err := e.Admit(r.Context()); err != nil {
+				return nil, nil, err
+			}
+		}
+		e.once.Do(func() { e.large = make(chan struct{}, largeBodies) })
+		select {
+		case e.large <- struct{}{}:
+			release = func() { <-e.large }
+		default:
+			return nil, nil, CodeBusy
+		}
+	}
+	b, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err != nil {
+		release()
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return nil, nil, CodeTooLarge
+		}
+		return nil, nil, CodeMalformed.Because(err)
+	}
+	return b, release, nil
 }
 
 func (e *Edge) address(r *http.Request) string {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -97,12 +98,27 @@ func (s *Server) Handler() http.Handler {
 	return &httpapi.Edge{
 		Next: s.mux, Log: s.Log, Rand: s.Rand, TrustProxy: s.TrustProxy, Observe: s.Observe,
 		Limit: func(method, path string) int64 {
-			if method == http.MethodPut && strings.HasSuffix(path, "/face") {
+			if method == http.MethodPut && faceRoute.MatchString(path) {
 				return faceVideo
 			}
-			return 256 << 10
+			return httpapi.DefaultBody
 		},
+		Admit: s.admit,
 	}
+}
+
+// faceRoute matches the routes that take a face video.
+var faceRoute = regexp.MustCompile(`^/app/v1/(realname|recoveries|pin/face)/[0-9a-f]{32}/face$`)
+
+// admit wants a session before a video is read; its signature is checked
+// afterwards, because it covers the body.
+func (s *Server) admit(ctx context.Context) error {
+	token := httpapi.RequestOf(ctx).Cookie(Cookie)
+	if token == "" {
+		return CodeLogin
+	}
+	_, _, err := s.Accounts.Authenticate(ctx, token)
+	return err
 }
 
 // OpenAPI is the OpenAPI 3.1 document in YAML.
