@@ -62,6 +62,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, platform str
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	out := sender{w, http.NewResponseController(w)}
+	defer out.c.SetWriteDeadline(time.Time{}) // the connection may serve on
 	var last string
 	for {
 		t := shown(st)

@@ -139,11 +139,12 @@ func (s *Service) document(r Request) (Document, []byte, error) {
 // large: it is signed by its attributes.
 func (d Document) large() bool { return d.Size > splitkey.MaxMessage }
 
-// text accepts printable text of least to most characters.
+// text accepts printable text of least to most characters, with spaces of any
+// width; what turns lines or directions is not printable.
 func text(s string, least, most int) bool {
 	n := utf8.RuneCountInString(s)
 	return utf8.ValidString(s) && n >= least && n <= most && !strings.ContainsFunc(s, func(r rune) bool {
-		return !unicode.IsPrint(r) && r != ' '
+		return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r)
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"tianweitong/internal/clock"
 	"tianweitong/internal/fault"
@@ -174,5 +173,10 @@ func ended(t testing.TB, st scan.Status, state scan.State, o scan.Outcome) {
 	}
 }
 
-// soon is a moment for tests that wait for real.
-const soon = 5 * time.Second
+// spoil gives a transaction a usage record already, so that it cannot end.
+func (s *stage) spoil(id string) {
+	s.t.Helper()
+	s.Must(func(ctx context.Context, tx work.Tx) error {
+		return s.Usages.Write(ctx, tx, usage.Record{Ref: "scan:" + id + ":1", At: s.Clock.Now(), Account: "nobody"})
+	})
+}

@@ -139,6 +139,7 @@ func TestUnfitRequestsAreRefused(t *testing.T) {
 		"no title":           {login, func(r *scan.Request) { r.Title = "" }, scan.CodeRequest},
 		"title of 101":       {login, func(r *scan.Request) { r.Title = strings.Repeat("标", 101) }, scan.CodeRequest},
 		"title with newline": {login, func(r *scan.Request) { r.Title = "a\nb" }, scan.CodeRequest},
+		"title of two lines": {login, func(r *scan.Request) { r.Title = "a\u2028b" }, scan.CodeRequest},
 		"title turned round": {login, func(r *scan.Request) { r.Title = "a\u202eb" }, scan.CodeRequest},
 		"short binding":      {login, func(r *scan.Request) { r.Binding = make([]byte, 31) }, scan.CodeRequest},
 		"no address":         {login, func(r *scan.Request) { r.Browser.Address = "office" }, scan.CodeRequest},
@@ -426,6 +427,23 @@ func TestTimeEndsATransaction(t *testing.T) {
 		}
 		s.sweep() // nothing is ended twice
 	})
+}
+
+func TestRowThatCannotBeSweptHoldsUpNothing(t *testing.T) {
+	s := lite(t)
+	bad := s.scanned(login()).ID
+	var good []string
+	for range 3 {
+		good = append(good, s.scanned(login()).ID)
+	}
+	s.spoil(bad)
+	s.Clock.Advance(time.Hour)
+	if err := s.Scans.Sweep(t.Context()); err == nil {
+		t.Error("the bad row went through in silence")
+	}
+	if n := len(s.usage()); n != len(good) {
+		t.Errorf("%d of %d others were ended", n, len(good))
+	}
 }
 
 func TestSignaturesLiveFiveMinutes(t *testing.T) {

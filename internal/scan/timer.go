@@ -41,7 +41,7 @@ func (s *Service) tick(ctx context.Context) error {
 }
 
 // Sweep handles everything that is due: it is repeatable and may run beside
-// another.
+// another. A row that cannot be handled does not hold up the others.
 func (s *Service) Sweep(ctx context.Context) error {
 	for {
 		var due []string
@@ -52,18 +52,30 @@ func (s *Service) Sweep(ctx context.Context) error {
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		err = s.Runner.Do(ctx, "scan.sweep", func(ctx context.Context, tx work.Tx) error {
-			for _, id := range due {
-				if err := s.sweep(ctx, tx, id); err != nil {
-					return err
-				}
+		if err = s.sweepAll(ctx, due...); err == nil {
+			continue
+		}
+		done := 0
+		for _, id := range due {
+			if s.sweepAll(ctx, id) == nil {
+				done++
 			}
-			return nil
-		})
-		if err != nil {
-			return err
+		}
+		if done == 0 {
+			return fmt.Errorf("%d transactions cannot be swept: %w", len(due), err)
 		}
 	}
+}
+
+func (s *Service) sweepAll(ctx context.Context, ids ...string) error {
+	return s.Runner.Do(ctx, "scan.sweep", func(ctx context.Context, tx work.Tx) error {
+		for _, id := range ids {
+			if err := s.sweep(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (s *Service) sweep(ctx context.Context, tx work.Tx, id string) error {
