@@ -64,7 +64,7 @@ func (installations) UpdateInstallation(ctx context.Context, tx work.Tx, i insta
 func (installations) InsertRedealing(ctx context.Context, tx work.Tx, r install.Redealing) error {
 	err := swapped(queries(tx).InsertRedealing(ctx, db.InsertRedealingParams{
 		ID: r.ID, Account: r.Account, Device: r.Device, State: string(r.State), Live: r.Live(), Op: r.Op, PinKey: r.PINKey,
-		EnrolmentKey: notNil(r.EnrolmentKey), Message: notNil(r.Message), Signature: notNil(r.Signature), Deals: r.Deals,
+		AuthorisedUntil: ms(r.AuthorisedUntil), EnrolmentKey: notNil(r.EnrolmentKey), Message: notNil(r.Message), Signature: notNil(r.Signature), Deals: r.Deals,
 		CreatedAt: ms(r.CreatedAt), UpdatedAt: ms(r.UpdatedAt), Version: r.Version,
 	}))
 	if err != nil {
@@ -98,7 +98,7 @@ func redealing(ctx context.Context, tx work.Tx, r db.Redealing, err error) (inst
 	keys, err := queries(tx).RedealtKeys(ctx, r.ID)
 	out := install.Redealing{
 		ID: r.ID, Account: r.Account, Device: r.Device, State: install.RedealState(r.State), Op: r.Op, PINKey: r.PinKey,
-		EnrolmentKey: r.EnrolmentKey, Message: r.Message, Signature: r.Signature, Deals: r.Deals,
+		AuthorisedUntil: at(r.AuthorisedUntil), EnrolmentKey: r.EnrolmentKey, Message: r.Message, Signature: r.Signature, Deals: r.Deals,
 		CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt), Version: r.Version,
 	}
 	for _, k := range keys {
@@ -109,7 +109,8 @@ func redealing(ctx context.Context, tx work.Tx, r db.Redealing, err error) (inst
 
 func (installations) UpdateRedealing(ctx context.Context, tx work.Tx, r install.Redealing) error {
 	err := swapped(queries(tx).UpdateRedealing(ctx, db.UpdateRedealingParams{
-		ID: r.ID, State: string(r.State), Live: r.Live(), Op: r.Op, Signature: notNil(r.Signature), Deals: r.Deals,
+		ID: r.ID, State: string(r.State), Live: r.Live(), Op: r.Op,
+		AuthorisedUntil: ms(r.AuthorisedUntil), Signature: notNil(r.Signature), Deals: r.Deals,
 		UpdatedAt: ms(r.UpdatedAt), Version: r.Version,
 	}))
 	if err != nil {

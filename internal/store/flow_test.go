@@ -97,6 +97,7 @@ func TestRedealingsAreKeptWithTheirKeys(t *testing.T) {
 		second.ID = "r2"
 		is(t, inFlow(t, st, func(ctx context.Context, tx work.Tx) error { return s.InsertRedealing(ctx, tx, second) }), work.ErrConflict)
 		r.State, r.Op, r.Signature, r.Deals = install.RedealAuthorised, "", []byte{5}, 1
+		r.AuthorisedUntil = flowNoon.Add(time.Minute)
 		r.Keys[0].Op, r.Keys[1].Proved = "trial", true
 		is(t, inFlow(t, st, func(ctx context.Context, tx work.Tx) error { return s.UpdateRedealing(ctx, tx, r) }), nil)
 		is(t, inFlow(t, st, func(ctx context.Context, tx work.Tx) error { return s.UpdateRedealing(ctx, tx, r) }), work.ErrConflict)

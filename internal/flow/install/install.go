@@ -125,7 +125,8 @@ type Store interface {
 	Redealing(ctx context.Context, tx work.Tx, id string) (Redealing, error)
 	// LiveRedealing gives the unfinished one of an account.
 	LiveRedealing(ctx context.Context, tx work.Tx, account string) (Redealing, error)
-	// UpdateRedealing writes state, operation, signature, deals and the keys.
+	// UpdateRedealing writes state, operation, authorisation, signature, deals and
+	// the keys.
 	UpdateRedealing(ctx context.Context, tx work.Tx, r Redealing) error
 }
 

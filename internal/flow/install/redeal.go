@@ -36,9 +36,10 @@ type Redealing struct {
 	State               RedealState
 	Op                  string // while RedealAuthorising
 	PINKey              string
-	EnrolmentKey        []byte // the phone's, 65 bytes
-	Message             []byte // what the PIN key signed
-	Signature           []byte // DER
+	AuthorisedUntil     time.Time // the end of deliveries; zero while RedealAuthorising
+	EnrolmentKey        []byte    // the phone's, 65 bytes
+	Message             []byte    // what the PIN key signed
+	Signature           []byte    // DER
 	Deals               int64
 	Keys                []RedealtKey
 	CreatedAt           time.Time
@@ -198,6 +199,7 @@ func (s *Service) finishRedeal(a custody.Activation) custody.Finish {
 				return CodeStep
 			}
 			r.State, r.Op, r.Signature = RedealAuthorised, "", d.Signature
+			r.AuthorisedUntil = s.Clock.Now().Add(Authorisation)
 			return s.putRedealing(ctx, tx, r, "redealing.authorised")
 		}, nil
 	}
@@ -227,14 +229,24 @@ func (s *Service) redealing(ctx context.Context, tx work.Tx, h custody.Holder, r
 	return r, pin.PublicKey, nil
 }
 
+// deliverable is redealing while the PIN entered at its start still serves.
+// What was delivered in time may be proved after it.
+func (s *Service) deliverable(ctx context.Context, tx work.Tx, h custody.Holder, redealing string) (Redealing, []byte, error) {
+	r, pin, err := s.redealing(ctx, tx, h, redealing)
+	if err == nil && !s.Clock.Now().Before(r.AuthorisedUntil) {
+		err = CodeStep
+	}
+	return r, pin, err
+}
+
 // DeliverRedealt deals every key of a redealing that the phone has not proved
 // yet, and returns the shares with the trials that prove them. Every call deals
-// anew.
+// anew, until Authorisation after the PIN.
 func (s *Service) DeliverRedealt(ctx context.Context, h custody.Holder, redealing string) ([]Delivery, error) {
 	var r Redealing
 	var pin []byte
 	err := s.Runner.Do(ctx, "install.redeal_deal", func(ctx context.Context, tx work.Tx) (err error) {
-		if r, pin, err = s.redealing(ctx, tx, h, redealing); err != nil {
+		if r, pin, err = s.deliverable(ctx, tx, h, redealing); err != nil {
 			return err
 		}
 		r.Deals++
@@ -265,7 +277,7 @@ func (s *Service) DeliverRedealt(ctx context.Context, h custody.Holder, redealin
 		return nil, err
 	}
 	err = s.Runner.Do(ctx, "install.redeal_deliver", func(ctx context.Context, tx work.Tx) error {
-		now, _, err := s.redealing(ctx, tx, h, redealing)
+		now, _, err := s.deliverable(ctx, tx, h, redealing)
 		if err != nil {
 			return err
 		}

@@ -360,6 +360,42 @@ func TestEveryEncryptionKeyEverHeldComesBack(t *testing.T) {
 	})
 }
 
+func TestTheAuthorisationOfARedealingRunsOut(t *testing.T) {
+	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
+		ctx := t.Context()
+		old := w.Person()
+		old.SetPIN()
+		gone := old.Installed()
+		r, err := w.Revoke.Begin(ctx, old.Caller, gone, revoke.Unneeded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := old.Perform(ctx, r.Op, old.Phone.PIN); err != nil {
+			t.Fatal(err)
+		}
+		p := old.NewPhone()
+		pinned(t, p)
+		_, point := flowtest.EnrolmentKey()
+		asked, err := w.Install.Redeal(ctx, p.Phone.Holder, point)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Perform(ctx, asked.Op, p.Phone.PIN); err != nil {
+			t.Fatal(err)
+		}
+		w.Clock.Advance(install.Authorisation - time.Second)
+		if all, err := w.Install.DeliverRedealt(ctx, p.Phone.Holder, asked.ID); err != nil || len(all) != 1 {
+			t.Fatalf("%d keys delivered in time, %v", len(all), err)
+		}
+		w.Clock.Advance(time.Second)
+		_, err = w.Install.DeliverRedealt(ctx, p.Phone.Holder, asked.ID)
+		wants(t, err, install.CodeStep)
+		if err := p.Redeal(ctx); err != nil { // it begins again with the PIN
+			t.Error(err)
+		}
+	})
+}
+
 func TestARecoveryGoesAroundARunningInstallation(t *testing.T) {
 	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
 		ctx := t.Context()

@@ -174,26 +174,27 @@ func (q *Queries) InsertRecovery(ctx context.Context, arg InsertRecoveryParams) 
 }
 
 const insertRedealing = `-- name: InsertRedealing :execrows
-INSERT INTO redealings (id, account, device, state, live, op, pin_key, enrolment_key, message, signature, deals, created_at, updated_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+INSERT INTO redealings (id, account, device, state, live, op, pin_key, authorised_until, enrolment_key, message, signature, deals, created_at, updated_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT DO NOTHING
 `
 
 type InsertRedealingParams struct {
-	ID           string
-	Account      string
-	Device       string
-	State        string
-	Live         bool
-	Op           string
-	PinKey       string
-	EnrolmentKey []byte
-	Message      []byte
-	Signature    []byte
-	Deals        int64
-	CreatedAt    int64
-	UpdatedAt    int64
-	Version      int64
+	ID              string
+	Account         string
+	Device          string
+	State           string
+	Live            bool
+	Op              string
+	PinKey          string
+	AuthorisedUntil int64
+	EnrolmentKey    []byte
+	Message         []byte
+	Signature       []byte
+	Deals           int64
+	CreatedAt       int64
+	UpdatedAt       int64
+	Version         int64
 }
 
 func (q *Queries) InsertRedealing(ctx context.Context, arg InsertRedealingParams) (int64, error) {
@@ -205,6 +206,7 @@ func (q *Queries) InsertRedealing(ctx context.Context, arg InsertRedealingParams
 		arg.Live,
 		arg.Op,
 		arg.PinKey,
+		arg.AuthorisedUntil,
 		arg.EnrolmentKey,
 		arg.Message,
 		arg.Signature,
@@ -445,7 +447,7 @@ func (q *Queries) LiveInstallations(ctx context.Context, account string) ([]Inst
 }
 
 const liveRedealing = `-- name: LiveRedealing :one
-SELECT id, account, device, state, live, op, pin_key, enrolment_key, message, signature, deals, created_at, updated_at, version FROM redealings WHERE account = $1 AND live
+SELECT id, account, device, state, live, op, pin_key, authorised_until, enrolment_key, message, signature, deals, created_at, updated_at, version FROM redealings WHERE account = $1 AND live
 `
 
 func (q *Queries) LiveRedealing(ctx context.Context, account string) (Redealing, error) {
@@ -459,6 +461,7 @@ func (q *Queries) LiveRedealing(ctx context.Context, account string) (Redealing,
 		&i.Live,
 		&i.Op,
 		&i.PinKey,
+		&i.AuthorisedUntil,
 		&i.EnrolmentKey,
 		&i.Message,
 		&i.Signature,
@@ -537,7 +540,7 @@ func (q *Queries) Recovery(ctx context.Context, id string) (Recovery, error) {
 }
 
 const redealing = `-- name: Redealing :one
-SELECT id, account, device, state, live, op, pin_key, enrolment_key, message, signature, deals, created_at, updated_at, version FROM redealings WHERE id = $1
+SELECT id, account, device, state, live, op, pin_key, authorised_until, enrolment_key, message, signature, deals, created_at, updated_at, version FROM redealings WHERE id = $1
 `
 
 func (q *Queries) Redealing(ctx context.Context, id string) (Redealing, error) {
@@ -551,6 +554,7 @@ func (q *Queries) Redealing(ctx context.Context, id string) (Redealing, error) {
 		&i.Live,
 		&i.Op,
 		&i.PinKey,
+		&i.AuthorisedUntil,
 		&i.EnrolmentKey,
 		&i.Message,
 		&i.Signature,
@@ -824,20 +828,21 @@ func (q *Queries) UpdateRecovery(ctx context.Context, arg UpdateRecoveryParams) 
 }
 
 const updateRedealing = `-- name: UpdateRedealing :execrows
-UPDATE redealings SET state = $1, live = $2, op = $3, signature = $4, deals = $5,
-    updated_at = $6, version = version + 1
-WHERE id = $7 AND version = $8
+UPDATE redealings SET state = $1, live = $2, op = $3, authorised_until = $4, signature = $5, deals = $6,
+    updated_at = $7, version = version + 1
+WHERE id = $8 AND version = $9
 `
 
 type UpdateRedealingParams struct {
-	State     string
-	Live      bool
-	Op        string
-	Signature []byte
-	Deals     int64
-	UpdatedAt int64
-	ID        string
-	Version   int64
+	State           string
+	Live            bool
+	Op              string
+	AuthorisedUntil int64
+	Signature       []byte
+	Deals           int64
+	UpdatedAt       int64
+	ID              string
+	Version         int64
 }
 
 func (q *Queries) UpdateRedealing(ctx context.Context, arg UpdateRedealingParams) (int64, error) {
@@ -845,6 +850,7 @@ func (q *Queries) UpdateRedealing(ctx context.Context, arg UpdateRedealingParams
 		arg.State,
 		arg.Live,
 		arg.Op,
+		arg.AuthorisedUntil,
 		arg.Signature,
 		arg.Deals,
 		arg.UpdatedAt,

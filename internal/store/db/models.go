@@ -484,20 +484,21 @@ type Recovery struct {
 }
 
 type Redealing struct {
-	ID           string
-	Account      string
-	Device       string
-	State        string
-	Live         bool
-	Op           string
-	PinKey       string
-	EnrolmentKey []byte
-	Message      []byte
-	Signature    []byte
-	Deals        int64
-	CreatedAt    int64
-	UpdatedAt    int64
-	Version      int64
+	ID              string
+	Account         string
+	Device          string
+	State           string
+	Live            bool
+	Op              string
+	PinKey          string
+	AuthorisedUntil int64
+	EnrolmentKey    []byte
+	Message         []byte
+	Signature       []byte
+	Deals           int64
+	CreatedAt       int64
+	UpdatedAt       int64
+	Version         int64
 }
 
 type RedealtKey struct {

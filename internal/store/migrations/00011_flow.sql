@@ -53,20 +53,21 @@ CREATE INDEX installations_certificate ON installations (certificate, id);
 CREATE INDEX installations_account ON installations (account, id);
 
 CREATE TABLE redealings (
-    id            TEXT PRIMARY KEY,
-    account       TEXT NOT NULL,
-    device        TEXT NOT NULL,
-    state         TEXT NOT NULL,
-    live          BOOLEAN NOT NULL,
-    op            TEXT NOT NULL,
-    pin_key       TEXT NOT NULL,
-    enrolment_key BYTEA NOT NULL,
-    message       BYTEA NOT NULL,
-    signature     BYTEA NOT NULL,
-    deals         BIGINT NOT NULL,
-    created_at    BIGINT NOT NULL,
-    updated_at    BIGINT NOT NULL,
-    version       BIGINT NOT NULL
+    id               TEXT PRIMARY KEY,
+    account          TEXT NOT NULL,
+    device           TEXT NOT NULL,
+    state            TEXT NOT NULL,
+    live             BOOLEAN NOT NULL,
+    op               TEXT NOT NULL,
+    pin_key          TEXT NOT NULL,
+    authorised_until BIGINT NOT NULL,
+    enrolment_key    BYTEA NOT NULL,
+    message          BYTEA NOT NULL,
+    signature        BYTEA NOT NULL,
+    deals            BIGINT NOT NULL,
+    created_at       BIGINT NOT NULL,
+    updated_at       BIGINT NOT NULL,
+    version          BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX redealings_live ON redealings (account) WHERE live;
 

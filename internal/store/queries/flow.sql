@@ -43,8 +43,8 @@ UPDATE installations SET device = @device, state = @state, live = @live, op = @o
 WHERE id = @id AND version = @version;
 
 -- name: InsertRedealing :execrows
-INSERT INTO redealings (id, account, device, state, live, op, pin_key, enrolment_key, message, signature, deals, created_at, updated_at, version)
-VALUES (@id, @account, @device, @state, @live, @op, @pin_key, @enrolment_key, @message, @signature, @deals, @created_at, @updated_at, @version)
+INSERT INTO redealings (id, account, device, state, live, op, pin_key, authorised_until, enrolment_key, message, signature, deals, created_at, updated_at, version)
+VALUES (@id, @account, @device, @state, @live, @op, @pin_key, @authorised_until, @enrolment_key, @message, @signature, @deals, @created_at, @updated_at, @version)
 ON CONFLICT DO NOTHING;
 
 -- name: Redealing :one
@@ -54,7 +54,7 @@ SELECT * FROM redealings WHERE id = @id;
 SELECT * FROM redealings WHERE account = @account AND live;
 
 -- name: UpdateRedealing :execrows
-UPDATE redealings SET state = @state, live = @live, op = @op, signature = @signature, deals = @deals,
+UPDATE redealings SET state = @state, live = @live, op = @op, authorised_until = @authorised_until, signature = @signature, deals = @deals,
     updated_at = @updated_at, version = version + 1
 WHERE id = @id AND version = @version;
 
