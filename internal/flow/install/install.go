@@ -53,8 +53,8 @@ type State string
 // The states, in order. Until Proved a break starts again at Authorising.
 const (
 	Authorising State = "authorising" // waits for the PIN (operation install.authorise)
-	Authorised  State = "authorised"  // the phone makes its signing key
-	Requesting  State = "requesting"  // waits for the co-signed request (install.csr)
+	Authorised  State = "authorised"  // the phone may enrol its signing key, once
+	Requesting  State = "requesting"  // waits for the key and its co-signed request (install.csr)
 	Requested   State = "requested"   // the encryption key can be delivered
 	Delivered   State = "delivered"   // waits for the trial decryption (install.trial)
 	Proved      State = "proved"      // the phone has everything; the server goes on alone

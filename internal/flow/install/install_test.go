@@ -168,6 +168,55 @@ func TestABreakTakesANewEnrolment(t *testing.T) {
 	})
 }
 
+func TestOnePINEntryMakesOneSigningKey(t *testing.T) {
+	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
+		ctx := t.Context()
+		p := w.Person()
+		p.SetPIN()
+		cert := w.Buy(p.Caller.Account)
+		i, err := w.Install.Start(ctx, p.Caller, cert)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Perform(ctx, i.Op, p.Phone.PIN); err != nil {
+			t.Fatal(err)
+		}
+		e, err := w.Install.Enrol(ctx, p.Phone.Holder, i.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := func(when string) {
+			t.Helper()
+			if _, err := w.Install.Enrol(ctx, p.Phone.Holder, i.ID); refusal(err) != install.CodeStep.Name {
+				t.Errorf("enrolled a second time %s: %v", when, err)
+			}
+		}
+		again("before the key was made")
+		if err := p.Phone.Make(ctx, custody.KindSign, e); err != nil {
+			t.Fatal(err)
+		}
+		again("after the key was made")
+		_, point := flowtest.EnrolmentKey()
+		asked, err := w.Install.Request(ctx, p.Phone.Holder, i.ID, point)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again("beside the request")
+		if _, err := p.Perform(ctx, asked.Op, p.Phone.PIN); err != nil {
+			t.Fatal(err)
+		}
+		again("after the co-signature")
+		if _, err := w.Install.Deliver(ctx, p.Phone.Holder, i.ID); err != nil {
+			t.Fatal(err)
+		}
+		again("after the delivery")
+		if _, err := p.InstallOnce(ctx, cert); err != nil { // with the PIN it begins again
+			t.Fatal(err)
+		}
+		p.Whole(cert, 1)
+	})
+}
+
 func TestTheAuthorisationRunsOut(t *testing.T) {
 	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
 		ctx := t.Context()

@@ -109,7 +109,7 @@ func (s *Service) start(ctx context.Context, tx work.Tx, c account.Caller, cert 
 	now := s.Clock.Now()
 	i := Installation{ID: id.New(s.Rand), Account: c.Account, Certificate: cert, Kind: kind, CreatedAt: now}
 	if there && last.Live() {
-		if i, err = s.back(ctx, tx, last, Authorising); err != nil {
+		if i, err = s.back(ctx, tx, last); err != nil {
 			return Installation{}, err
 		}
 	}
@@ -167,15 +167,15 @@ func (s *Service) kind(ctx context.Context, tx work.Tx, c certificate.Certificat
 	return "", CodeHere
 }
 
-// back puts a live installation to an earlier state and forgets what was made
+// back puts a live installation to its beginning and forgets what was made
 // after it. Keys made so far stay pending until a new enrolment voids them.
-func (s *Service) back(ctx context.Context, tx work.Tx, i Installation, to State) (Installation, error) {
+func (s *Service) back(ctx context.Context, tx work.Tx, i Installation) (Installation, error) {
 	if i.Op != "" {
 		if err := s.Custody.Withdraw(ctx, tx, i.Op); err != nil {
 			return i, err
 		}
 	}
-	i.State, i.Op = to, ""
+	i.State, i.Op = Authorising, ""
 	i.SignKey, i.SignPublic, i.EnrolmentKey, i.RequestInfo, i.Request = "", nil, nil, nil, nil
 	return i, nil
 }
@@ -222,18 +222,17 @@ func one(s State, in []State) bool {
 	return false
 }
 
-// Enrol lets the phone make the signing key of an installation. Enrolling again
-// before Proved goes back to this step with a new enrolment ID.
+// Enrol lets the phone make the signing key of an installation, once for each
+// PIN entry: a break after it begins again with Start, whose confirmation takes
+// a new enrolment ID (docs/split-keys.md §2.1).
 func (s *Service) Enrol(ctx context.Context, h custody.Holder, installation string) (custody.Enrolment, error) {
 	var e custody.Enrolment
 	err := s.Runner.Do(ctx, "install.enrol", func(ctx context.Context, tx work.Tx) error {
-		i, err := s.authorised(ctx, tx, h, installation, Authorised, Requesting, Requested, Delivered)
+		i, err := s.authorised(ctx, tx, h, installation, Authorised)
 		if err != nil {
 			return err
 		}
-		if i, err = s.back(ctx, tx, i, Authorised); err != nil {
-			return err
-		}
+		i.State = Requesting
 		if e, err = s.Custody.Enrol(ctx, tx, h, custody.KindSign, installation); err != nil {
 			return err
 		}
@@ -252,7 +251,7 @@ func (s *Service) Request(ctx context.Context, h custody.Holder, installation st
 	}
 	var i Installation
 	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
-		i, err = s.authorised(ctx, tx, h, installation, Authorised, Requesting)
+		i, err = s.authorised(ctx, tx, h, installation, Requesting)
 		return err
 	})
 	if err != nil {
@@ -273,7 +272,7 @@ func (s *Service) Request(ctx context.Context, h custody.Holder, installation st
 }
 
 func (s *Service) request(ctx context.Context, tx work.Tx, h custody.Holder, installation string, enrolmentKey, pe []byte) (Installation, error) {
-	i, err := s.authorised(ctx, tx, h, installation, Authorised, Requesting)
+	i, err := s.authorised(ctx, tx, h, installation, Requesting)
 	if err != nil {
 		return Installation{}, err
 	}
