@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -47,9 +48,7 @@ func (s *Service) gate(ctx context.Context, tx work.Tx, h custody.Holder, platfo
 		if err != nil {
 			return nil, NoCert, err
 		}
-		out = append(out, Choice{
-			Certificate: c.ID, Serial: c.SignSerial, Institution: c.Institution, NotAfter: c.NotAfter, Gate: verdict, key: c.SignKey,
-		})
+		out = append(out, choice(c, verdict))
 	}
 	if len(out) == 0 {
 		return nil, NoCert, nil
@@ -64,13 +63,33 @@ func (s *Service) gate(ctx context.Context, tx work.Tx, h custody.Holder, platfo
 	if err != nil {
 		return nil, NoCert, err
 	}
-	chosen := max(0, slices.IndexFunc(out, func(c Choice) bool { return c.Gate == OK && c.Certificate == last }))
-	out[chosen].Default = true
+	first := max(0, slices.IndexFunc(out, func(c Choice) bool { return c.Gate == OK && c.Certificate == last }))
+	out[first].Default = true
 	return out, OK, nil
+}
+
+// chosen judges one certificate, as the holder chose it.
+func (s *Service) chosen(ctx context.Context, tx work.Tx, h custody.Holder, record, platform string) ([]Choice, Outcome, error) {
+	c, err := s.Certificates.Find(ctx, tx, record)
+	if errors.Is(err, certificate.CodeNotFound) {
+		return nil, NoCert, nil
+	}
+	if err != nil {
+		return nil, NoCert, err
+	}
+	verdict, err := s.judge(ctx, tx, h, c, platform)
+	return []Choice{choice(c, verdict)}, verdict, err
+}
+
+func choice(c certificate.Certificate, verdict Outcome) Choice {
+	return Choice{Certificate: c.ID, Serial: c.SignSerial, Institution: c.Institution, NotAfter: c.NotAfter, Gate: verdict, key: c.SignKey}
 }
 
 // judge is the gate for one certificate.
 func (s *Service) judge(ctx context.Context, tx work.Tx, h custody.Holder, c certificate.Certificate, platform string) (Outcome, error) {
+	if c.Holder.Account != h.Account {
+		return NoCert, nil
+	}
 	switch c.State {
 	case certificate.Valid, certificate.Frozen, certificate.KeyLost:
 	case certificate.Pending:
@@ -80,9 +99,6 @@ func (s *Service) judge(ctx context.Context, tx work.Tx, h custody.Holder, c cer
 	case certificate.Revoked:
 		return CertRevoked, nil
 	default:
-		return NoCert, nil
-	}
-	if c.Holder.Account != h.Account {
 		return NoCert, nil
 	}
 	r, err := s.Roamings.Status(ctx, tx, c.ID, platform, s.Clock.Now())

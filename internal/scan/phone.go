@@ -62,9 +62,10 @@ type look struct {
 	gate    Outcome
 }
 
-// gather reads everything that the phone's page shows; it writes nothing.
-func (s *Service) gather(ctx context.Context, tx work.Tx, h custody.Holder, t Transaction) (look, error) {
-	l := look{t: t}
+// gather reads everything that the phone's page shows; it writes nothing. With a
+// record it looks at that certificate alone.
+func (s *Service) gather(ctx context.Context, tx work.Tx, h custody.Holder, t Transaction, record string) (look, error) {
+	l := look{t: t, who: t.Private.Identity}
 	var err error
 	if l.p, err = s.Platforms.Platform(ctx, tx, t.Platform); err != nil {
 		return l, err
@@ -72,12 +73,18 @@ func (s *Service) gather(ctx context.Context, tx work.Tx, h custody.Holder, t Tr
 	if !l.p.Active {
 		return l, CodePlatform
 	}
-	person, err := s.People.Person(ctx, tx, h.Account)
-	if err != nil {
-		return l, err
+	if t.Account == "" {
+		person, err := s.People.Person(ctx, tx, h.Account)
+		if err != nil {
+			return l, err
+		}
+		l.who = Identity{Kind: string(certificate.Person), Holder: person.Holder, Name: person.Name}
 	}
-	l.who = Identity{Kind: string(certificate.Person), Holder: person.Holder, Name: person.Name}
-	l.choices, l.gate, err = s.gate(ctx, tx, h, t.Platform)
+	if record != "" {
+		l.choices, l.gate, err = s.chosen(ctx, tx, h, record, t.Platform)
+	} else {
+		l.choices, l.gate, err = s.gate(ctx, tx, h, t.Platform)
+	}
 	return l, err
 }
 
@@ -111,7 +118,7 @@ func (s *Service) Scan(ctx context.Context, h custody.Holder, text, address stri
 	if err != nil {
 		return Scan{}, err
 	}
-	l, err := s.looked(ctx, h, func(ctx context.Context, tx work.Tx) (Transaction, error) {
+	l, err := s.looked(ctx, h, "", func(ctx context.Context, tx work.Tx) (Transaction, error) {
 		t, err := s.Store.Get(ctx, tx, id)
 		if errors.Is(err, work.ErrNotFound) {
 			return t, CodeQRUnknown
@@ -181,14 +188,14 @@ func scannable(t Transaction, h custody.Holder) error {
 }
 
 // looked gathers in one reading, and puts the PIN's state behind it.
-func (s *Service) looked(ctx context.Context, h custody.Holder, find func(context.Context, work.Tx) (Transaction, error)) (look, error) {
+func (s *Service) looked(ctx context.Context, h custody.Holder, record string, find func(context.Context, work.Tx) (Transaction, error)) (look, error) {
 	var l look
 	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
 		t, err := find(ctx, tx)
 		if err != nil {
 			return err
 		}
-		l, err = s.gather(ctx, tx, h, t)
+		l, err = s.gather(ctx, tx, h, t, record)
 		return err
 	})
 	if err == nil && l.gate == OK {
@@ -223,7 +230,7 @@ func digits(rand io.Reader) (string, error) {
 
 // Get gives a transaction to the device that holds it.
 func (s *Service) Get(ctx context.Context, h custody.Holder, id string) (Scan, error) {
-	l, err := s.looked(ctx, h, func(ctx context.Context, tx work.Tx) (Transaction, error) {
+	l, err := s.looked(ctx, h, "", func(ctx context.Context, tx work.Tx) (Transaction, error) {
 		t, err := s.ofHolder(ctx, tx, h, id)
 		return t.at(s.Clock.Now()), err
 	})
@@ -240,9 +247,12 @@ var fourDigits = regexp.MustCompile(`^[0-9]{4}$`)
 // wrong code ends the transaction. Confirming a READY transaction again gives the
 // same operation, or another one for another certificate.
 func (s *Service) Confirm(ctx context.Context, h custody.Holder, id, record, code string) (Scan, error) {
+	if record == "" {
+		return Scan{}, CodeNoCert
+	}
 	now := s.Clock.Now()
 	var m []byte
-	l, err := s.looked(ctx, h, func(ctx context.Context, tx work.Tx) (Transaction, error) {
+	l, err := s.looked(ctx, h, record, func(ctx context.Context, tx work.Tx) (Transaction, error) {
 		t, err := s.ofHolder(ctx, tx, h, id)
 		if err != nil {
 			return t, err
@@ -256,9 +266,12 @@ func (s *Service) Confirm(ctx context.Context, h custody.Holder, id, record, cod
 	if err != nil {
 		return Scan{}, err
 	}
-	choice, err := choose(l.choices, record)
-	if err != nil {
-		return Scan{}, err
+	if len(l.choices) != 1 {
+		return Scan{}, CodeNoCert
+	}
+	choice := l.choices[0]
+	if choice.Gate != OK {
+		return Scan{}, choice.Gate.refusal()
 	}
 	if err := s.pinRefusal(ctx, h.Account, l.gate); err != nil {
 		return Scan{}, err
@@ -304,19 +317,6 @@ func confirmable(t Transaction, now time.Time) error {
 		return CodeOver
 	}
 	return nil
-}
-
-func choose(all []Choice, record string) (Choice, error) {
-	for _, c := range all {
-		if c.Certificate != record {
-			continue
-		}
-		if c.Gate != OK {
-			return c, c.Gate.refusal()
-		}
-		return c, nil
-	}
-	return Choice{}, CodeNoCert
 }
 
 // pinRefusal says why the PIN cannot be entered, in custody's words.
@@ -423,7 +423,7 @@ func (s *Service) Reject(ctx context.Context, h custody.Holder, id string) error
 	now := s.Clock.Now()
 	outcome := UserRefused
 	// Whatever keeps the gate from being read never keeps a holder from refusing.
-	if l, err := s.looked(ctx, h, func(ctx context.Context, tx work.Tx) (Transaction, error) {
+	if l, err := s.looked(ctx, h, "", func(ctx context.Context, tx work.Tx) (Transaction, error) {
 		return s.ofHolder(ctx, tx, h, id)
 	}); err == nil && l.gate != OK {
 		outcome = l.gate
