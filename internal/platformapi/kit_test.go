@@ -191,17 +191,3 @@ func (s *site) scanned(tid string) {
 		s.t.Fatal(err)
 	}
 }
-
-// executed runs the phone's half of a transaction to its end.
-func (s *site) executed(tid string) {
-	s.t.Helper()
-	s.scanned(tid)
-	code, _ := s.ok(200, s.get("/transactions/"+tid)).json["code"].(string)
-	seen, err := s.Scans.Confirm(context.Background(), s.holder.Holder, tid, s.cert, code)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := s.Door.Enter(context.Background(), s.holder.Holder, seen.OpID); err != nil {
-		s.t.Fatal(err)
-	}
-}
