@@ -62,6 +62,15 @@ func (st *Store) BuryJob(ctx context.Context, c job.Claimed, why string) error {
 	})
 }
 
+// ReleaseJobs ends every lease. Only the process that has just claimed the
+// database may call it: whoever held the leases is gone, and what it was doing
+// need not wait for their end.
+func (st *Store) ReleaseJobs(ctx context.Context) error {
+	return st.Do(ctx, "job.release", func(ctx context.Context, t work.Tx) error {
+		return failure(queries(t).ReleaseJobs(ctx))
+	})
+}
+
 // CountJobs implements job.Store.
 func (st *Store) CountJobs(ctx context.Context) ([]job.Count, error) {
 	var out []job.Count

@@ -59,12 +59,23 @@ type Store struct {
 	Options
 	engine      Engine
 	write, read *sql.DB
+	// prepared holds each pool's statements on SQLite, whose driver parses SQL
+	// text anew at every use; pgx keeps statements by itself.
+	prepared map[*sql.DB]*db.Queries
 }
 
 // Open connects to dsn, "postgres://…" or "sqlite:PATH", and brings the schema
 // up to date. An error names the database without its password.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
-	return open(ctx, dsn, mainSchema, o)
+	st, err := open(ctx, dsn, mainSchema, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.prepare(ctx); err != nil {
+		st.Close()
+		return nil, fmt.Errorf("store: preparing statements: %w", err)
+	}
+	return st, nil
 }
 
 func open(ctx context.Context, dsn string, s schema, o Options) (*Store, error) {
@@ -93,6 +104,22 @@ func open(ctx context.Context, dsn string, s schema, o Options) (*Store, error) 
 		return nil, fmt.Errorf("store: migrating %s: %w", redact(dsn), err)
 	}
 	return st, nil
+}
+
+// prepare parses every statement once for each pool.
+func (st *Store) prepare(ctx context.Context) error {
+	if st.engine != SQLite {
+		return nil
+	}
+	st.prepared = map[*sql.DB]*db.Queries{}
+	for _, pool := range []*sql.DB{st.write, st.read} {
+		q, err := db.Prepare(ctx, pool)
+		if err != nil {
+			return err
+		}
+		st.prepared[pool] = q
+	}
+	return nil
 }
 
 func redact(dsn string) string {
@@ -155,6 +182,7 @@ func (st *Store) Ready(ctx context.Context) error { return st.read.PingContext(c
 
 type tx struct {
 	sql   *sql.Tx
+	q     *db.Queries
 	st    *Store
 	write bool
 	after []func()
@@ -171,7 +199,7 @@ func (t *tx) Enqueue(ctx context.Context, j work.Job) error {
 	if j.Due.IsZero() {
 		j.Due = now
 	}
-	return failure(db.New(t.sql).InsertJob(ctx, db.InsertJobParams{
+	return failure(t.q.InsertJob(ctx, db.InsertJobParams{
 		ID: id.New(t.st.Rand), Topic: j.Topic, Body: notNil(j.Body), UniqueKey: optional(j.Key),
 		DueAt: ms(j.Due), CreatedAt: ms(now),
 	}))
@@ -179,7 +207,7 @@ func (t *tx) Enqueue(ctx context.Context, j work.Job) error {
 
 // Record implements work.Tx.
 func (t *tx) Record(ctx context.Context, e work.Entry) error {
-	return failure(db.New(t.sql).InsertAuditEntry(ctx, db.InsertAuditEntryParams{
+	return failure(t.q.InsertAuditEntry(ctx, db.InsertAuditEntryParams{
 		ID: id.New(t.st.Rand), RecordedAt: ms(t.st.Clock.Now()), Kind: e.Kind, Actor: e.Actor,
 		Subject: e.Subject, Detail: notNil(e.Detail),
 	}))
@@ -242,6 +270,11 @@ func (st *Store) once(ctx context.Context, d *sql.DB, o *sql.TxOptions, write bo
 	}
 	defer s.Rollback() // after Commit it does nothing
 	t := &tx{sql: s, st: st, write: write}
+	if q := st.prepared[d]; q != nil {
+		t.q = q.WithTx(s)
+	} else {
+		t.q = db.New(s)
+	}
 	if err := f(context.WithValue(ctx, openKey{}, st), t); err != nil {
 		return err
 	}
@@ -255,7 +288,7 @@ func (st *Store) once(ctx context.Context, d *sql.DB, o *sql.TxOptions, write bo
 }
 
 // queries gives the generated queries inside a transaction of this package.
-func queries(t work.Tx) *db.Queries { return db.New(raw(t)) }
+func queries(t work.Tx) *db.Queries { return t.(*tx).q }
 
 func raw(t work.Tx) *sql.Tx { return t.(*tx).sql }
 

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,6 +23,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -34,14 +37,19 @@ import (
 	"tianweitong/platform"
 )
 
+// keep is where CPU profiles go; empty for nowhere.
+var keep string
+
 func main() {
 	phones := flag.Int("phones", 64, "phones that sign side by side")
 	seconds := flag.Int("seconds", 20, "how long to measure")
+	verbose := flag.Bool("v", false, "name the write transactions of a journey")
+	flag.StringVar(&keep, "profile", "", "folder for the CPU profile of each engine")
 	engines := flag.String("engine", "both", "sqlite, postgres or both")
 	flag.Parse()
 	ctx := context.Background()
 	fmt.Printf("%d phones, %d s, %d cores, load included\n", *phones, *seconds, runtime.NumCPU())
-	fmt.Printf("%-10s %12s %9s %9s %9s %12s\n", "engine", "journeys/s", "p50 ms", "p99 ms", "failed", "crypto CPU")
+	fmt.Printf("%-10s %12s %9s %9s %9s %14s %12s\n", "engine", "journeys/s", "p50 ms", "p99 ms", "failed", "CPU ms/journey", "crypto CPU")
 	failed := false
 	for _, engine := range []string{"sqlite", "postgres"} {
 		if *engines != "both" && *engines != engine {
@@ -52,7 +60,15 @@ func main() {
 			fmt.Fprintln(os.Stderr, engine+":", err)
 			os.Exit(1)
 		}
-		fmt.Printf("%-10s %12.1f %9.1f %9.1f %9d %11.0f%%\n", engine, r.rate, r.p50, r.p99, r.failures, r.crypto*100)
+		fmt.Printf("%-10s %12.1f %9.1f %9.1f %9d %14.1f %11.0f%%\n", engine, r.rate, r.p50, r.p99, r.failures, r.cpu, r.crypto*100)
+		total := 0.0
+		for _, name := range slices.Sorted(maps.Keys(r.writes)) {
+			total += r.writes[name]
+			if *verbose {
+				fmt.Printf("    %-30s %5.2f\n", name, r.writes[name])
+			}
+		}
+		fmt.Printf("%-10s %12.1f write transactions a journey\n", "", total)
 		if r.failures > 0 {
 			failed = true
 			fmt.Fprintln(os.Stderr, "first failure:", r.first)
@@ -65,8 +81,10 @@ func main() {
 
 type figures struct {
 	rate, p50, p99, crypto float64
+	cpu                    float64 // of this process, ms a journey; PostgreSQL's own comes on top
 	failures               int64
 	first                  error
+	writes                 map[string]float64 // transactions a journey, by name
 }
 
 // from gives every phone an address of its own, as behind a proxy.
@@ -110,16 +128,16 @@ func measure(ctx context.Context, engine string, phones int, span time.Duration)
 	run, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- a.Run(run) }()
-	f, err := drive(ctx, a.URLs().App, dir, phones, span)
+	f, err := drive(ctx, a.URLs(), dir, phones, span)
 	stop()
 	return f, errors.Join(err, <-done)
 }
 
 // drive enrols the phones, then signs for the span.
-func drive(ctx context.Context, server, dir string, phones int, span time.Duration) (figures, error) {
+func drive(ctx context.Context, urls app.URLs, dir string, phones int, span time.Duration) (figures, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 4 * phones
-	w, err := journey.Discover(ctx, server, pki.Arc{})
+	w, err := journey.Discover(ctx, urls.App, pki.Arc{})
 	if err != nil {
 		return figures{}, err
 	}
@@ -146,7 +164,7 @@ func drive(ctx context.Context, server, dir string, phones int, span time.Durati
 		return figures{}, err
 	}
 	// One signature each, so that masks are derived and connections are warm.
-	s := &signing{w: w, client: client, document: bytes.Repeat([]byte("投标函"), 100)}
+	s := &signing{w: w, client: client, ops: urls.Ops, document: bytes.Repeat([]byte("投标函"), 100)}
 	for _, p := range people {
 		if err := s.one(ctx, p); err != nil {
 			return figures{}, err
@@ -174,7 +192,30 @@ func enrol(ctx context.Context, w *journey.World, c *platform.Client, t http.Rou
 type signing struct {
 	w        *journey.World
 	client   *platform.Client
+	ops      string
 	document []byte
+}
+
+// writes reads how many business transactions the house has made, by name.
+func (s *signing) writes(ctx context.Context) (map[string]float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.ops+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.w.HTTP.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	out := map[string]float64{}
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		var name, result string
+		var n float64
+		if _, err := fmt.Sscanf(lines.Text(), "twt_store_write_seconds_count{name=%q,result=%q} %g", &name, &result, &n); err == nil {
+			out[name] += n
+		}
+	}
+	return out, nil
 }
 
 // one is a whole journey: the platform begins, the phone scans, confirms and
@@ -196,6 +237,10 @@ func (s *signing) one(ctx context.Context, p *journey.Person) error {
 }
 
 func (s *signing) measure(ctx context.Context, people []*journey.Person, span time.Duration) (figures, error) {
+	before, err := s.writes(ctx)
+	if err != nil {
+		return figures{}, err
+	}
 	var cpu bytes.Buffer
 	if err := pprof.StartCPUProfile(&cpu); err != nil {
 		return figures{}, err
@@ -205,7 +250,7 @@ func (s *signing) measure(ctx context.Context, people []*journey.Person, span ti
 	var failures atomic.Int64
 	var first atomic.Pointer[error]
 	var wg sync.WaitGroup
-	begun := time.Now()
+	begun, used := time.Now(), cpuTime()
 	for i, p := range people {
 		wg.Go(func() {
 			for time.Now().Before(until) {
@@ -220,7 +265,7 @@ func (s *signing) measure(ctx context.Context, people []*journey.Person, span ti
 		})
 	}
 	wg.Wait()
-	took := time.Since(begun)
+	took, used := time.Since(begun), cpuTime()-used
 	pprof.StopCPUProfile()
 	all := slices.Concat(times...)
 	slices.Sort(all)
@@ -230,12 +275,36 @@ func (s *signing) measure(ctx context.Context, people []*journey.Person, span ti
 	}
 	if len(all) > 0 {
 		f.rate = float64(len(all)) / took.Seconds()
+		f.cpu = ms(used) / float64(len(all))
 		f.p50 = ms(all[len(all)/2])
 		f.p99 = ms(all[len(all)*99/100])
 	}
-	var err error
+	if keep != "" {
+		if err := os.WriteFile(filepath.Join(keep, "load.pprof"), cpu.Bytes(), 0o644); err != nil {
+			return f, err
+		}
+	}
+	after, err := s.writes(ctx)
+	if err != nil {
+		return f, err
+	}
+	f.writes = map[string]float64{}
+	for name, n := range after {
+		if per := (n - before[name]) / float64(max(1, len(all))); per >= 0.05 {
+			f.writes[name] = per
+		}
+	}
 	f.crypto, err = cryptoShare(&cpu)
 	return f, err
+}
+
+// cpuTime is what this process has used of the cores so far.
+func cpuTime() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return 0
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

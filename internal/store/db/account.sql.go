@@ -12,7 +12,7 @@ SELECT id, phone, phone_hash, phone_changed_at, device, only_device, created_at,
 `
 
 func (q *Queries) Account(ctx context.Context, id string) (Account, error) {
-	row := q.db.QueryRowContext(ctx, account, id)
+	row := q.queryRow(ctx, q.accountStmt, account, id)
 	var i Account
 	err := row.Scan(
 		&i.ID,
@@ -32,7 +32,7 @@ SELECT id, phone, phone_hash, phone_changed_at, device, only_device, created_at,
 `
 
 func (q *Queries) AccountByPhone(ctx context.Context, phoneHash []byte) (Account, error) {
-	row := q.db.QueryRowContext(ctx, accountByPhone, phoneHash)
+	row := q.queryRow(ctx, q.accountByPhoneStmt, accountByPhone, phoneHash)
 	var i Account
 	err := row.Scan(
 		&i.ID,
@@ -52,7 +52,7 @@ SELECT id, purpose, account, session, phone_hash, code_hash, tries, expires_at, 
 `
 
 func (q *Queries) AccountCode(ctx context.Context, id string) (AccountCode, error) {
-	row := q.db.QueryRowContext(ctx, accountCode, id)
+	row := q.queryRow(ctx, q.accountCodeStmt, accountCode, id)
 	var i AccountCode
 	err := row.Scan(
 		&i.ID,
@@ -79,7 +79,7 @@ type AccountDeviceParams struct {
 }
 
 func (q *Queries) AccountDevice(ctx context.Context, arg AccountDeviceParams) (AccountDevice, error) {
-	row := q.db.QueryRowContext(ctx, accountDevice, arg.Account, arg.Thumbprint)
+	row := q.queryRow(ctx, q.accountDeviceStmt, accountDevice, arg.Account, arg.Thumbprint)
 	var i AccountDevice
 	err := row.Scan(
 		&i.Account,
@@ -107,7 +107,7 @@ type AccountSessionByTokenRow struct {
 }
 
 func (q *Queries) AccountSessionByToken(ctx context.Context, tokenHash []byte) (AccountSessionByTokenRow, error) {
-	row := q.db.QueryRowContext(ctx, accountSessionByToken, tokenHash)
+	row := q.queryRow(ctx, q.accountSessionByTokenStmt, accountSessionByToken, tokenHash)
 	var i AccountSessionByTokenRow
 	err := row.Scan(
 		&i.AccountSession.ID,
@@ -135,7 +135,7 @@ type ChargeAccountCodeParams struct {
 }
 
 func (q *Queries) ChargeAccountCode(ctx context.Context, arg ChargeAccountCodeParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, chargeAccountCode, arg.ID, arg.Most)
+	row := q.queryRow(ctx, q.chargeAccountCodeStmt, chargeAccountCode, arg.ID, arg.Most)
 	var tries int64
 	err := row.Scan(&tries)
 	return tries, err
@@ -162,7 +162,7 @@ type CountAccountWindowRow struct {
 }
 
 func (q *Queries) CountAccountWindow(ctx context.Context, arg CountAccountWindowParams) (CountAccountWindowRow, error) {
-	row := q.db.QueryRowContext(ctx, countAccountWindow,
+	row := q.queryRow(ctx, q.countAccountWindowStmt, countAccountWindow,
 		arg.Name,
 		arg.Subject,
 		arg.Now,
@@ -178,7 +178,7 @@ DELETE FROM account_codes WHERE expires_at < $1
 `
 
 func (q *Queries) DeleteAccountCodesBefore(ctx context.Context, before int64) error {
-	_, err := q.db.ExecContext(ctx, deleteAccountCodesBefore, before)
+	_, err := q.exec(ctx, q.deleteAccountCodesBeforeStmt, deleteAccountCodesBefore, before)
 	return err
 }
 
@@ -187,7 +187,7 @@ DELETE FROM account_sessions WHERE expires_at < $1 OR (ended_at > 0 AND ended_at
 `
 
 func (q *Queries) DeleteAccountSessionsBefore(ctx context.Context, before int64) error {
-	_, err := q.db.ExecContext(ctx, deleteAccountSessionsBefore, before)
+	_, err := q.exec(ctx, q.deleteAccountSessionsBeforeStmt, deleteAccountSessionsBefore, before)
 	return err
 }
 
@@ -196,7 +196,7 @@ DELETE FROM account_windows WHERE opened_at < $1
 `
 
 func (q *Queries) DeleteAccountWindowsBefore(ctx context.Context, before int64) error {
-	_, err := q.db.ExecContext(ctx, deleteAccountWindowsBefore, before)
+	_, err := q.exec(ctx, q.deleteAccountWindowsBeforeStmt, deleteAccountWindowsBefore, before)
 	return err
 }
 
@@ -210,7 +210,7 @@ type EndAccountSessionParams struct {
 }
 
 func (q *Queries) EndAccountSession(ctx context.Context, arg EndAccountSessionParams) error {
-	_, err := q.db.ExecContext(ctx, endAccountSession, arg.EndedAt, arg.ID)
+	_, err := q.exec(ctx, q.endAccountSessionStmt, endAccountSession, arg.EndedAt, arg.ID)
 	return err
 }
 
@@ -225,7 +225,7 @@ type EndAccountSessionsOfParams struct {
 }
 
 func (q *Queries) EndAccountSessionsOf(ctx context.Context, arg EndAccountSessionsOfParams) error {
-	_, err := q.db.ExecContext(ctx, endAccountSessionsOf, arg.EndedAt, arg.Account, arg.Device)
+	_, err := q.exec(ctx, q.endAccountSessionsOfStmt, endAccountSessionsOf, arg.EndedAt, arg.Account, arg.Device)
 	return err
 }
 
@@ -244,7 +244,7 @@ type InsertAccountParams struct {
 }
 
 func (q *Queries) InsertAccount(ctx context.Context, arg InsertAccountParams) error {
-	_, err := q.db.ExecContext(ctx, insertAccount,
+	_, err := q.exec(ctx, q.insertAccountStmt, insertAccount,
 		arg.ID,
 		arg.Phone,
 		arg.PhoneHash,
@@ -267,7 +267,7 @@ type InsertAccountAgreementParams struct {
 }
 
 func (q *Queries) InsertAccountAgreement(ctx context.Context, arg InsertAccountAgreementParams) error {
-	_, err := q.db.ExecContext(ctx, insertAccountAgreement,
+	_, err := q.exec(ctx, q.insertAccountAgreementStmt, insertAccountAgreement,
 		arg.Account,
 		arg.Document,
 		arg.Edition,
@@ -292,7 +292,7 @@ type InsertAccountCodeParams struct {
 }
 
 func (q *Queries) InsertAccountCode(ctx context.Context, arg InsertAccountCodeParams) error {
-	_, err := q.db.ExecContext(ctx, insertAccountCode,
+	_, err := q.exec(ctx, q.insertAccountCodeStmt, insertAccountCode,
 		arg.ID,
 		arg.Purpose,
 		arg.Account,
@@ -319,7 +319,7 @@ type InsertAccountDeviceParams struct {
 }
 
 func (q *Queries) InsertAccountDevice(ctx context.Context, arg InsertAccountDeviceParams) error {
-	_, err := q.db.ExecContext(ctx, insertAccountDevice,
+	_, err := q.exec(ctx, q.insertAccountDeviceStmt, insertAccountDevice,
 		arg.Account,
 		arg.Thumbprint,
 		arg.PublicKey,
@@ -346,7 +346,7 @@ type InsertAccountSessionParams struct {
 }
 
 func (q *Queries) InsertAccountSession(ctx context.Context, arg InsertAccountSessionParams) error {
-	_, err := q.db.ExecContext(ctx, insertAccountSession,
+	_, err := q.exec(ctx, q.insertAccountSessionStmt, insertAccountSession,
 		arg.ID,
 		arg.Account,
 		arg.Device,
@@ -369,7 +369,7 @@ type PassAccountCodeParams struct {
 }
 
 func (q *Queries) PassAccountCode(ctx context.Context, arg PassAccountCodeParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, passAccountCode, arg.PassedAt, arg.ID)
+	result, err := q.exec(ctx, q.passAccountCodeStmt, passAccountCode, arg.PassedAt, arg.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -387,7 +387,7 @@ type StampAccountDeviceParams struct {
 }
 
 func (q *Queries) StampAccountDevice(ctx context.Context, arg StampAccountDeviceParams) error {
-	_, err := q.db.ExecContext(ctx, stampAccountDevice, arg.BoundAt, arg.Account, arg.Thumbprint)
+	_, err := q.exec(ctx, q.stampAccountDeviceStmt, stampAccountDevice, arg.BoundAt, arg.Account, arg.Thumbprint)
 	return err
 }
 
@@ -401,7 +401,7 @@ type TouchAccountSessionParams struct {
 }
 
 func (q *Queries) TouchAccountSession(ctx context.Context, arg TouchAccountSessionParams) error {
-	_, err := q.db.ExecContext(ctx, touchAccountSession, arg.SeenAt, arg.ID)
+	_, err := q.exec(ctx, q.touchAccountSessionStmt, touchAccountSession, arg.SeenAt, arg.ID)
 	return err
 }
 
@@ -422,7 +422,7 @@ type UpdateAccountParams struct {
 }
 
 func (q *Queries) UpdateAccount(ctx context.Context, arg UpdateAccountParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateAccount,
+	result, err := q.exec(ctx, q.updateAccountStmt, updateAccount,
 		arg.Phone,
 		arg.PhoneHash,
 		arg.PhoneChangedAt,
@@ -447,7 +447,7 @@ type UseAccountCodeParams struct {
 }
 
 func (q *Queries) UseAccountCode(ctx context.Context, arg UseAccountCodeParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, useAccountCode, arg.UsedAt, arg.ID)
+	result, err := q.exec(ctx, q.useAccountCodeStmt, useAccountCode, arg.UsedAt, arg.ID)
 	if err != nil {
 		return 0, err
 	}

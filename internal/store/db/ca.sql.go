@@ -12,7 +12,7 @@ SELECT name, serial, role, issuer, tbs, der, created_at FROM ca_authorities ORDE
 `
 
 func (q *Queries) Authorities(ctx context.Context) ([]CaAuthority, error) {
-	rows, err := q.db.QueryContext(ctx, authorities)
+	rows, err := q.query(ctx, q.authoritiesStmt, authorities)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ type InsertAuthorityParams struct {
 }
 
 func (q *Queries) InsertAuthority(ctx context.Context, arg InsertAuthorityParams) error {
-	_, err := q.db.ExecContext(ctx, insertAuthority,
+	_, err := q.exec(ctx, q.insertAuthorityStmt, insertAuthority,
 		arg.Name,
 		arg.Serial,
 		arg.Role,
@@ -90,7 +90,7 @@ type InsertIssuanceParams struct {
 }
 
 func (q *Queries) InsertIssuance(ctx context.Context, arg InsertIssuanceParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertIssuance,
+	result, err := q.exec(ctx, q.insertIssuanceStmt, insertIssuance,
 		arg.Ref,
 		arg.Institution,
 		arg.Serial,
@@ -122,7 +122,7 @@ type InsertListParams struct {
 }
 
 func (q *Queries) InsertList(ctx context.Context, arg InsertListParams) error {
-	_, err := q.db.ExecContext(ctx, insertList,
+	_, err := q.exec(ctx, q.insertListStmt, insertList,
 		arg.Institution,
 		arg.Number,
 		arg.Der,
@@ -137,7 +137,7 @@ SELECT ref, institution, serial, role, replacement, public_key, tbs, der, not_af
 `
 
 func (q *Queries) IssuanceByRef(ctx context.Context, ref string) (CaCertificate, error) {
-	row := q.db.QueryRowContext(ctx, issuanceByRef, ref)
+	row := q.queryRow(ctx, q.issuanceByRefStmt, issuanceByRef, ref)
 	var i CaCertificate
 	err := row.Scan(
 		&i.Ref,
@@ -162,7 +162,7 @@ SELECT ref, institution, serial, role, replacement, public_key, tbs, der, not_af
 `
 
 func (q *Queries) IssuanceBySerial(ctx context.Context, serial string) (CaCertificate, error) {
-	row := q.db.QueryRowContext(ctx, issuanceBySerial, serial)
+	row := q.queryRow(ctx, q.issuanceBySerialStmt, issuanceBySerial, serial)
 	var i CaCertificate
 	err := row.Scan(
 		&i.Ref,
@@ -192,7 +192,7 @@ type IssuancesAfterParams struct {
 }
 
 func (q *Queries) IssuancesAfter(ctx context.Context, arg IssuancesAfterParams) ([]CaCertificate, error) {
-	rows, err := q.db.QueryContext(ctx, issuancesAfter, arg.After, arg.PageSize)
+	rows, err := q.query(ctx, q.issuancesAfterStmt, issuancesAfter, arg.After, arg.PageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ SELECT institution, number, der, this_update, next_update FROM ca_lists WHERE in
 `
 
 func (q *Queries) LastList(ctx context.Context, institution string) (CaList, error) {
-	row := q.db.QueryRowContext(ctx, lastList, institution)
+	row := q.queryRow(ctx, q.lastListStmt, lastList, institution)
 	var i CaList
 	err := row.Scan(
 		&i.Institution,
@@ -255,7 +255,7 @@ type ReleaseIssuanceParams struct {
 }
 
 func (q *Queries) ReleaseIssuance(ctx context.Context, arg ReleaseIssuanceParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, releaseIssuance, arg.Serial, arg.Hold)
+	result, err := q.exec(ctx, q.releaseIssuanceStmt, releaseIssuance, arg.Serial, arg.Hold)
 	if err != nil {
 		return 0, err
 	}
@@ -275,7 +275,7 @@ type RevokeIssuanceParams struct {
 }
 
 func (q *Queries) RevokeIssuance(ctx context.Context, arg RevokeIssuanceParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, revokeIssuance,
+	result, err := q.exec(ctx, q.revokeIssuanceStmt, revokeIssuance,
 		arg.RevokedAt,
 		arg.Reason,
 		arg.Serial,
@@ -299,7 +299,7 @@ type RevokedIssuancesRow struct {
 }
 
 func (q *Queries) RevokedIssuances(ctx context.Context, institution string) ([]RevokedIssuancesRow, error) {
-	rows, err := q.db.QueryContext(ctx, revokedIssuances, institution)
+	rows, err := q.query(ctx, q.revokedIssuancesStmt, revokedIssuances, institution)
 	if err != nil {
 		return nil, err
 	}
@@ -333,7 +333,7 @@ type SignAuthorityParams struct {
 }
 
 func (q *Queries) SignAuthority(ctx context.Context, arg SignAuthorityParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, signAuthority,
+	result, err := q.exec(ctx, q.signAuthorityStmt, signAuthority,
 		arg.Der,
 		arg.Name,
 		arg.Serial,
@@ -356,7 +356,7 @@ type SignIssuanceParams struct {
 }
 
 func (q *Queries) SignIssuance(ctx context.Context, arg SignIssuanceParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, signIssuance, arg.Der, arg.IssuedAt, arg.Ref)
+	result, err := q.exec(ctx, q.signIssuanceStmt, signIssuance, arg.Der, arg.IssuedAt, arg.Ref)
 	if err != nil {
 		return 0, err
 	}

@@ -12,7 +12,7 @@ SELECT code, name, active FROM catalog_institutions WHERE code = $1
 `
 
 func (q *Queries) CatalogInstitution(ctx context.Context, code string) (CatalogInstitution, error) {
-	row := q.db.QueryRowContext(ctx, catalogInstitution, code)
+	row := q.queryRow(ctx, q.catalogInstitutionStmt, catalogInstitution, code)
 	var i CatalogInstitution
 	err := row.Scan(&i.Code, &i.Name, &i.Active)
 	return i, err
@@ -23,7 +23,7 @@ SELECT code, name, active FROM catalog_institutions ORDER BY code
 `
 
 func (q *Queries) CatalogInstitutions(ctx context.Context) ([]CatalogInstitution, error) {
-	rows, err := q.db.QueryContext(ctx, catalogInstitutions)
+	rows, err := q.query(ctx, q.catalogInstitutionsStmt, catalogInstitutions)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ SELECT code, rank, name, region, host, callback_base, sign_certificate, enc_cert
 `
 
 func (q *Queries) CatalogPlatform(ctx context.Context, code string) (CatalogPlatform, error) {
-	row := q.db.QueryRowContext(ctx, catalogPlatform, code)
+	row := q.queryRow(ctx, q.catalogPlatformStmt, catalogPlatform, code)
 	var i CatalogPlatform
 	err := row.Scan(
 		&i.Code,
@@ -85,7 +85,7 @@ type CatalogPlatformsParams struct {
 }
 
 func (q *Queries) CatalogPlatforms(ctx context.Context, arg CatalogPlatformsParams) ([]CatalogPlatform, error) {
-	rows, err := q.db.QueryContext(ctx, catalogPlatforms,
+	rows, err := q.query(ctx, q.catalogPlatformsStmt, catalogPlatforms,
 		arg.After,
 		arg.Region,
 		arg.Pattern,
@@ -140,7 +140,7 @@ type CatalogPricesParams struct {
 }
 
 func (q *Queries) CatalogPrices(ctx context.Context, arg CatalogPricesParams) ([]CatalogPrice, error) {
-	rows, err := q.db.QueryContext(ctx, catalogPrices, arg.Institution, arg.Now)
+	rows, err := q.query(ctx, q.catalogPricesStmt, catalogPrices, arg.Institution, arg.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ type InsertCatalogPlatformParams struct {
 }
 
 func (q *Queries) InsertCatalogPlatform(ctx context.Context, arg InsertCatalogPlatformParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertCatalogPlatform,
+	result, err := q.exec(ctx, q.insertCatalogPlatformStmt, insertCatalogPlatform,
 		arg.Code,
 		arg.Rank,
 		arg.Name,
@@ -222,7 +222,7 @@ type PutCatalogInstitutionParams struct {
 }
 
 func (q *Queries) PutCatalogInstitution(ctx context.Context, arg PutCatalogInstitutionParams) error {
-	_, err := q.db.ExecContext(ctx, putCatalogInstitution, arg.Code, arg.Name, arg.Active)
+	_, err := q.exec(ctx, q.putCatalogInstitutionStmt, putCatalogInstitution, arg.Code, arg.Name, arg.Active)
 	return err
 }
 
@@ -240,7 +240,7 @@ type PutCatalogPriceParams struct {
 }
 
 func (q *Queries) PutCatalogPrice(ctx context.Context, arg PutCatalogPriceParams) error {
-	_, err := q.db.ExecContext(ctx, putCatalogPrice,
+	_, err := q.exec(ctx, q.putCatalogPriceStmt, putCatalogPrice,
 		arg.Institution,
 		arg.Kind,
 		arg.Years,
@@ -273,7 +273,7 @@ type UpdateCatalogPlatformParams struct {
 }
 
 func (q *Queries) UpdateCatalogPlatform(ctx context.Context, arg UpdateCatalogPlatformParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateCatalogPlatform,
+	result, err := q.exec(ctx, q.updateCatalogPlatformStmt, updateCatalogPlatform,
 		arg.Rank,
 		arg.Name,
 		arg.Region,

@@ -12,7 +12,7 @@ SELECT id, holder_kind, account_id, enterprise_id, institution, years, platform,
 `
 
 func (q *Queries) GetCertificate(ctx context.Context, id string) (Certificate, error) {
-	row := q.db.QueryRowContext(ctx, getCertificate, id)
+	row := q.queryRow(ctx, q.getCertificateStmt, getCertificate, id)
 	var i Certificate
 	err := row.Scan(
 		&i.ID,
@@ -47,7 +47,7 @@ SELECT id, holder_kind, account_id, enterprise_id, institution, years, platform,
 `
 
 func (q *Queries) GetCertificateOfLine(ctx context.Context, lineID string) (Certificate, error) {
-	row := q.db.QueryRowContext(ctx, getCertificateOfLine, lineID)
+	row := q.queryRow(ctx, q.getCertificateOfLineStmt, getCertificateOfLine, lineID)
 	var i Certificate
 	err := row.Scan(
 		&i.ID,
@@ -82,7 +82,7 @@ SELECT serial, certificate_id, use_for, key_id, der, chain, installed_at, replac
 `
 
 func (q *Queries) GetIssuedCertificate(ctx context.Context, serial string) (IssuedCertificate, error) {
-	row := q.db.QueryRowContext(ctx, getIssuedCertificate, serial)
+	row := q.queryRow(ctx, q.getIssuedCertificateStmt, getIssuedCertificate, serial)
 	var i IssuedCertificate
 	err := row.Scan(
 		&i.Serial,
@@ -131,7 +131,7 @@ type InsertCertificateParams struct {
 }
 
 func (q *Queries) InsertCertificate(ctx context.Context, arg InsertCertificateParams) error {
-	_, err := q.db.ExecContext(ctx, insertCertificate,
+	_, err := q.exec(ctx, q.insertCertificateStmt, insertCertificate,
 		arg.ID,
 		arg.HolderKind,
 		arg.AccountID,
@@ -175,7 +175,7 @@ type InsertIssuedCertificateParams struct {
 }
 
 func (q *Queries) InsertIssuedCertificate(ctx context.Context, arg InsertIssuedCertificateParams) error {
-	_, err := q.db.ExecContext(ctx, insertIssuedCertificate,
+	_, err := q.exec(ctx, q.insertIssuedCertificateStmt, insertIssuedCertificate,
 		arg.Serial,
 		arg.CertificateID,
 		arg.UseFor,
@@ -203,7 +203,7 @@ type ListCertificatePlatformsParams struct {
 }
 
 func (q *Queries) ListCertificatePlatforms(ctx context.Context, arg ListCertificatePlatformsParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, listCertificatePlatforms, arg.HolderKind, arg.AccountID, arg.EnterpriseID)
+	rows, err := q.query(ctx, q.listCertificatePlatformsStmt, listCertificatePlatforms, arg.HolderKind, arg.AccountID, arg.EnterpriseID)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ type ListCertificatesParams struct {
 
 // The CASE is certificate.Certificate.At in SQL; a test compares the two.
 func (q *Queries) ListCertificates(ctx context.Context, arg ListCertificatesParams) ([]Certificate, error) {
-	rows, err := q.db.QueryContext(ctx, listCertificates,
+	rows, err := q.query(ctx, q.listCertificatesStmt, listCertificates,
 		arg.HolderKind,
 		arg.AccountID,
 		arg.EnterpriseID,
@@ -318,7 +318,7 @@ SELECT serial, certificate_id, use_for, key_id, der, chain, installed_at, replac
 `
 
 func (q *Queries) ListIssuedCertificates(ctx context.Context, certificateID string) ([]IssuedCertificate, error) {
-	rows, err := q.db.QueryContext(ctx, listIssuedCertificates, certificateID)
+	rows, err := q.query(ctx, q.listIssuedCertificatesStmt, listIssuedCertificates, certificateID)
 	if err != nil {
 		return nil, err
 	}
@@ -359,7 +359,7 @@ type ReplaceIssuedCertificateParams struct {
 }
 
 func (q *Queries) ReplaceIssuedCertificate(ctx context.Context, arg ReplaceIssuedCertificateParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, replaceIssuedCertificate, arg.ReplacedAt, arg.Serial)
+	result, err := q.exec(ctx, q.replaceIssuedCertificateStmt, replaceIssuedCertificate, arg.ReplacedAt, arg.Serial)
 	if err != nil {
 		return 0, err
 	}
@@ -391,7 +391,7 @@ type UpdateCertificateParams struct {
 }
 
 func (q *Queries) UpdateCertificate(ctx context.Context, arg UpdateCertificateParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateCertificate,
+	result, err := q.exec(ctx, q.updateCertificateStmt, updateCertificate,
 		arg.State,
 		arg.IssueRef,
 		arg.NotBefore,

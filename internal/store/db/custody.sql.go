@@ -12,7 +12,7 @@ DELETE FROM custody_module_keys WHERE to_at < $1
 `
 
 func (q *Queries) DeleteCustodyModuleKeys(ctx context.Context, before int64) error {
-	_, err := q.db.ExecContext(ctx, deleteCustodyModuleKeys, before)
+	_, err := q.exec(ctx, q.deleteCustodyModuleKeysStmt, deleteCustodyModuleKeys, before)
 	return err
 }
 
@@ -21,7 +21,7 @@ DELETE FROM custody_nonces WHERE key_id = $1
 `
 
 func (q *Queries) DeleteCustodyNoncesOfKey(ctx context.Context, keyID string) error {
-	_, err := q.db.ExecContext(ctx, deleteCustodyNoncesOfKey, keyID)
+	_, err := q.exec(ctx, q.deleteCustodyNoncesOfKeyStmt, deleteCustodyNoncesOfKey, keyID)
 	return err
 }
 
@@ -30,7 +30,7 @@ DELETE FROM custody_peppers WHERE id = $1
 `
 
 func (q *Queries) DeleteCustodyPepper(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, deleteCustodyPepper, id)
+	_, err := q.exec(ctx, q.deleteCustodyPepperStmt, deleteCustodyPepper, id)
 	return err
 }
 
@@ -44,7 +44,7 @@ type DeleteCustodyPeppersParams struct {
 }
 
 func (q *Queries) DeleteCustodyPeppers(ctx context.Context, arg DeleteCustodyPeppersParams) error {
-	_, err := q.db.ExecContext(ctx, deleteCustodyPeppers, arg.Account, arg.Keep)
+	_, err := q.exec(ctx, q.deleteCustodyPeppersStmt, deleteCustodyPeppers, arg.Account, arg.Keep)
 	return err
 }
 
@@ -53,7 +53,7 @@ DELETE FROM custody_shares WHERE id = $1
 `
 
 func (q *Queries) DeleteCustodyShare(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, deleteCustodyShare, id)
+	_, err := q.exec(ctx, q.deleteCustodyShareStmt, deleteCustodyShare, id)
 	return err
 }
 
@@ -62,7 +62,7 @@ DELETE FROM custody_nonces WHERE expires_at < $1
 `
 
 func (q *Queries) DeleteExpiredCustodyNonces(ctx context.Context, before int64) error {
-	_, err := q.db.ExecContext(ctx, deleteExpiredCustodyNonces, before)
+	_, err := q.exec(ctx, q.deleteExpiredCustodyNoncesStmt, deleteExpiredCustodyNonces, before)
 	return err
 }
 
@@ -76,7 +76,7 @@ type DropCustodyMessageParams struct {
 }
 
 func (q *Queries) DropCustodyMessage(ctx context.Context, arg DropCustodyMessageParams) error {
-	_, err := q.db.ExecContext(ctx, dropCustodyMessage, arg.None, arg.ID)
+	_, err := q.exec(ctx, q.dropCustodyMessageStmt, dropCustodyMessage, arg.None, arg.ID)
 	return err
 }
 
@@ -91,7 +91,7 @@ type DropExpiredCustodyMessagesParams struct {
 }
 
 func (q *Queries) DropExpiredCustodyMessages(ctx context.Context, arg DropExpiredCustodyMessagesParams) error {
-	_, err := q.db.ExecContext(ctx, dropExpiredCustodyMessages, arg.None, arg.Before)
+	_, err := q.exec(ctx, q.dropExpiredCustodyMessagesStmt, dropExpiredCustodyMessages, arg.None, arg.Before)
 	return err
 }
 
@@ -105,7 +105,7 @@ type EnsureCustodyAccountParams struct {
 }
 
 func (q *Queries) EnsureCustodyAccount(ctx context.Context, arg EnsureCustodyAccountParams) error {
-	_, err := q.db.ExecContext(ctx, ensureCustodyAccount, arg.Account, arg.Ladder)
+	_, err := q.exec(ctx, q.ensureCustodyAccountStmt, ensureCustodyAccount, arg.Account, arg.Ladder)
 	return err
 }
 
@@ -114,7 +114,7 @@ SELECT id, account, device, kind, public_key, subject, enrolment, state, hold_un
 `
 
 func (q *Queries) FindCustodyKey(ctx context.Context, publicKey []byte) (CustodyKey, error) {
-	row := q.db.QueryRowContext(ctx, findCustodyKey, publicKey)
+	row := q.queryRow(ctx, q.findCustodyKeyStmt, findCustodyKey, publicKey)
 	var i CustodyKey
 	err := row.Scan(
 		&i.ID,
@@ -137,7 +137,7 @@ SELECT account, ladder, current_set, version FROM custody_accounts WHERE account
 `
 
 func (q *Queries) GetCustodyAccount(ctx context.Context, account string) (CustodyAccount, error) {
-	row := q.db.QueryRowContext(ctx, getCustodyAccount, account)
+	row := q.queryRow(ctx, q.getCustodyAccountStmt, getCustodyAccount, account)
 	var i CustodyAccount
 	err := row.Scan(
 		&i.Account,
@@ -153,7 +153,7 @@ SELECT id, account, device, kind, subject, key_id, pepper_id, state, expires_at 
 `
 
 func (q *Queries) GetCustodyEnrolment(ctx context.Context, id string) (CustodyEnrolment, error) {
-	row := q.db.QueryRowContext(ctx, getCustodyEnrolment, id)
+	row := q.queryRow(ctx, q.getCustodyEnrolmentStmt, getCustodyEnrolment, id)
 	var i CustodyEnrolment
 	err := row.Scan(
 		&i.ID,
@@ -174,7 +174,7 @@ SELECT id, account, device, kind, public_key, subject, enrolment, state, hold_un
 `
 
 func (q *Queries) GetCustodyKey(ctx context.Context, id string) (CustodyKey, error) {
-	row := q.db.QueryRowContext(ctx, getCustodyKey, id)
+	row := q.queryRow(ctx, q.getCustodyKeyStmt, getCustodyKey, id)
 	var i CustodyKey
 	err := row.Scan(
 		&i.ID,
@@ -197,7 +197,7 @@ SELECT id, account, device, key_id, business, subject, share_id, purpose, m, cip
 `
 
 func (q *Queries) GetCustodyOperation(ctx context.Context, id string) (CustodyOperation, error) {
-	row := q.db.QueryRowContext(ctx, getCustodyOperation, id)
+	row := q.queryRow(ctx, q.getCustodyOperationStmt, getCustodyOperation, id)
 	var i CustodyOperation
 	err := row.Scan(
 		&i.ID,
@@ -226,7 +226,7 @@ SELECT id, account, device, sealed, created_at FROM custody_peppers WHERE id = $
 `
 
 func (q *Queries) GetCustodyPepper(ctx context.Context, id string) (CustodyPepper, error) {
-	row := q.db.QueryRowContext(ctx, getCustodyPepper, id)
+	row := q.queryRow(ctx, q.getCustodyPepperStmt, getCustodyPepper, id)
 	var i CustodyPepper
 	err := row.Scan(
 		&i.ID,
@@ -243,7 +243,7 @@ SELECT id, account, device, operation_id, state, expires_at FROM custody_refresh
 `
 
 func (q *Queries) GetCustodyRefresh(ctx context.Context, id string) (CustodyRefresh, error) {
-	row := q.db.QueryRowContext(ctx, getCustodyRefresh, id)
+	row := q.queryRow(ctx, q.getCustodyRefreshStmt, getCustodyRefresh, id)
 	var i CustodyRefresh
 	err := row.Scan(
 		&i.ID,
@@ -266,7 +266,7 @@ type GetCustodyRoleKeyParams struct {
 }
 
 func (q *Queries) GetCustodyRoleKey(ctx context.Context, arg GetCustodyRoleKeyParams) (CustodyRoleKey, error) {
-	row := q.db.QueryRowContext(ctx, getCustodyRoleKey, arg.Role, arg.Name)
+	row := q.queryRow(ctx, q.getCustodyRoleKeyStmt, getCustodyRoleKey, arg.Role, arg.Name)
 	var i CustodyRoleKey
 	err := row.Scan(
 		&i.Role,
@@ -296,7 +296,7 @@ type InsertCustodyEnrolmentParams struct {
 }
 
 func (q *Queries) InsertCustodyEnrolment(ctx context.Context, arg InsertCustodyEnrolmentParams) error {
-	_, err := q.db.ExecContext(ctx, insertCustodyEnrolment,
+	_, err := q.exec(ctx, q.insertCustodyEnrolmentStmt, insertCustodyEnrolment,
 		arg.ID,
 		arg.Account,
 		arg.Device,
@@ -329,7 +329,7 @@ type InsertCustodyKeyParams struct {
 }
 
 func (q *Queries) InsertCustodyKey(ctx context.Context, arg InsertCustodyKeyParams) error {
-	_, err := q.db.ExecContext(ctx, insertCustodyKey,
+	_, err := q.exec(ctx, q.insertCustodyKeyStmt, insertCustodyKey,
 		arg.ID,
 		arg.Account,
 		arg.Device,
@@ -357,7 +357,7 @@ type InsertCustodyModuleKeyParams struct {
 }
 
 func (q *Queries) InsertCustodyModuleKey(ctx context.Context, arg InsertCustodyModuleKeyParams) error {
-	_, err := q.db.ExecContext(ctx, insertCustodyModuleKey,
+	_, err := q.exec(ctx, q.insertCustodyModuleKeyStmt, insertCustodyModuleKey,
 		arg.Kid,
 		arg.PublicKey,
 		arg.Sealed,
@@ -393,7 +393,7 @@ type InsertCustodyOperationParams struct {
 }
 
 func (q *Queries) InsertCustodyOperation(ctx context.Context, arg InsertCustodyOperationParams) error {
-	_, err := q.db.ExecContext(ctx, insertCustodyOperation,
+	_, err := q.exec(ctx, q.insertCustodyOperationStmt, insertCustodyOperation,
 		arg.ID,
 		arg.Account,
 		arg.Device,
@@ -426,7 +426,7 @@ type InsertCustodyPepperParams struct {
 }
 
 func (q *Queries) InsertCustodyPepper(ctx context.Context, arg InsertCustodyPepperParams) error {
-	_, err := q.db.ExecContext(ctx, insertCustodyPepper,
+	_, err := q.exec(ctx, q.insertCustodyPepperStmt, insertCustodyPepper,
 		arg.ID,
 		arg.Account,
 		arg.Device,
@@ -451,7 +451,7 @@ type InsertCustodyRefreshParams struct {
 }
 
 func (q *Queries) InsertCustodyRefresh(ctx context.Context, arg InsertCustodyRefreshParams) error {
-	_, err := q.db.ExecContext(ctx, insertCustodyRefresh,
+	_, err := q.exec(ctx, q.insertCustodyRefreshStmt, insertCustodyRefresh,
 		arg.ID,
 		arg.Account,
 		arg.Device,
@@ -476,7 +476,7 @@ type InsertCustodyRoleKeyParams struct {
 }
 
 func (q *Queries) InsertCustodyRoleKey(ctx context.Context, arg InsertCustodyRoleKeyParams) error {
-	_, err := q.db.ExecContext(ctx, insertCustodyRoleKey,
+	_, err := q.exec(ctx, q.insertCustodyRoleKeyStmt, insertCustodyRoleKey,
 		arg.Role,
 		arg.Name,
 		arg.PublicKey,
@@ -505,7 +505,7 @@ type InsertCustodyShareParams struct {
 }
 
 func (q *Queries) InsertCustodyShare(ctx context.Context, arg InsertCustodyShareParams) error {
-	_, err := q.db.ExecContext(ctx, insertCustodyShare,
+	_, err := q.exec(ctx, q.insertCustodyShareStmt, insertCustodyShare,
 		arg.ID,
 		arg.KeyID,
 		arg.Slot,
@@ -525,7 +525,7 @@ SELECT id, account, device, kind, subject, key_id, pepper_id, state, expires_at 
 `
 
 func (q *Queries) ListCustodyEnrolments(ctx context.Context, account string) ([]CustodyEnrolment, error) {
-	rows, err := q.db.QueryContext(ctx, listCustodyEnrolments, account)
+	rows, err := q.query(ctx, q.listCustodyEnrolmentsStmt, listCustodyEnrolments, account)
 	if err != nil {
 		return nil, err
 	}
@@ -562,7 +562,7 @@ SELECT id, account, device, kind, public_key, subject, enrolment, state, hold_un
 `
 
 func (q *Queries) ListCustodyKeys(ctx context.Context, account string) ([]CustodyKey, error) {
-	rows, err := q.db.QueryContext(ctx, listCustodyKeys, account)
+	rows, err := q.query(ctx, q.listCustodyKeysStmt, listCustodyKeys, account)
 	if err != nil {
 		return nil, err
 	}
@@ -601,7 +601,7 @@ SELECT kid, public_key, sealed, from_at, to_at FROM custody_module_keys ORDER BY
 `
 
 func (q *Queries) ListCustodyModuleKeys(ctx context.Context) ([]CustodyModuleKey, error) {
-	rows, err := q.db.QueryContext(ctx, listCustodyModuleKeys)
+	rows, err := q.query(ctx, q.listCustodyModuleKeysStmt, listCustodyModuleKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -634,7 +634,7 @@ SELECT id, key_id, slot, account, device, subject, pepper_id, refresh, sealed, p
 `
 
 func (q *Queries) ListCustodyShares(ctx context.Context, keyID string) ([]CustodyShare, error) {
-	rows, err := q.db.QueryContext(ctx, listCustodyShares, keyID)
+	rows, err := q.query(ctx, q.listCustodySharesStmt, listCustodyShares, keyID)
 	if err != nil {
 		return nil, err
 	}
@@ -673,7 +673,7 @@ SELECT id, key_id, slot, account, device, subject, pepper_id, refresh, sealed, p
 `
 
 func (q *Queries) ListCustodySharesOfAccount(ctx context.Context, account string) ([]CustodyShare, error) {
-	rows, err := q.db.QueryContext(ctx, listCustodySharesOfAccount, account)
+	rows, err := q.query(ctx, q.listCustodySharesOfAccountStmt, listCustodySharesOfAccount, account)
 	if err != nil {
 		return nil, err
 	}
@@ -712,7 +712,7 @@ SELECT id, account, device, operation_id, state, expires_at FROM custody_refresh
 `
 
 func (q *Queries) ListOpenCustodyRefreshes(ctx context.Context, account string) ([]CustodyRefresh, error) {
-	rows, err := q.db.QueryContext(ctx, listOpenCustodyRefreshes, account)
+	rows, err := q.query(ctx, q.listOpenCustodyRefreshesStmt, listOpenCustodyRefreshes, account)
 	if err != nil {
 		return nil, err
 	}
@@ -746,7 +746,7 @@ UPDATE custody_accounts SET version = version + 1 WHERE account = $1 RETURNING a
 `
 
 func (q *Queries) LockCustodyAccount(ctx context.Context, account string) (CustodyAccount, error) {
-	row := q.db.QueryRowContext(ctx, lockCustodyAccount, account)
+	row := q.queryRow(ctx, q.lockCustodyAccountStmt, lockCustodyAccount, account)
 	var i CustodyAccount
 	err := row.Scan(
 		&i.Account,
@@ -767,7 +767,7 @@ type MarkCustodyShareProvedParams struct {
 }
 
 func (q *Queries) MarkCustodyShareProved(ctx context.Context, arg MarkCustodyShareProvedParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, markCustodyShareProved, arg.ProvedAt, arg.ID)
+	result, err := q.exec(ctx, q.markCustodyShareProvedStmt, markCustodyShareProved, arg.ProvedAt, arg.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -785,7 +785,7 @@ type MoveCustodyEnrolmentParams struct {
 }
 
 func (q *Queries) MoveCustodyEnrolment(ctx context.Context, arg MoveCustodyEnrolmentParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, moveCustodyEnrolment, arg.ToState, arg.ID, arg.FromState)
+	result, err := q.exec(ctx, q.moveCustodyEnrolmentStmt, moveCustodyEnrolment, arg.ToState, arg.ID, arg.FromState)
 	if err != nil {
 		return 0, err
 	}
@@ -807,7 +807,7 @@ type MoveCustodyOperationParams struct {
 }
 
 func (q *Queries) MoveCustodyOperation(ctx context.Context, arg MoveCustodyOperationParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, moveCustodyOperation,
+	result, err := q.exec(ctx, q.moveCustodyOperationStmt, moveCustodyOperation,
 		arg.ToState,
 		arg.Digest,
 		arg.Signature,
@@ -832,7 +832,7 @@ type MoveCustodyRefreshParams struct {
 }
 
 func (q *Queries) MoveCustodyRefresh(ctx context.Context, arg MoveCustodyRefreshParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, moveCustodyRefresh, arg.ToState, arg.ID, arg.FromState)
+	result, err := q.exec(ctx, q.moveCustodyRefreshStmt, moveCustodyRefresh, arg.ToState, arg.ID, arg.FromState)
 	if err != nil {
 		return 0, err
 	}
@@ -849,7 +849,7 @@ type OverwriteCustodyModuleKeysParams struct {
 }
 
 func (q *Queries) OverwriteCustodyModuleKeys(ctx context.Context, arg OverwriteCustodyModuleKeysParams) error {
-	_, err := q.db.ExecContext(ctx, overwriteCustodyModuleKeys, arg.Zeros, arg.Before)
+	_, err := q.exec(ctx, q.overwriteCustodyModuleKeysStmt, overwriteCustodyModuleKeys, arg.Zeros, arg.Before)
 	return err
 }
 
@@ -863,7 +863,7 @@ type OverwriteCustodyPepperParams struct {
 }
 
 func (q *Queries) OverwriteCustodyPepper(ctx context.Context, arg OverwriteCustodyPepperParams) error {
-	_, err := q.db.ExecContext(ctx, overwriteCustodyPepper, arg.Zeros, arg.ID)
+	_, err := q.exec(ctx, q.overwriteCustodyPepperStmt, overwriteCustodyPepper, arg.Zeros, arg.ID)
 	return err
 }
 
@@ -878,7 +878,7 @@ type OverwriteCustodyPeppersParams struct {
 }
 
 func (q *Queries) OverwriteCustodyPeppers(ctx context.Context, arg OverwriteCustodyPeppersParams) error {
-	_, err := q.db.ExecContext(ctx, overwriteCustodyPeppers, arg.Zeros, arg.Account, arg.Keep)
+	_, err := q.exec(ctx, q.overwriteCustodyPeppersStmt, overwriteCustodyPeppers, arg.Zeros, arg.Account, arg.Keep)
 	return err
 }
 
@@ -892,7 +892,7 @@ type OverwriteCustodyShareParams struct {
 }
 
 func (q *Queries) OverwriteCustodyShare(ctx context.Context, arg OverwriteCustodyShareParams) error {
-	_, err := q.db.ExecContext(ctx, overwriteCustodyShare, arg.Zeros, arg.ID)
+	_, err := q.exec(ctx, q.overwriteCustodyShareStmt, overwriteCustodyShare, arg.Zeros, arg.ID)
 	return err
 }
 
@@ -901,7 +901,7 @@ UPDATE custody_shares SET slot = 'current' WHERE id = $1 AND slot = 'next'
 `
 
 func (q *Queries) PromoteCustodyShare(ctx context.Context, id string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, promoteCustodyShare, id)
+	result, err := q.exec(ctx, q.promoteCustodyShareStmt, promoteCustodyShare, id)
 	if err != nil {
 		return 0, err
 	}
@@ -920,7 +920,7 @@ type PutCustodyAccountParams struct {
 }
 
 func (q *Queries) PutCustodyAccount(ctx context.Context, arg PutCustodyAccountParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, putCustodyAccount,
+	result, err := q.exec(ctx, q.putCustodyAccountStmt, putCustodyAccount,
 		arg.Ladder,
 		arg.CurrentSet,
 		arg.Account,
@@ -949,7 +949,7 @@ type PutCustodyKeyParams struct {
 }
 
 func (q *Queries) PutCustodyKey(ctx context.Context, arg PutCustodyKeyParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, putCustodyKey,
+	result, err := q.exec(ctx, q.putCustodyKeyStmt, putCustodyKey,
 		arg.Account,
 		arg.Device,
 		arg.Subject,
@@ -984,7 +984,7 @@ type PutCustodyNonceParams struct {
 }
 
 func (q *Queries) PutCustodyNonce(ctx context.Context, arg PutCustodyNonceParams) error {
-	_, err := q.db.ExecContext(ctx, putCustodyNonce,
+	_, err := q.exec(ctx, q.putCustodyNonceStmt, putCustodyNonce,
 		arg.PublicKey,
 		arg.ID,
 		arg.KeyID,
@@ -1014,7 +1014,7 @@ type TakeCustodyNonceParams struct {
 }
 
 func (q *Queries) TakeCustodyNonce(ctx context.Context, arg TakeCustodyNonceParams) (CustodyNonce, error) {
-	row := q.db.QueryRowContext(ctx, takeCustodyNonce,
+	row := q.queryRow(ctx, q.takeCustodyNonceStmt, takeCustodyNonce,
 		arg.PublicKey,
 		arg.ID,
 		arg.KeyID,

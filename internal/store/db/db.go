@@ -5,6 +5,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"fmt"
 )
 
 type DBTX interface {
@@ -18,12 +19,2128 @@ func New(db DBTX) *Queries {
 	return &Queries{db: db}
 }
 
+func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
+	q := Queries{db: db}
+	var err error
+	if q.accountStmt, err = db.PrepareContext(ctx, account); err != nil {
+		return nil, fmt.Errorf("error preparing query Account: %w", err)
+	}
+	if q.accountByPhoneStmt, err = db.PrepareContext(ctx, accountByPhone); err != nil {
+		return nil, fmt.Errorf("error preparing query AccountByPhone: %w", err)
+	}
+	if q.accountCodeStmt, err = db.PrepareContext(ctx, accountCode); err != nil {
+		return nil, fmt.Errorf("error preparing query AccountCode: %w", err)
+	}
+	if q.accountDeviceStmt, err = db.PrepareContext(ctx, accountDevice); err != nil {
+		return nil, fmt.Errorf("error preparing query AccountDevice: %w", err)
+	}
+	if q.accountSessionByTokenStmt, err = db.PrepareContext(ctx, accountSessionByToken); err != nil {
+		return nil, fmt.Errorf("error preparing query AccountSessionByToken: %w", err)
+	}
+	if q.acknowledgePlatformCallbackStmt, err = db.PrepareContext(ctx, acknowledgePlatformCallback); err != nil {
+		return nil, fmt.Errorf("error preparing query AcknowledgePlatformCallback: %w", err)
+	}
+	if q.anyJobDueStmt, err = db.PrepareContext(ctx, anyJobDue); err != nil {
+		return nil, fmt.Errorf("error preparing query AnyJobDue: %w", err)
+	}
+	if q.auditCheckpointsStmt, err = db.PrepareContext(ctx, auditCheckpoints); err != nil {
+		return nil, fmt.Errorf("error preparing query AuditCheckpoints: %w", err)
+	}
+	if q.auditEntriesFromStmt, err = db.PrepareContext(ctx, auditEntriesFrom); err != nil {
+		return nil, fmt.Errorf("error preparing query AuditEntriesFrom: %w", err)
+	}
+	if q.authoritiesStmt, err = db.PrepareContext(ctx, authorities); err != nil {
+		return nil, fmt.Errorf("error preparing query Authorities: %w", err)
+	}
+	if q.buryJobStmt, err = db.PrepareContext(ctx, buryJob); err != nil {
+		return nil, fmt.Errorf("error preparing query BuryJob: %w", err)
+	}
+	if q.catalogInstitutionStmt, err = db.PrepareContext(ctx, catalogInstitution); err != nil {
+		return nil, fmt.Errorf("error preparing query CatalogInstitution: %w", err)
+	}
+	if q.catalogInstitutionsStmt, err = db.PrepareContext(ctx, catalogInstitutions); err != nil {
+		return nil, fmt.Errorf("error preparing query CatalogInstitutions: %w", err)
+	}
+	if q.catalogPlatformStmt, err = db.PrepareContext(ctx, catalogPlatform); err != nil {
+		return nil, fmt.Errorf("error preparing query CatalogPlatform: %w", err)
+	}
+	if q.catalogPlatformsStmt, err = db.PrepareContext(ctx, catalogPlatforms); err != nil {
+		return nil, fmt.Errorf("error preparing query CatalogPlatforms: %w", err)
+	}
+	if q.catalogPricesStmt, err = db.PrepareContext(ctx, catalogPrices); err != nil {
+		return nil, fmt.Errorf("error preparing query CatalogPrices: %w", err)
+	}
+	if q.chargeAccountCodeStmt, err = db.PrepareContext(ctx, chargeAccountCode); err != nil {
+		return nil, fmt.Errorf("error preparing query ChargeAccountCode: %w", err)
+	}
+	if q.claimJobsStmt, err = db.PrepareContext(ctx, claimJobs); err != nil {
+		return nil, fmt.Errorf("error preparing query ClaimJobs: %w", err)
+	}
+	if q.countAccountWindowStmt, err = db.PrepareContext(ctx, countAccountWindow); err != nil {
+		return nil, fmt.Errorf("error preparing query CountAccountWindow: %w", err)
+	}
+	if q.countJobsStmt, err = db.PrepareContext(ctx, countJobs); err != nil {
+		return nil, fmt.Errorf("error preparing query CountJobs: %w", err)
+	}
+	if q.countPlatformCallbackFailureStmt, err = db.PrepareContext(ctx, countPlatformCallbackFailure); err != nil {
+		return nil, fmt.Errorf("error preparing query CountPlatformCallbackFailure: %w", err)
+	}
+	if q.countRealnameAttemptStmt, err = db.PrepareContext(ctx, countRealnameAttempt); err != nil {
+		return nil, fmt.Errorf("error preparing query CountRealnameAttempt: %w", err)
+	}
+	if q.countUnpaidOrdersStmt, err = db.PrepareContext(ctx, countUnpaidOrders); err != nil {
+		return nil, fmt.Errorf("error preparing query CountUnpaidOrders: %w", err)
+	}
+	if q.countUnreadNoticesStmt, err = db.PrepareContext(ctx, countUnreadNotices); err != nil {
+		return nil, fmt.Errorf("error preparing query CountUnreadNotices: %w", err)
+	}
+	if q.countUnsealedAuditEntriesBeforeStmt, err = db.PrepareContext(ctx, countUnsealedAuditEntriesBefore); err != nil {
+		return nil, fmt.Errorf("error preparing query CountUnsealedAuditEntriesBefore: %w", err)
+	}
+	if q.countUsageRecordsStmt, err = db.PrepareContext(ctx, countUsageRecords); err != nil {
+		return nil, fmt.Errorf("error preparing query CountUsageRecords: %w", err)
+	}
+	if q.deleteAccountCodesBeforeStmt, err = db.PrepareContext(ctx, deleteAccountCodesBefore); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAccountCodesBefore: %w", err)
+	}
+	if q.deleteAccountSessionsBeforeStmt, err = db.PrepareContext(ctx, deleteAccountSessionsBefore); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAccountSessionsBefore: %w", err)
+	}
+	if q.deleteAccountWindowsBeforeStmt, err = db.PrepareContext(ctx, deleteAccountWindowsBefore); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAccountWindowsBefore: %w", err)
+	}
+	if q.deleteAuditCheckpointStmt, err = db.PrepareContext(ctx, deleteAuditCheckpoint); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAuditCheckpoint: %w", err)
+	}
+	if q.deleteCustodyModuleKeysStmt, err = db.PrepareContext(ctx, deleteCustodyModuleKeys); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteCustodyModuleKeys: %w", err)
+	}
+	if q.deleteCustodyNoncesOfKeyStmt, err = db.PrepareContext(ctx, deleteCustodyNoncesOfKey); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteCustodyNoncesOfKey: %w", err)
+	}
+	if q.deleteCustodyPepperStmt, err = db.PrepareContext(ctx, deleteCustodyPepper); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteCustodyPepper: %w", err)
+	}
+	if q.deleteCustodyPeppersStmt, err = db.PrepareContext(ctx, deleteCustodyPeppers); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteCustodyPeppers: %w", err)
+	}
+	if q.deleteCustodyShareStmt, err = db.PrepareContext(ctx, deleteCustodyShare); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteCustodyShare: %w", err)
+	}
+	if q.deleteExpiredCustodyNoncesStmt, err = db.PrepareContext(ctx, deleteExpiredCustodyNonces); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteExpiredCustodyNonces: %w", err)
+	}
+	if q.deleteJobStmt, err = db.PrepareContext(ctx, deleteJob); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteJob: %w", err)
+	}
+	if q.deleteScanMessageStmt, err = db.PrepareContext(ctx, deleteScanMessage); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteScanMessage: %w", err)
+	}
+	if q.dropCustodyMessageStmt, err = db.PrepareContext(ctx, dropCustodyMessage); err != nil {
+		return nil, fmt.Errorf("error preparing query DropCustodyMessage: %w", err)
+	}
+	if q.dropExpiredCustodyMessagesStmt, err = db.PrepareContext(ctx, dropExpiredCustodyMessages); err != nil {
+		return nil, fmt.Errorf("error preparing query DropExpiredCustodyMessages: %w", err)
+	}
+	if q.dropPlatformNoncesStmt, err = db.PrepareContext(ctx, dropPlatformNonces); err != nil {
+		return nil, fmt.Errorf("error preparing query DropPlatformNonces: %w", err)
+	}
+	if q.dueScanTransactionsStmt, err = db.PrepareContext(ctx, dueScanTransactions); err != nil {
+		return nil, fmt.Errorf("error preparing query DueScanTransactions: %w", err)
+	}
+	if q.endAccountSessionStmt, err = db.PrepareContext(ctx, endAccountSession); err != nil {
+		return nil, fmt.Errorf("error preparing query EndAccountSession: %w", err)
+	}
+	if q.endAccountSessionsOfStmt, err = db.PrepareContext(ctx, endAccountSessionsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query EndAccountSessionsOf: %w", err)
+	}
+	if q.endOpenRealnameChecksStmt, err = db.PrepareContext(ctx, endOpenRealnameChecks); err != nil {
+		return nil, fmt.Errorf("error preparing query EndOpenRealnameChecks: %w", err)
+	}
+	if q.ensureCustodyAccountStmt, err = db.PrepareContext(ctx, ensureCustodyAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query EnsureCustodyAccount: %w", err)
+	}
+	if q.findCustodyKeyStmt, err = db.PrepareContext(ctx, findCustodyKey); err != nil {
+		return nil, fmt.Errorf("error preparing query FindCustodyKey: %w", err)
+	}
+	if q.forgetScanResultsStmt, err = db.PrepareContext(ctx, forgetScanResults); err != nil {
+		return nil, fmt.Errorf("error preparing query ForgetScanResults: %w", err)
+	}
+	if q.getCertificateStmt, err = db.PrepareContext(ctx, getCertificate); err != nil {
+		return nil, fmt.Errorf("error preparing query GetCertificate: %w", err)
+	}
+	if q.getCertificateOfLineStmt, err = db.PrepareContext(ctx, getCertificateOfLine); err != nil {
+		return nil, fmt.Errorf("error preparing query GetCertificateOfLine: %w", err)
+	}
+	if q.getCustodyAccountStmt, err = db.PrepareContext(ctx, getCustodyAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query GetCustodyAccount: %w", err)
+	}
+	if q.getCustodyEnrolmentStmt, err = db.PrepareContext(ctx, getCustodyEnrolment); err != nil {
+		return nil, fmt.Errorf("error preparing query GetCustodyEnrolment: %w", err)
+	}
+	if q.getCustodyKeyStmt, err = db.PrepareContext(ctx, getCustodyKey); err != nil {
+		return nil, fmt.Errorf("error preparing query GetCustodyKey: %w", err)
+	}
+	if q.getCustodyOperationStmt, err = db.PrepareContext(ctx, getCustodyOperation); err != nil {
+		return nil, fmt.Errorf("error preparing query GetCustodyOperation: %w", err)
+	}
+	if q.getCustodyPepperStmt, err = db.PrepareContext(ctx, getCustodyPepper); err != nil {
+		return nil, fmt.Errorf("error preparing query GetCustodyPepper: %w", err)
+	}
+	if q.getCustodyRefreshStmt, err = db.PrepareContext(ctx, getCustodyRefresh); err != nil {
+		return nil, fmt.Errorf("error preparing query GetCustodyRefresh: %w", err)
+	}
+	if q.getCustodyRoleKeyStmt, err = db.PrepareContext(ctx, getCustodyRoleKey); err != nil {
+		return nil, fmt.Errorf("error preparing query GetCustodyRoleKey: %w", err)
+	}
+	if q.getIssuedCertificateStmt, err = db.PrepareContext(ctx, getIssuedCertificate); err != nil {
+		return nil, fmt.Errorf("error preparing query GetIssuedCertificate: %w", err)
+	}
+	if q.getOrderStmt, err = db.PrepareContext(ctx, getOrder); err != nil {
+		return nil, fmt.Errorf("error preparing query GetOrder: %w", err)
+	}
+	if q.getOrderOfLineStmt, err = db.PrepareContext(ctx, getOrderOfLine); err != nil {
+		return nil, fmt.Errorf("error preparing query GetOrderOfLine: %w", err)
+	}
+	if q.getPaymentStmt, err = db.PrepareContext(ctx, getPayment); err != nil {
+		return nil, fmt.Errorf("error preparing query GetPayment: %w", err)
+	}
+	if q.getRefundStmt, err = db.PrepareContext(ctx, getRefund); err != nil {
+		return nil, fmt.Errorf("error preparing query GetRefund: %w", err)
+	}
+	if q.getRoamingStmt, err = db.PrepareContext(ctx, getRoaming); err != nil {
+		return nil, fmt.Errorf("error preparing query GetRoaming: %w", err)
+	}
+	if q.giveBackRealnameAttemptStmt, err = db.PrepareContext(ctx, giveBackRealnameAttempt); err != nil {
+		return nil, fmt.Errorf("error preparing query GiveBackRealnameAttempt: %w", err)
+	}
+	if q.insertAccountStmt, err = db.PrepareContext(ctx, insertAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertAccount: %w", err)
+	}
+	if q.insertAccountAgreementStmt, err = db.PrepareContext(ctx, insertAccountAgreement); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertAccountAgreement: %w", err)
+	}
+	if q.insertAccountCodeStmt, err = db.PrepareContext(ctx, insertAccountCode); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertAccountCode: %w", err)
+	}
+	if q.insertAccountDeviceStmt, err = db.PrepareContext(ctx, insertAccountDevice); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertAccountDevice: %w", err)
+	}
+	if q.insertAccountSessionStmt, err = db.PrepareContext(ctx, insertAccountSession); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertAccountSession: %w", err)
+	}
+	if q.insertAuditCheckpointStmt, err = db.PrepareContext(ctx, insertAuditCheckpoint); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertAuditCheckpoint: %w", err)
+	}
+	if q.insertAuditEntryStmt, err = db.PrepareContext(ctx, insertAuditEntry); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertAuditEntry: %w", err)
+	}
+	if q.insertAuthorityStmt, err = db.PrepareContext(ctx, insertAuthority); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertAuthority: %w", err)
+	}
+	if q.insertCatalogPlatformStmt, err = db.PrepareContext(ctx, insertCatalogPlatform); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCatalogPlatform: %w", err)
+	}
+	if q.insertCertificateStmt, err = db.PrepareContext(ctx, insertCertificate); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCertificate: %w", err)
+	}
+	if q.insertCustodyEnrolmentStmt, err = db.PrepareContext(ctx, insertCustodyEnrolment); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCustodyEnrolment: %w", err)
+	}
+	if q.insertCustodyKeyStmt, err = db.PrepareContext(ctx, insertCustodyKey); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCustodyKey: %w", err)
+	}
+	if q.insertCustodyModuleKeyStmt, err = db.PrepareContext(ctx, insertCustodyModuleKey); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCustodyModuleKey: %w", err)
+	}
+	if q.insertCustodyOperationStmt, err = db.PrepareContext(ctx, insertCustodyOperation); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCustodyOperation: %w", err)
+	}
+	if q.insertCustodyPepperStmt, err = db.PrepareContext(ctx, insertCustodyPepper); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCustodyPepper: %w", err)
+	}
+	if q.insertCustodyRefreshStmt, err = db.PrepareContext(ctx, insertCustodyRefresh); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCustodyRefresh: %w", err)
+	}
+	if q.insertCustodyRoleKeyStmt, err = db.PrepareContext(ctx, insertCustodyRoleKey); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCustodyRoleKey: %w", err)
+	}
+	if q.insertCustodyShareStmt, err = db.PrepareContext(ctx, insertCustodyShare); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCustodyShare: %w", err)
+	}
+	if q.insertInstallationStmt, err = db.PrepareContext(ctx, insertInstallation); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertInstallation: %w", err)
+	}
+	if q.insertIssuanceStmt, err = db.PrepareContext(ctx, insertIssuance); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertIssuance: %w", err)
+	}
+	if q.insertIssuedCertificateStmt, err = db.PrepareContext(ctx, insertIssuedCertificate); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertIssuedCertificate: %w", err)
+	}
+	if q.insertJobStmt, err = db.PrepareContext(ctx, insertJob); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertJob: %w", err)
+	}
+	if q.insertListStmt, err = db.PrepareContext(ctx, insertList); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertList: %w", err)
+	}
+	if q.insertNoticeStmt, err = db.PrepareContext(ctx, insertNotice); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertNotice: %w", err)
+	}
+	if q.insertOrderStmt, err = db.PrepareContext(ctx, insertOrder); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertOrder: %w", err)
+	}
+	if q.insertOrderLineStmt, err = db.PrepareContext(ctx, insertOrderLine); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertOrderLine: %w", err)
+	}
+	if q.insertPINSetupStmt, err = db.PrepareContext(ctx, insertPINSetup); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertPINSetup: %w", err)
+	}
+	if q.insertPINUnlockStmt, err = db.PrepareContext(ctx, insertPINUnlock); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertPINUnlock: %w", err)
+	}
+	if q.insertPaymentStmt, err = db.PrepareContext(ctx, insertPayment); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertPayment: %w", err)
+	}
+	if q.insertRealnameCheckStmt, err = db.PrepareContext(ctx, insertRealnameCheck); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRealnameCheck: %w", err)
+	}
+	if q.insertRealnamePersonStmt, err = db.PrepareContext(ctx, insertRealnamePerson); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRealnamePerson: %w", err)
+	}
+	if q.insertRecoveryStmt, err = db.PrepareContext(ctx, insertRecovery); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRecovery: %w", err)
+	}
+	if q.insertRedealingStmt, err = db.PrepareContext(ctx, insertRedealing); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRedealing: %w", err)
+	}
+	if q.insertRedealtKeyStmt, err = db.PrepareContext(ctx, insertRedealtKey); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRedealtKey: %w", err)
+	}
+	if q.insertRefundStmt, err = db.PrepareContext(ctx, insertRefund); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRefund: %w", err)
+	}
+	if q.insertRevocationRequestStmt, err = db.PrepareContext(ctx, insertRevocationRequest); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRevocationRequest: %w", err)
+	}
+	if q.insertRoamingStmt, err = db.PrepareContext(ctx, insertRoaming); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRoaming: %w", err)
+	}
+	if q.insertScanMessageStmt, err = db.PrepareContext(ctx, insertScanMessage); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertScanMessage: %w", err)
+	}
+	if q.insertScanResultStmt, err = db.PrepareContext(ctx, insertScanResult); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertScanResult: %w", err)
+	}
+	if q.insertScanTransactionStmt, err = db.PrepareContext(ctx, insertScanTransaction); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertScanTransaction: %w", err)
+	}
+	if q.insertUsageRecordStmt, err = db.PrepareContext(ctx, insertUsageRecord); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertUsageRecord: %w", err)
+	}
+	if q.installationStmt, err = db.PrepareContext(ctx, installation); err != nil {
+		return nil, fmt.Errorf("error preparing query Installation: %w", err)
+	}
+	if q.issuanceByRefStmt, err = db.PrepareContext(ctx, issuanceByRef); err != nil {
+		return nil, fmt.Errorf("error preparing query IssuanceByRef: %w", err)
+	}
+	if q.issuanceBySerialStmt, err = db.PrepareContext(ctx, issuanceBySerial); err != nil {
+		return nil, fmt.Errorf("error preparing query IssuanceBySerial: %w", err)
+	}
+	if q.issuancesAfterStmt, err = db.PrepareContext(ctx, issuancesAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query IssuancesAfter: %w", err)
+	}
+	if q.lastAuditCheckpointStmt, err = db.PrepareContext(ctx, lastAuditCheckpoint); err != nil {
+		return nil, fmt.Errorf("error preparing query LastAuditCheckpoint: %w", err)
+	}
+	if q.lastInstallationStmt, err = db.PrepareContext(ctx, lastInstallation); err != nil {
+		return nil, fmt.Errorf("error preparing query LastInstallation: %w", err)
+	}
+	if q.lastListStmt, err = db.PrepareContext(ctx, lastList); err != nil {
+		return nil, fmt.Errorf("error preparing query LastList: %w", err)
+	}
+	if q.lastRecoveryStmt, err = db.PrepareContext(ctx, lastRecovery); err != nil {
+		return nil, fmt.Errorf("error preparing query LastRecovery: %w", err)
+	}
+	if q.lastRevocationRequestStmt, err = db.PrepareContext(ctx, lastRevocationRequest); err != nil {
+		return nil, fmt.Errorf("error preparing query LastRevocationRequest: %w", err)
+	}
+	if q.lastSealedAuditEntryStmt, err = db.PrepareContext(ctx, lastSealedAuditEntry); err != nil {
+		return nil, fmt.Errorf("error preparing query LastSealedAuditEntry: %w", err)
+	}
+	if q.lastUsageCertificateStmt, err = db.PrepareContext(ctx, lastUsageCertificate); err != nil {
+		return nil, fmt.Errorf("error preparing query LastUsageCertificate: %w", err)
+	}
+	if q.latestRealnameCheckStmt, err = db.PrepareContext(ctx, latestRealnameCheck); err != nil {
+		return nil, fmt.Errorf("error preparing query LatestRealnameCheck: %w", err)
+	}
+	if q.listCertificatePlatformsStmt, err = db.PrepareContext(ctx, listCertificatePlatforms); err != nil {
+		return nil, fmt.Errorf("error preparing query ListCertificatePlatforms: %w", err)
+	}
+	if q.listCertificatesStmt, err = db.PrepareContext(ctx, listCertificates); err != nil {
+		return nil, fmt.Errorf("error preparing query ListCertificates: %w", err)
+	}
+	if q.listCustodyEnrolmentsStmt, err = db.PrepareContext(ctx, listCustodyEnrolments); err != nil {
+		return nil, fmt.Errorf("error preparing query ListCustodyEnrolments: %w", err)
+	}
+	if q.listCustodyKeysStmt, err = db.PrepareContext(ctx, listCustodyKeys); err != nil {
+		return nil, fmt.Errorf("error preparing query ListCustodyKeys: %w", err)
+	}
+	if q.listCustodyModuleKeysStmt, err = db.PrepareContext(ctx, listCustodyModuleKeys); err != nil {
+		return nil, fmt.Errorf("error preparing query ListCustodyModuleKeys: %w", err)
+	}
+	if q.listCustodySharesStmt, err = db.PrepareContext(ctx, listCustodyShares); err != nil {
+		return nil, fmt.Errorf("error preparing query ListCustodyShares: %w", err)
+	}
+	if q.listCustodySharesOfAccountStmt, err = db.PrepareContext(ctx, listCustodySharesOfAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query ListCustodySharesOfAccount: %w", err)
+	}
+	if q.listIssuedCertificatesStmt, err = db.PrepareContext(ctx, listIssuedCertificates); err != nil {
+		return nil, fmt.Errorf("error preparing query ListIssuedCertificates: %w", err)
+	}
+	if q.listOpenCustodyRefreshesStmt, err = db.PrepareContext(ctx, listOpenCustodyRefreshes); err != nil {
+		return nil, fmt.Errorf("error preparing query ListOpenCustodyRefreshes: %w", err)
+	}
+	if q.listOrderLinesStmt, err = db.PrepareContext(ctx, listOrderLines); err != nil {
+		return nil, fmt.Errorf("error preparing query ListOrderLines: %w", err)
+	}
+	if q.listOrdersStmt, err = db.PrepareContext(ctx, listOrders); err != nil {
+		return nil, fmt.Errorf("error preparing query ListOrders: %w", err)
+	}
+	if q.listPaymentsStmt, err = db.PrepareContext(ctx, listPayments); err != nil {
+		return nil, fmt.Errorf("error preparing query ListPayments: %w", err)
+	}
+	if q.listRefundsStmt, err = db.PrepareContext(ctx, listRefunds); err != nil {
+		return nil, fmt.Errorf("error preparing query ListRefunds: %w", err)
+	}
+	if q.listRoamingsStmt, err = db.PrepareContext(ctx, listRoamings); err != nil {
+		return nil, fmt.Errorf("error preparing query ListRoamings: %w", err)
+	}
+	if q.listRoamingsOfLineStmt, err = db.PrepareContext(ctx, listRoamingsOfLine); err != nil {
+		return nil, fmt.Errorf("error preparing query ListRoamingsOfLine: %w", err)
+	}
+	if q.liveInstallationsStmt, err = db.PrepareContext(ctx, liveInstallations); err != nil {
+		return nil, fmt.Errorf("error preparing query LiveInstallations: %w", err)
+	}
+	if q.liveRedealingStmt, err = db.PrepareContext(ctx, liveRedealing); err != nil {
+		return nil, fmt.Errorf("error preparing query LiveRedealing: %w", err)
+	}
+	if q.lockCustodyAccountStmt, err = db.PrepareContext(ctx, lockCustodyAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query LockCustodyAccount: %w", err)
+	}
+	if q.lockOrderBuyerStmt, err = db.PrepareContext(ctx, lockOrderBuyer); err != nil {
+		return nil, fmt.Errorf("error preparing query LockOrderBuyer: %w", err)
+	}
+	if q.markCustodyShareProvedStmt, err = db.PrepareContext(ctx, markCustodyShareProved); err != nil {
+		return nil, fmt.Errorf("error preparing query MarkCustodyShareProved: %w", err)
+	}
+	if q.markNoticeReadStmt, err = db.PrepareContext(ctx, markNoticeRead); err != nil {
+		return nil, fmt.Errorf("error preparing query MarkNoticeRead: %w", err)
+	}
+	if q.moveCustodyEnrolmentStmt, err = db.PrepareContext(ctx, moveCustodyEnrolment); err != nil {
+		return nil, fmt.Errorf("error preparing query MoveCustodyEnrolment: %w", err)
+	}
+	if q.moveCustodyOperationStmt, err = db.PrepareContext(ctx, moveCustodyOperation); err != nil {
+		return nil, fmt.Errorf("error preparing query MoveCustodyOperation: %w", err)
+	}
+	if q.moveCustodyRefreshStmt, err = db.PrepareContext(ctx, moveCustodyRefresh); err != nil {
+		return nil, fmt.Errorf("error preparing query MoveCustodyRefresh: %w", err)
+	}
+	if q.noticesBeforeStmt, err = db.PrepareContext(ctx, noticesBefore); err != nil {
+		return nil, fmt.Errorf("error preparing query NoticesBefore: %w", err)
+	}
+	if q.openScanTransactionsStmt, err = db.PrepareContext(ctx, openScanTransactions); err != nil {
+		return nil, fmt.Errorf("error preparing query OpenScanTransactions: %w", err)
+	}
+	if q.ordersAfterStmt, err = db.PrepareContext(ctx, ordersAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query OrdersAfter: %w", err)
+	}
+	if q.overwriteCustodyModuleKeysStmt, err = db.PrepareContext(ctx, overwriteCustodyModuleKeys); err != nil {
+		return nil, fmt.Errorf("error preparing query OverwriteCustodyModuleKeys: %w", err)
+	}
+	if q.overwriteCustodyPepperStmt, err = db.PrepareContext(ctx, overwriteCustodyPepper); err != nil {
+		return nil, fmt.Errorf("error preparing query OverwriteCustodyPepper: %w", err)
+	}
+	if q.overwriteCustodyPeppersStmt, err = db.PrepareContext(ctx, overwriteCustodyPeppers); err != nil {
+		return nil, fmt.Errorf("error preparing query OverwriteCustodyPeppers: %w", err)
+	}
+	if q.overwriteCustodyShareStmt, err = db.PrepareContext(ctx, overwriteCustodyShare); err != nil {
+		return nil, fmt.Errorf("error preparing query OverwriteCustodyShare: %w", err)
+	}
+	if q.pINSetupStmt, err = db.PrepareContext(ctx, pINSetup); err != nil {
+		return nil, fmt.Errorf("error preparing query PINSetup: %w", err)
+	}
+	if q.pINUnlockStmt, err = db.PrepareContext(ctx, pINUnlock); err != nil {
+		return nil, fmt.Errorf("error preparing query PINUnlock: %w", err)
+	}
+	if q.passAccountCodeStmt, err = db.PrepareContext(ctx, passAccountCode); err != nil {
+		return nil, fmt.Errorf("error preparing query PassAccountCode: %w", err)
+	}
+	if q.platformNonceStmt, err = db.PrepareContext(ctx, platformNonce); err != nil {
+		return nil, fmt.Errorf("error preparing query PlatformNonce: %w", err)
+	}
+	if q.promoteCustodyShareStmt, err = db.PrepareContext(ctx, promoteCustodyShare); err != nil {
+		return nil, fmt.Errorf("error preparing query PromoteCustodyShare: %w", err)
+	}
+	if q.putCatalogInstitutionStmt, err = db.PrepareContext(ctx, putCatalogInstitution); err != nil {
+		return nil, fmt.Errorf("error preparing query PutCatalogInstitution: %w", err)
+	}
+	if q.putCatalogPriceStmt, err = db.PrepareContext(ctx, putCatalogPrice); err != nil {
+		return nil, fmt.Errorf("error preparing query PutCatalogPrice: %w", err)
+	}
+	if q.putCustodyAccountStmt, err = db.PrepareContext(ctx, putCustodyAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query PutCustodyAccount: %w", err)
+	}
+	if q.putCustodyKeyStmt, err = db.PrepareContext(ctx, putCustodyKey); err != nil {
+		return nil, fmt.Errorf("error preparing query PutCustodyKey: %w", err)
+	}
+	if q.putCustodyNonceStmt, err = db.PrepareContext(ctx, putCustodyNonce); err != nil {
+		return nil, fmt.Errorf("error preparing query PutCustodyNonce: %w", err)
+	}
+	if q.putScanTransactionStmt, err = db.PrepareContext(ctx, putScanTransaction); err != nil {
+		return nil, fmt.Errorf("error preparing query PutScanTransaction: %w", err)
+	}
+	if q.realnameAttemptsStmt, err = db.PrepareContext(ctx, realnameAttempts); err != nil {
+		return nil, fmt.Errorf("error preparing query RealnameAttempts: %w", err)
+	}
+	if q.realnameCheckStmt, err = db.PrepareContext(ctx, realnameCheck); err != nil {
+		return nil, fmt.Errorf("error preparing query RealnameCheck: %w", err)
+	}
+	if q.realnamePersonStmt, err = db.PrepareContext(ctx, realnamePerson); err != nil {
+		return nil, fmt.Errorf("error preparing query RealnamePerson: %w", err)
+	}
+	if q.realnamePersonByDocumentStmt, err = db.PrepareContext(ctx, realnamePersonByDocument); err != nil {
+		return nil, fmt.Errorf("error preparing query RealnamePersonByDocument: %w", err)
+	}
+	if q.recoveryStmt, err = db.PrepareContext(ctx, recovery); err != nil {
+		return nil, fmt.Errorf("error preparing query Recovery: %w", err)
+	}
+	if q.redealingStmt, err = db.PrepareContext(ctx, redealing); err != nil {
+		return nil, fmt.Errorf("error preparing query Redealing: %w", err)
+	}
+	if q.redealtKeysStmt, err = db.PrepareContext(ctx, redealtKeys); err != nil {
+		return nil, fmt.Errorf("error preparing query RedealtKeys: %w", err)
+	}
+	if q.releaseIssuanceStmt, err = db.PrepareContext(ctx, releaseIssuance); err != nil {
+		return nil, fmt.Errorf("error preparing query ReleaseIssuance: %w", err)
+	}
+	if q.releaseJobsStmt, err = db.PrepareContext(ctx, releaseJobs); err != nil {
+		return nil, fmt.Errorf("error preparing query ReleaseJobs: %w", err)
+	}
+	if q.renameRealnamePersonStmt, err = db.PrepareContext(ctx, renameRealnamePerson); err != nil {
+		return nil, fmt.Errorf("error preparing query RenameRealnamePerson: %w", err)
+	}
+	if q.replaceIssuedCertificateStmt, err = db.PrepareContext(ctx, replaceIssuedCertificate); err != nil {
+		return nil, fmt.Errorf("error preparing query ReplaceIssuedCertificate: %w", err)
+	}
+	if q.rescheduleJobStmt, err = db.PrepareContext(ctx, rescheduleJob); err != nil {
+		return nil, fmt.Errorf("error preparing query RescheduleJob: %w", err)
+	}
+	if q.revocationRequestStmt, err = db.PrepareContext(ctx, revocationRequest); err != nil {
+		return nil, fmt.Errorf("error preparing query RevocationRequest: %w", err)
+	}
+	if q.revokeIssuanceStmt, err = db.PrepareContext(ctx, revokeIssuance); err != nil {
+		return nil, fmt.Errorf("error preparing query RevokeIssuance: %w", err)
+	}
+	if q.revokedIssuancesStmt, err = db.PrepareContext(ctx, revokedIssuances); err != nil {
+		return nil, fmt.Errorf("error preparing query RevokedIssuances: %w", err)
+	}
+	if q.runningRecoveryStmt, err = db.PrepareContext(ctx, runningRecovery); err != nil {
+		return nil, fmt.Errorf("error preparing query RunningRecovery: %w", err)
+	}
+	if q.scanMessageStmt, err = db.PrepareContext(ctx, scanMessage); err != nil {
+		return nil, fmt.Errorf("error preparing query ScanMessage: %w", err)
+	}
+	if q.scanResultStmt, err = db.PrepareContext(ctx, scanResult); err != nil {
+		return nil, fmt.Errorf("error preparing query ScanResult: %w", err)
+	}
+	if q.scanTransactionStmt, err = db.PrepareContext(ctx, scanTransaction); err != nil {
+		return nil, fmt.Errorf("error preparing query ScanTransaction: %w", err)
+	}
+	if q.sealAuditEntryStmt, err = db.PrepareContext(ctx, sealAuditEntry); err != nil {
+		return nil, fmt.Errorf("error preparing query SealAuditEntry: %w", err)
+	}
+	if q.signAuthorityStmt, err = db.PrepareContext(ctx, signAuthority); err != nil {
+		return nil, fmt.Errorf("error preparing query SignAuthority: %w", err)
+	}
+	if q.signIssuanceStmt, err = db.PrepareContext(ctx, signIssuance); err != nil {
+		return nil, fmt.Errorf("error preparing query SignIssuance: %w", err)
+	}
+	if q.stampAccountDeviceStmt, err = db.PrepareContext(ctx, stampAccountDevice); err != nil {
+		return nil, fmt.Errorf("error preparing query StampAccountDevice: %w", err)
+	}
+	if q.takeCustodyNonceStmt, err = db.PrepareContext(ctx, takeCustodyNonce); err != nil {
+		return nil, fmt.Errorf("error preparing query TakeCustodyNonce: %w", err)
+	}
+	if q.takePlatformNonceStmt, err = db.PrepareContext(ctx, takePlatformNonce); err != nil {
+		return nil, fmt.Errorf("error preparing query TakePlatformNonce: %w", err)
+	}
+	if q.touchAccountSessionStmt, err = db.PrepareContext(ctx, touchAccountSession); err != nil {
+		return nil, fmt.Errorf("error preparing query TouchAccountSession: %w", err)
+	}
+	if q.undeliveredPlatformCallbacksStmt, err = db.PrepareContext(ctx, undeliveredPlatformCallbacks); err != nil {
+		return nil, fmt.Errorf("error preparing query UndeliveredPlatformCallbacks: %w", err)
+	}
+	if q.unsealedAuditEntriesStmt, err = db.PrepareContext(ctx, unsealedAuditEntries); err != nil {
+		return nil, fmt.Errorf("error preparing query UnsealedAuditEntries: %w", err)
+	}
+	if q.unsettledRecoveryStmt, err = db.PrepareContext(ctx, unsettledRecovery); err != nil {
+		return nil, fmt.Errorf("error preparing query UnsettledRecovery: %w", err)
+	}
+	if q.updateAccountStmt, err = db.PrepareContext(ctx, updateAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateAccount: %w", err)
+	}
+	if q.updateCatalogPlatformStmt, err = db.PrepareContext(ctx, updateCatalogPlatform); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateCatalogPlatform: %w", err)
+	}
+	if q.updateCertificateStmt, err = db.PrepareContext(ctx, updateCertificate); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateCertificate: %w", err)
+	}
+	if q.updateInstallationStmt, err = db.PrepareContext(ctx, updateInstallation); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateInstallation: %w", err)
+	}
+	if q.updateOrderStmt, err = db.PrepareContext(ctx, updateOrder); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateOrder: %w", err)
+	}
+	if q.updateOrderLineStmt, err = db.PrepareContext(ctx, updateOrderLine); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateOrderLine: %w", err)
+	}
+	if q.updatePINSetupStmt, err = db.PrepareContext(ctx, updatePINSetup); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdatePINSetup: %w", err)
+	}
+	if q.updatePINUnlockStmt, err = db.PrepareContext(ctx, updatePINUnlock); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdatePINUnlock: %w", err)
+	}
+	if q.updatePaymentStmt, err = db.PrepareContext(ctx, updatePayment); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdatePayment: %w", err)
+	}
+	if q.updateRealnameCheckStmt, err = db.PrepareContext(ctx, updateRealnameCheck); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateRealnameCheck: %w", err)
+	}
+	if q.updateRecoveryStmt, err = db.PrepareContext(ctx, updateRecovery); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateRecovery: %w", err)
+	}
+	if q.updateRedealingStmt, err = db.PrepareContext(ctx, updateRedealing); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateRedealing: %w", err)
+	}
+	if q.updateRedealtKeyStmt, err = db.PrepareContext(ctx, updateRedealtKey); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateRedealtKey: %w", err)
+	}
+	if q.updateRefundStmt, err = db.PrepareContext(ctx, updateRefund); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateRefund: %w", err)
+	}
+	if q.updateRevocationRequestStmt, err = db.PrepareContext(ctx, updateRevocationRequest); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateRevocationRequest: %w", err)
+	}
+	if q.updateRoamingStmt, err = db.PrepareContext(ctx, updateRoaming); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateRoaming: %w", err)
+	}
+	if q.usageRecordStmt, err = db.PrepareContext(ctx, usageRecord); err != nil {
+		return nil, fmt.Errorf("error preparing query UsageRecord: %w", err)
+	}
+	if q.usageRecordsOfAccountStmt, err = db.PrepareContext(ctx, usageRecordsOfAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query UsageRecordsOfAccount: %w", err)
+	}
+	if q.useAccountCodeStmt, err = db.PrepareContext(ctx, useAccountCode); err != nil {
+		return nil, fmt.Errorf("error preparing query UseAccountCode: %w", err)
+	}
+	return &q, nil
+}
+
+func (q *Queries) Close() error {
+	var err error
+	if q.accountStmt != nil {
+		if cerr := q.accountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing accountStmt: %w", cerr)
+		}
+	}
+	if q.accountByPhoneStmt != nil {
+		if cerr := q.accountByPhoneStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing accountByPhoneStmt: %w", cerr)
+		}
+	}
+	if q.accountCodeStmt != nil {
+		if cerr := q.accountCodeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing accountCodeStmt: %w", cerr)
+		}
+	}
+	if q.accountDeviceStmt != nil {
+		if cerr := q.accountDeviceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing accountDeviceStmt: %w", cerr)
+		}
+	}
+	if q.accountSessionByTokenStmt != nil {
+		if cerr := q.accountSessionByTokenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing accountSessionByTokenStmt: %w", cerr)
+		}
+	}
+	if q.acknowledgePlatformCallbackStmt != nil {
+		if cerr := q.acknowledgePlatformCallbackStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing acknowledgePlatformCallbackStmt: %w", cerr)
+		}
+	}
+	if q.anyJobDueStmt != nil {
+		if cerr := q.anyJobDueStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing anyJobDueStmt: %w", cerr)
+		}
+	}
+	if q.auditCheckpointsStmt != nil {
+		if cerr := q.auditCheckpointsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing auditCheckpointsStmt: %w", cerr)
+		}
+	}
+	if q.auditEntriesFromStmt != nil {
+		if cerr := q.auditEntriesFromStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing auditEntriesFromStmt: %w", cerr)
+		}
+	}
+	if q.authoritiesStmt != nil {
+		if cerr := q.authoritiesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing authoritiesStmt: %w", cerr)
+		}
+	}
+	if q.buryJobStmt != nil {
+		if cerr := q.buryJobStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing buryJobStmt: %w", cerr)
+		}
+	}
+	if q.catalogInstitutionStmt != nil {
+		if cerr := q.catalogInstitutionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing catalogInstitutionStmt: %w", cerr)
+		}
+	}
+	if q.catalogInstitutionsStmt != nil {
+		if cerr := q.catalogInstitutionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing catalogInstitutionsStmt: %w", cerr)
+		}
+	}
+	if q.catalogPlatformStmt != nil {
+		if cerr := q.catalogPlatformStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing catalogPlatformStmt: %w", cerr)
+		}
+	}
+	if q.catalogPlatformsStmt != nil {
+		if cerr := q.catalogPlatformsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing catalogPlatformsStmt: %w", cerr)
+		}
+	}
+	if q.catalogPricesStmt != nil {
+		if cerr := q.catalogPricesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing catalogPricesStmt: %w", cerr)
+		}
+	}
+	if q.chargeAccountCodeStmt != nil {
+		if cerr := q.chargeAccountCodeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing chargeAccountCodeStmt: %w", cerr)
+		}
+	}
+	if q.claimJobsStmt != nil {
+		if cerr := q.claimJobsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing claimJobsStmt: %w", cerr)
+		}
+	}
+	if q.countAccountWindowStmt != nil {
+		if cerr := q.countAccountWindowStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countAccountWindowStmt: %w", cerr)
+		}
+	}
+	if q.countJobsStmt != nil {
+		if cerr := q.countJobsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countJobsStmt: %w", cerr)
+		}
+	}
+	if q.countPlatformCallbackFailureStmt != nil {
+		if cerr := q.countPlatformCallbackFailureStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countPlatformCallbackFailureStmt: %w", cerr)
+		}
+	}
+	if q.countRealnameAttemptStmt != nil {
+		if cerr := q.countRealnameAttemptStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countRealnameAttemptStmt: %w", cerr)
+		}
+	}
+	if q.countUnpaidOrdersStmt != nil {
+		if cerr := q.countUnpaidOrdersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countUnpaidOrdersStmt: %w", cerr)
+		}
+	}
+	if q.countUnreadNoticesStmt != nil {
+		if cerr := q.countUnreadNoticesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countUnreadNoticesStmt: %w", cerr)
+		}
+	}
+	if q.countUnsealedAuditEntriesBeforeStmt != nil {
+		if cerr := q.countUnsealedAuditEntriesBeforeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countUnsealedAuditEntriesBeforeStmt: %w", cerr)
+		}
+	}
+	if q.countUsageRecordsStmt != nil {
+		if cerr := q.countUsageRecordsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countUsageRecordsStmt: %w", cerr)
+		}
+	}
+	if q.deleteAccountCodesBeforeStmt != nil {
+		if cerr := q.deleteAccountCodesBeforeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAccountCodesBeforeStmt: %w", cerr)
+		}
+	}
+	if q.deleteAccountSessionsBeforeStmt != nil {
+		if cerr := q.deleteAccountSessionsBeforeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAccountSessionsBeforeStmt: %w", cerr)
+		}
+	}
+	if q.deleteAccountWindowsBeforeStmt != nil {
+		if cerr := q.deleteAccountWindowsBeforeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAccountWindowsBeforeStmt: %w", cerr)
+		}
+	}
+	if q.deleteAuditCheckpointStmt != nil {
+		if cerr := q.deleteAuditCheckpointStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAuditCheckpointStmt: %w", cerr)
+		}
+	}
+	if q.deleteCustodyModuleKeysStmt != nil {
+		if cerr := q.deleteCustodyModuleKeysStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteCustodyModuleKeysStmt: %w", cerr)
+		}
+	}
+	if q.deleteCustodyNoncesOfKeyStmt != nil {
+		if cerr := q.deleteCustodyNoncesOfKeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteCustodyNoncesOfKeyStmt: %w", cerr)
+		}
+	}
+	if q.deleteCustodyPepperStmt != nil {
+		if cerr := q.deleteCustodyPepperStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteCustodyPepperStmt: %w", cerr)
+		}
+	}
+	if q.deleteCustodyPeppersStmt != nil {
+		if cerr := q.deleteCustodyPeppersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteCustodyPeppersStmt: %w", cerr)
+		}
+	}
+	if q.deleteCustodyShareStmt != nil {
+		if cerr := q.deleteCustodyShareStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteCustodyShareStmt: %w", cerr)
+		}
+	}
+	if q.deleteExpiredCustodyNoncesStmt != nil {
+		if cerr := q.deleteExpiredCustodyNoncesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteExpiredCustodyNoncesStmt: %w", cerr)
+		}
+	}
+	if q.deleteJobStmt != nil {
+		if cerr := q.deleteJobStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteJobStmt: %w", cerr)
+		}
+	}
+	if q.deleteScanMessageStmt != nil {
+		if cerr := q.deleteScanMessageStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteScanMessageStmt: %w", cerr)
+		}
+	}
+	if q.dropCustodyMessageStmt != nil {
+		if cerr := q.dropCustodyMessageStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropCustodyMessageStmt: %w", cerr)
+		}
+	}
+	if q.dropExpiredCustodyMessagesStmt != nil {
+		if cerr := q.dropExpiredCustodyMessagesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropExpiredCustodyMessagesStmt: %w", cerr)
+		}
+	}
+	if q.dropPlatformNoncesStmt != nil {
+		if cerr := q.dropPlatformNoncesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropPlatformNoncesStmt: %w", cerr)
+		}
+	}
+	if q.dueScanTransactionsStmt != nil {
+		if cerr := q.dueScanTransactionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dueScanTransactionsStmt: %w", cerr)
+		}
+	}
+	if q.endAccountSessionStmt != nil {
+		if cerr := q.endAccountSessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endAccountSessionStmt: %w", cerr)
+		}
+	}
+	if q.endAccountSessionsOfStmt != nil {
+		if cerr := q.endAccountSessionsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endAccountSessionsOfStmt: %w", cerr)
+		}
+	}
+	if q.endOpenRealnameChecksStmt != nil {
+		if cerr := q.endOpenRealnameChecksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endOpenRealnameChecksStmt: %w", cerr)
+		}
+	}
+	if q.ensureCustodyAccountStmt != nil {
+		if cerr := q.ensureCustodyAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing ensureCustodyAccountStmt: %w", cerr)
+		}
+	}
+	if q.findCustodyKeyStmt != nil {
+		if cerr := q.findCustodyKeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing findCustodyKeyStmt: %w", cerr)
+		}
+	}
+	if q.forgetScanResultsStmt != nil {
+		if cerr := q.forgetScanResultsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing forgetScanResultsStmt: %w", cerr)
+		}
+	}
+	if q.getCertificateStmt != nil {
+		if cerr := q.getCertificateStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getCertificateStmt: %w", cerr)
+		}
+	}
+	if q.getCertificateOfLineStmt != nil {
+		if cerr := q.getCertificateOfLineStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getCertificateOfLineStmt: %w", cerr)
+		}
+	}
+	if q.getCustodyAccountStmt != nil {
+		if cerr := q.getCustodyAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getCustodyAccountStmt: %w", cerr)
+		}
+	}
+	if q.getCustodyEnrolmentStmt != nil {
+		if cerr := q.getCustodyEnrolmentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getCustodyEnrolmentStmt: %w", cerr)
+		}
+	}
+	if q.getCustodyKeyStmt != nil {
+		if cerr := q.getCustodyKeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getCustodyKeyStmt: %w", cerr)
+		}
+	}
+	if q.getCustodyOperationStmt != nil {
+		if cerr := q.getCustodyOperationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getCustodyOperationStmt: %w", cerr)
+		}
+	}
+	if q.getCustodyPepperStmt != nil {
+		if cerr := q.getCustodyPepperStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getCustodyPepperStmt: %w", cerr)
+		}
+	}
+	if q.getCustodyRefreshStmt != nil {
+		if cerr := q.getCustodyRefreshStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getCustodyRefreshStmt: %w", cerr)
+		}
+	}
+	if q.getCustodyRoleKeyStmt != nil {
+		if cerr := q.getCustodyRoleKeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getCustodyRoleKeyStmt: %w", cerr)
+		}
+	}
+	if q.getIssuedCertificateStmt != nil {
+		if cerr := q.getIssuedCertificateStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getIssuedCertificateStmt: %w", cerr)
+		}
+	}
+	if q.getOrderStmt != nil {
+		if cerr := q.getOrderStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getOrderStmt: %w", cerr)
+		}
+	}
+	if q.getOrderOfLineStmt != nil {
+		if cerr := q.getOrderOfLineStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getOrderOfLineStmt: %w", cerr)
+		}
+	}
+	if q.getPaymentStmt != nil {
+		if cerr := q.getPaymentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getPaymentStmt: %w", cerr)
+		}
+	}
+	if q.getRefundStmt != nil {
+		if cerr := q.getRefundStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getRefundStmt: %w", cerr)
+		}
+	}
+	if q.getRoamingStmt != nil {
+		if cerr := q.getRoamingStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getRoamingStmt: %w", cerr)
+		}
+	}
+	if q.giveBackRealnameAttemptStmt != nil {
+		if cerr := q.giveBackRealnameAttemptStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing giveBackRealnameAttemptStmt: %w", cerr)
+		}
+	}
+	if q.insertAccountStmt != nil {
+		if cerr := q.insertAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertAccountStmt: %w", cerr)
+		}
+	}
+	if q.insertAccountAgreementStmt != nil {
+		if cerr := q.insertAccountAgreementStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertAccountAgreementStmt: %w", cerr)
+		}
+	}
+	if q.insertAccountCodeStmt != nil {
+		if cerr := q.insertAccountCodeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertAccountCodeStmt: %w", cerr)
+		}
+	}
+	if q.insertAccountDeviceStmt != nil {
+		if cerr := q.insertAccountDeviceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertAccountDeviceStmt: %w", cerr)
+		}
+	}
+	if q.insertAccountSessionStmt != nil {
+		if cerr := q.insertAccountSessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertAccountSessionStmt: %w", cerr)
+		}
+	}
+	if q.insertAuditCheckpointStmt != nil {
+		if cerr := q.insertAuditCheckpointStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertAuditCheckpointStmt: %w", cerr)
+		}
+	}
+	if q.insertAuditEntryStmt != nil {
+		if cerr := q.insertAuditEntryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertAuditEntryStmt: %w", cerr)
+		}
+	}
+	if q.insertAuthorityStmt != nil {
+		if cerr := q.insertAuthorityStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertAuthorityStmt: %w", cerr)
+		}
+	}
+	if q.insertCatalogPlatformStmt != nil {
+		if cerr := q.insertCatalogPlatformStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCatalogPlatformStmt: %w", cerr)
+		}
+	}
+	if q.insertCertificateStmt != nil {
+		if cerr := q.insertCertificateStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCertificateStmt: %w", cerr)
+		}
+	}
+	if q.insertCustodyEnrolmentStmt != nil {
+		if cerr := q.insertCustodyEnrolmentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCustodyEnrolmentStmt: %w", cerr)
+		}
+	}
+	if q.insertCustodyKeyStmt != nil {
+		if cerr := q.insertCustodyKeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCustodyKeyStmt: %w", cerr)
+		}
+	}
+	if q.insertCustodyModuleKeyStmt != nil {
+		if cerr := q.insertCustodyModuleKeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCustodyModuleKeyStmt: %w", cerr)
+		}
+	}
+	if q.insertCustodyOperationStmt != nil {
+		if cerr := q.insertCustodyOperationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCustodyOperationStmt: %w", cerr)
+		}
+	}
+	if q.insertCustodyPepperStmt != nil {
+		if cerr := q.insertCustodyPepperStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCustodyPepperStmt: %w", cerr)
+		}
+	}
+	if q.insertCustodyRefreshStmt != nil {
+		if cerr := q.insertCustodyRefreshStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCustodyRefreshStmt: %w", cerr)
+		}
+	}
+	if q.insertCustodyRoleKeyStmt != nil {
+		if cerr := q.insertCustodyRoleKeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCustodyRoleKeyStmt: %w", cerr)
+		}
+	}
+	if q.insertCustodyShareStmt != nil {
+		if cerr := q.insertCustodyShareStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCustodyShareStmt: %w", cerr)
+		}
+	}
+	if q.insertInstallationStmt != nil {
+		if cerr := q.insertInstallationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertInstallationStmt: %w", cerr)
+		}
+	}
+	if q.insertIssuanceStmt != nil {
+		if cerr := q.insertIssuanceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertIssuanceStmt: %w", cerr)
+		}
+	}
+	if q.insertIssuedCertificateStmt != nil {
+		if cerr := q.insertIssuedCertificateStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertIssuedCertificateStmt: %w", cerr)
+		}
+	}
+	if q.insertJobStmt != nil {
+		if cerr := q.insertJobStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertJobStmt: %w", cerr)
+		}
+	}
+	if q.insertListStmt != nil {
+		if cerr := q.insertListStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertListStmt: %w", cerr)
+		}
+	}
+	if q.insertNoticeStmt != nil {
+		if cerr := q.insertNoticeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertNoticeStmt: %w", cerr)
+		}
+	}
+	if q.insertOrderStmt != nil {
+		if cerr := q.insertOrderStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertOrderStmt: %w", cerr)
+		}
+	}
+	if q.insertOrderLineStmt != nil {
+		if cerr := q.insertOrderLineStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertOrderLineStmt: %w", cerr)
+		}
+	}
+	if q.insertPINSetupStmt != nil {
+		if cerr := q.insertPINSetupStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertPINSetupStmt: %w", cerr)
+		}
+	}
+	if q.insertPINUnlockStmt != nil {
+		if cerr := q.insertPINUnlockStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertPINUnlockStmt: %w", cerr)
+		}
+	}
+	if q.insertPaymentStmt != nil {
+		if cerr := q.insertPaymentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertPaymentStmt: %w", cerr)
+		}
+	}
+	if q.insertRealnameCheckStmt != nil {
+		if cerr := q.insertRealnameCheckStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRealnameCheckStmt: %w", cerr)
+		}
+	}
+	if q.insertRealnamePersonStmt != nil {
+		if cerr := q.insertRealnamePersonStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRealnamePersonStmt: %w", cerr)
+		}
+	}
+	if q.insertRecoveryStmt != nil {
+		if cerr := q.insertRecoveryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRecoveryStmt: %w", cerr)
+		}
+	}
+	if q.insertRedealingStmt != nil {
+		if cerr := q.insertRedealingStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRedealingStmt: %w", cerr)
+		}
+	}
+	if q.insertRedealtKeyStmt != nil {
+		if cerr := q.insertRedealtKeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRedealtKeyStmt: %w", cerr)
+		}
+	}
+	if q.insertRefundStmt != nil {
+		if cerr := q.insertRefundStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRefundStmt: %w", cerr)
+		}
+	}
+	if q.insertRevocationRequestStmt != nil {
+		if cerr := q.insertRevocationRequestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRevocationRequestStmt: %w", cerr)
+		}
+	}
+	if q.insertRoamingStmt != nil {
+		if cerr := q.insertRoamingStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRoamingStmt: %w", cerr)
+		}
+	}
+	if q.insertScanMessageStmt != nil {
+		if cerr := q.insertScanMessageStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertScanMessageStmt: %w", cerr)
+		}
+	}
+	if q.insertScanResultStmt != nil {
+		if cerr := q.insertScanResultStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertScanResultStmt: %w", cerr)
+		}
+	}
+	if q.insertScanTransactionStmt != nil {
+		if cerr := q.insertScanTransactionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertScanTransactionStmt: %w", cerr)
+		}
+	}
+	if q.insertUsageRecordStmt != nil {
+		if cerr := q.insertUsageRecordStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertUsageRecordStmt: %w", cerr)
+		}
+	}
+	if q.installationStmt != nil {
+		if cerr := q.installationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing installationStmt: %w", cerr)
+		}
+	}
+	if q.issuanceByRefStmt != nil {
+		if cerr := q.issuanceByRefStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing issuanceByRefStmt: %w", cerr)
+		}
+	}
+	if q.issuanceBySerialStmt != nil {
+		if cerr := q.issuanceBySerialStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing issuanceBySerialStmt: %w", cerr)
+		}
+	}
+	if q.issuancesAfterStmt != nil {
+		if cerr := q.issuancesAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing issuancesAfterStmt: %w", cerr)
+		}
+	}
+	if q.lastAuditCheckpointStmt != nil {
+		if cerr := q.lastAuditCheckpointStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastAuditCheckpointStmt: %w", cerr)
+		}
+	}
+	if q.lastInstallationStmt != nil {
+		if cerr := q.lastInstallationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastInstallationStmt: %w", cerr)
+		}
+	}
+	if q.lastListStmt != nil {
+		if cerr := q.lastListStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastListStmt: %w", cerr)
+		}
+	}
+	if q.lastRecoveryStmt != nil {
+		if cerr := q.lastRecoveryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastRecoveryStmt: %w", cerr)
+		}
+	}
+	if q.lastRevocationRequestStmt != nil {
+		if cerr := q.lastRevocationRequestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastRevocationRequestStmt: %w", cerr)
+		}
+	}
+	if q.lastSealedAuditEntryStmt != nil {
+		if cerr := q.lastSealedAuditEntryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastSealedAuditEntryStmt: %w", cerr)
+		}
+	}
+	if q.lastUsageCertificateStmt != nil {
+		if cerr := q.lastUsageCertificateStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastUsageCertificateStmt: %w", cerr)
+		}
+	}
+	if q.latestRealnameCheckStmt != nil {
+		if cerr := q.latestRealnameCheckStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing latestRealnameCheckStmt: %w", cerr)
+		}
+	}
+	if q.listCertificatePlatformsStmt != nil {
+		if cerr := q.listCertificatePlatformsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listCertificatePlatformsStmt: %w", cerr)
+		}
+	}
+	if q.listCertificatesStmt != nil {
+		if cerr := q.listCertificatesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listCertificatesStmt: %w", cerr)
+		}
+	}
+	if q.listCustodyEnrolmentsStmt != nil {
+		if cerr := q.listCustodyEnrolmentsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listCustodyEnrolmentsStmt: %w", cerr)
+		}
+	}
+	if q.listCustodyKeysStmt != nil {
+		if cerr := q.listCustodyKeysStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listCustodyKeysStmt: %w", cerr)
+		}
+	}
+	if q.listCustodyModuleKeysStmt != nil {
+		if cerr := q.listCustodyModuleKeysStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listCustodyModuleKeysStmt: %w", cerr)
+		}
+	}
+	if q.listCustodySharesStmt != nil {
+		if cerr := q.listCustodySharesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listCustodySharesStmt: %w", cerr)
+		}
+	}
+	if q.listCustodySharesOfAccountStmt != nil {
+		if cerr := q.listCustodySharesOfAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listCustodySharesOfAccountStmt: %w", cerr)
+		}
+	}
+	if q.listIssuedCertificatesStmt != nil {
+		if cerr := q.listIssuedCertificatesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listIssuedCertificatesStmt: %w", cerr)
+		}
+	}
+	if q.listOpenCustodyRefreshesStmt != nil {
+		if cerr := q.listOpenCustodyRefreshesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listOpenCustodyRefreshesStmt: %w", cerr)
+		}
+	}
+	if q.listOrderLinesStmt != nil {
+		if cerr := q.listOrderLinesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listOrderLinesStmt: %w", cerr)
+		}
+	}
+	if q.listOrdersStmt != nil {
+		if cerr := q.listOrdersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listOrdersStmt: %w", cerr)
+		}
+	}
+	if q.listPaymentsStmt != nil {
+		if cerr := q.listPaymentsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listPaymentsStmt: %w", cerr)
+		}
+	}
+	if q.listRefundsStmt != nil {
+		if cerr := q.listRefundsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listRefundsStmt: %w", cerr)
+		}
+	}
+	if q.listRoamingsStmt != nil {
+		if cerr := q.listRoamingsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listRoamingsStmt: %w", cerr)
+		}
+	}
+	if q.listRoamingsOfLineStmt != nil {
+		if cerr := q.listRoamingsOfLineStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listRoamingsOfLineStmt: %w", cerr)
+		}
+	}
+	if q.liveInstallationsStmt != nil {
+		if cerr := q.liveInstallationsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing liveInstallationsStmt: %w", cerr)
+		}
+	}
+	if q.liveRedealingStmt != nil {
+		if cerr := q.liveRedealingStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing liveRedealingStmt: %w", cerr)
+		}
+	}
+	if q.lockCustodyAccountStmt != nil {
+		if cerr := q.lockCustodyAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lockCustodyAccountStmt: %w", cerr)
+		}
+	}
+	if q.lockOrderBuyerStmt != nil {
+		if cerr := q.lockOrderBuyerStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lockOrderBuyerStmt: %w", cerr)
+		}
+	}
+	if q.markCustodyShareProvedStmt != nil {
+		if cerr := q.markCustodyShareProvedStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing markCustodyShareProvedStmt: %w", cerr)
+		}
+	}
+	if q.markNoticeReadStmt != nil {
+		if cerr := q.markNoticeReadStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing markNoticeReadStmt: %w", cerr)
+		}
+	}
+	if q.moveCustodyEnrolmentStmt != nil {
+		if cerr := q.moveCustodyEnrolmentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing moveCustodyEnrolmentStmt: %w", cerr)
+		}
+	}
+	if q.moveCustodyOperationStmt != nil {
+		if cerr := q.moveCustodyOperationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing moveCustodyOperationStmt: %w", cerr)
+		}
+	}
+	if q.moveCustodyRefreshStmt != nil {
+		if cerr := q.moveCustodyRefreshStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing moveCustodyRefreshStmt: %w", cerr)
+		}
+	}
+	if q.noticesBeforeStmt != nil {
+		if cerr := q.noticesBeforeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing noticesBeforeStmt: %w", cerr)
+		}
+	}
+	if q.openScanTransactionsStmt != nil {
+		if cerr := q.openScanTransactionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing openScanTransactionsStmt: %w", cerr)
+		}
+	}
+	if q.ordersAfterStmt != nil {
+		if cerr := q.ordersAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing ordersAfterStmt: %w", cerr)
+		}
+	}
+	if q.overwriteCustodyModuleKeysStmt != nil {
+		if cerr := q.overwriteCustodyModuleKeysStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing overwriteCustodyModuleKeysStmt: %w", cerr)
+		}
+	}
+	if q.overwriteCustodyPepperStmt != nil {
+		if cerr := q.overwriteCustodyPepperStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing overwriteCustodyPepperStmt: %w", cerr)
+		}
+	}
+	if q.overwriteCustodyPeppersStmt != nil {
+		if cerr := q.overwriteCustodyPeppersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing overwriteCustodyPeppersStmt: %w", cerr)
+		}
+	}
+	if q.overwriteCustodyShareStmt != nil {
+		if cerr := q.overwriteCustodyShareStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing overwriteCustodyShareStmt: %w", cerr)
+		}
+	}
+	if q.pINSetupStmt != nil {
+		if cerr := q.pINSetupStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pINSetupStmt: %w", cerr)
+		}
+	}
+	if q.pINUnlockStmt != nil {
+		if cerr := q.pINUnlockStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pINUnlockStmt: %w", cerr)
+		}
+	}
+	if q.passAccountCodeStmt != nil {
+		if cerr := q.passAccountCodeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing passAccountCodeStmt: %w", cerr)
+		}
+	}
+	if q.platformNonceStmt != nil {
+		if cerr := q.platformNonceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing platformNonceStmt: %w", cerr)
+		}
+	}
+	if q.promoteCustodyShareStmt != nil {
+		if cerr := q.promoteCustodyShareStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing promoteCustodyShareStmt: %w", cerr)
+		}
+	}
+	if q.putCatalogInstitutionStmt != nil {
+		if cerr := q.putCatalogInstitutionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putCatalogInstitutionStmt: %w", cerr)
+		}
+	}
+	if q.putCatalogPriceStmt != nil {
+		if cerr := q.putCatalogPriceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putCatalogPriceStmt: %w", cerr)
+		}
+	}
+	if q.putCustodyAccountStmt != nil {
+		if cerr := q.putCustodyAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putCustodyAccountStmt: %w", cerr)
+		}
+	}
+	if q.putCustodyKeyStmt != nil {
+		if cerr := q.putCustodyKeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putCustodyKeyStmt: %w", cerr)
+		}
+	}
+	if q.putCustodyNonceStmt != nil {
+		if cerr := q.putCustodyNonceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putCustodyNonceStmt: %w", cerr)
+		}
+	}
+	if q.putScanTransactionStmt != nil {
+		if cerr := q.putScanTransactionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putScanTransactionStmt: %w", cerr)
+		}
+	}
+	if q.realnameAttemptsStmt != nil {
+		if cerr := q.realnameAttemptsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing realnameAttemptsStmt: %w", cerr)
+		}
+	}
+	if q.realnameCheckStmt != nil {
+		if cerr := q.realnameCheckStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing realnameCheckStmt: %w", cerr)
+		}
+	}
+	if q.realnamePersonStmt != nil {
+		if cerr := q.realnamePersonStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing realnamePersonStmt: %w", cerr)
+		}
+	}
+	if q.realnamePersonByDocumentStmt != nil {
+		if cerr := q.realnamePersonByDocumentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing realnamePersonByDocumentStmt: %w", cerr)
+		}
+	}
+	if q.recoveryStmt != nil {
+		if cerr := q.recoveryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing recoveryStmt: %w", cerr)
+		}
+	}
+	if q.redealingStmt != nil {
+		if cerr := q.redealingStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing redealingStmt: %w", cerr)
+		}
+	}
+	if q.redealtKeysStmt != nil {
+		if cerr := q.redealtKeysStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing redealtKeysStmt: %w", cerr)
+		}
+	}
+	if q.releaseIssuanceStmt != nil {
+		if cerr := q.releaseIssuanceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing releaseIssuanceStmt: %w", cerr)
+		}
+	}
+	if q.releaseJobsStmt != nil {
+		if cerr := q.releaseJobsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing releaseJobsStmt: %w", cerr)
+		}
+	}
+	if q.renameRealnamePersonStmt != nil {
+		if cerr := q.renameRealnamePersonStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing renameRealnamePersonStmt: %w", cerr)
+		}
+	}
+	if q.replaceIssuedCertificateStmt != nil {
+		if cerr := q.replaceIssuedCertificateStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing replaceIssuedCertificateStmt: %w", cerr)
+		}
+	}
+	if q.rescheduleJobStmt != nil {
+		if cerr := q.rescheduleJobStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing rescheduleJobStmt: %w", cerr)
+		}
+	}
+	if q.revocationRequestStmt != nil {
+		if cerr := q.revocationRequestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing revocationRequestStmt: %w", cerr)
+		}
+	}
+	if q.revokeIssuanceStmt != nil {
+		if cerr := q.revokeIssuanceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing revokeIssuanceStmt: %w", cerr)
+		}
+	}
+	if q.revokedIssuancesStmt != nil {
+		if cerr := q.revokedIssuancesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing revokedIssuancesStmt: %w", cerr)
+		}
+	}
+	if q.runningRecoveryStmt != nil {
+		if cerr := q.runningRecoveryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing runningRecoveryStmt: %w", cerr)
+		}
+	}
+	if q.scanMessageStmt != nil {
+		if cerr := q.scanMessageStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing scanMessageStmt: %w", cerr)
+		}
+	}
+	if q.scanResultStmt != nil {
+		if cerr := q.scanResultStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing scanResultStmt: %w", cerr)
+		}
+	}
+	if q.scanTransactionStmt != nil {
+		if cerr := q.scanTransactionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing scanTransactionStmt: %w", cerr)
+		}
+	}
+	if q.sealAuditEntryStmt != nil {
+		if cerr := q.sealAuditEntryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing sealAuditEntryStmt: %w", cerr)
+		}
+	}
+	if q.signAuthorityStmt != nil {
+		if cerr := q.signAuthorityStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signAuthorityStmt: %w", cerr)
+		}
+	}
+	if q.signIssuanceStmt != nil {
+		if cerr := q.signIssuanceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signIssuanceStmt: %w", cerr)
+		}
+	}
+	if q.stampAccountDeviceStmt != nil {
+		if cerr := q.stampAccountDeviceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing stampAccountDeviceStmt: %w", cerr)
+		}
+	}
+	if q.takeCustodyNonceStmt != nil {
+		if cerr := q.takeCustodyNonceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing takeCustodyNonceStmt: %w", cerr)
+		}
+	}
+	if q.takePlatformNonceStmt != nil {
+		if cerr := q.takePlatformNonceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing takePlatformNonceStmt: %w", cerr)
+		}
+	}
+	if q.touchAccountSessionStmt != nil {
+		if cerr := q.touchAccountSessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing touchAccountSessionStmt: %w", cerr)
+		}
+	}
+	if q.undeliveredPlatformCallbacksStmt != nil {
+		if cerr := q.undeliveredPlatformCallbacksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing undeliveredPlatformCallbacksStmt: %w", cerr)
+		}
+	}
+	if q.unsealedAuditEntriesStmt != nil {
+		if cerr := q.unsealedAuditEntriesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing unsealedAuditEntriesStmt: %w", cerr)
+		}
+	}
+	if q.unsettledRecoveryStmt != nil {
+		if cerr := q.unsettledRecoveryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing unsettledRecoveryStmt: %w", cerr)
+		}
+	}
+	if q.updateAccountStmt != nil {
+		if cerr := q.updateAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateAccountStmt: %w", cerr)
+		}
+	}
+	if q.updateCatalogPlatformStmt != nil {
+		if cerr := q.updateCatalogPlatformStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateCatalogPlatformStmt: %w", cerr)
+		}
+	}
+	if q.updateCertificateStmt != nil {
+		if cerr := q.updateCertificateStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateCertificateStmt: %w", cerr)
+		}
+	}
+	if q.updateInstallationStmt != nil {
+		if cerr := q.updateInstallationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateInstallationStmt: %w", cerr)
+		}
+	}
+	if q.updateOrderStmt != nil {
+		if cerr := q.updateOrderStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateOrderStmt: %w", cerr)
+		}
+	}
+	if q.updateOrderLineStmt != nil {
+		if cerr := q.updateOrderLineStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateOrderLineStmt: %w", cerr)
+		}
+	}
+	if q.updatePINSetupStmt != nil {
+		if cerr := q.updatePINSetupStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updatePINSetupStmt: %w", cerr)
+		}
+	}
+	if q.updatePINUnlockStmt != nil {
+		if cerr := q.updatePINUnlockStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updatePINUnlockStmt: %w", cerr)
+		}
+	}
+	if q.updatePaymentStmt != nil {
+		if cerr := q.updatePaymentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updatePaymentStmt: %w", cerr)
+		}
+	}
+	if q.updateRealnameCheckStmt != nil {
+		if cerr := q.updateRealnameCheckStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateRealnameCheckStmt: %w", cerr)
+		}
+	}
+	if q.updateRecoveryStmt != nil {
+		if cerr := q.updateRecoveryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateRecoveryStmt: %w", cerr)
+		}
+	}
+	if q.updateRedealingStmt != nil {
+		if cerr := q.updateRedealingStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateRedealingStmt: %w", cerr)
+		}
+	}
+	if q.updateRedealtKeyStmt != nil {
+		if cerr := q.updateRedealtKeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateRedealtKeyStmt: %w", cerr)
+		}
+	}
+	if q.updateRefundStmt != nil {
+		if cerr := q.updateRefundStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateRefundStmt: %w", cerr)
+		}
+	}
+	if q.updateRevocationRequestStmt != nil {
+		if cerr := q.updateRevocationRequestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateRevocationRequestStmt: %w", cerr)
+		}
+	}
+	if q.updateRoamingStmt != nil {
+		if cerr := q.updateRoamingStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateRoamingStmt: %w", cerr)
+		}
+	}
+	if q.usageRecordStmt != nil {
+		if cerr := q.usageRecordStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing usageRecordStmt: %w", cerr)
+		}
+	}
+	if q.usageRecordsOfAccountStmt != nil {
+		if cerr := q.usageRecordsOfAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing usageRecordsOfAccountStmt: %w", cerr)
+		}
+	}
+	if q.useAccountCodeStmt != nil {
+		if cerr := q.useAccountCodeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing useAccountCodeStmt: %w", cerr)
+		}
+	}
+	return err
+}
+
+func (q *Queries) exec(ctx context.Context, stmt *sql.Stmt, query string, args ...interface{}) (sql.Result, error) {
+	switch {
+	case stmt != nil && q.tx != nil:
+		return q.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
+	case stmt != nil:
+		return stmt.ExecContext(ctx, args...)
+	default:
+		return q.db.ExecContext(ctx, query, args...)
+	}
+}
+
+func (q *Queries) query(ctx context.Context, stmt *sql.Stmt, query string, args ...interface{}) (*sql.Rows, error) {
+	switch {
+	case stmt != nil && q.tx != nil:
+		return q.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
+	case stmt != nil:
+		return stmt.QueryContext(ctx, args...)
+	default:
+		return q.db.QueryContext(ctx, query, args...)
+	}
+}
+
+func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, args ...interface{}) *sql.Row {
+	switch {
+	case stmt != nil && q.tx != nil:
+		return q.tx.StmtContext(ctx, stmt).QueryRowContext(ctx, args...)
+	case stmt != nil:
+		return stmt.QueryRowContext(ctx, args...)
+	default:
+		return q.db.QueryRowContext(ctx, query, args...)
+	}
+}
+
 type Queries struct {
-	db DBTX
+	db                                  DBTX
+	tx                                  *sql.Tx
+	accountStmt                         *sql.Stmt
+	accountByPhoneStmt                  *sql.Stmt
+	accountCodeStmt                     *sql.Stmt
+	accountDeviceStmt                   *sql.Stmt
+	accountSessionByTokenStmt           *sql.Stmt
+	acknowledgePlatformCallbackStmt     *sql.Stmt
+	anyJobDueStmt                       *sql.Stmt
+	auditCheckpointsStmt                *sql.Stmt
+	auditEntriesFromStmt                *sql.Stmt
+	authoritiesStmt                     *sql.Stmt
+	buryJobStmt                         *sql.Stmt
+	catalogInstitutionStmt              *sql.Stmt
+	catalogInstitutionsStmt             *sql.Stmt
+	catalogPlatformStmt                 *sql.Stmt
+	catalogPlatformsStmt                *sql.Stmt
+	catalogPricesStmt                   *sql.Stmt
+	chargeAccountCodeStmt               *sql.Stmt
+	claimJobsStmt                       *sql.Stmt
+	countAccountWindowStmt              *sql.Stmt
+	countJobsStmt                       *sql.Stmt
+	countPlatformCallbackFailureStmt    *sql.Stmt
+	countRealnameAttemptStmt            *sql.Stmt
+	countUnpaidOrdersStmt               *sql.Stmt
+	countUnreadNoticesStmt              *sql.Stmt
+	countUnsealedAuditEntriesBeforeStmt *sql.Stmt
+	countUsageRecordsStmt               *sql.Stmt
+	deleteAccountCodesBeforeStmt        *sql.Stmt
+	deleteAccountSessionsBeforeStmt     *sql.Stmt
+	deleteAccountWindowsBeforeStmt      *sql.Stmt
+	deleteAuditCheckpointStmt           *sql.Stmt
+	deleteCustodyModuleKeysStmt         *sql.Stmt
+	deleteCustodyNoncesOfKeyStmt        *sql.Stmt
+	deleteCustodyPepperStmt             *sql.Stmt
+	deleteCustodyPeppersStmt            *sql.Stmt
+	deleteCustodyShareStmt              *sql.Stmt
+	deleteExpiredCustodyNoncesStmt      *sql.Stmt
+	deleteJobStmt                       *sql.Stmt
+	deleteScanMessageStmt               *sql.Stmt
+	dropCustodyMessageStmt              *sql.Stmt
+	dropExpiredCustodyMessagesStmt      *sql.Stmt
+	dropPlatformNoncesStmt              *sql.Stmt
+	dueScanTransactionsStmt             *sql.Stmt
+	endAccountSessionStmt               *sql.Stmt
+	endAccountSessionsOfStmt            *sql.Stmt
+	endOpenRealnameChecksStmt           *sql.Stmt
+	ensureCustodyAccountStmt            *sql.Stmt
+	findCustodyKeyStmt                  *sql.Stmt
+	forgetScanResultsStmt               *sql.Stmt
+	getCertificateStmt                  *sql.Stmt
+	getCertificateOfLineStmt            *sql.Stmt
+	getCustodyAccountStmt               *sql.Stmt
+	getCustodyEnrolmentStmt             *sql.Stmt
+	getCustodyKeyStmt                   *sql.Stmt
+	getCustodyOperationStmt             *sql.Stmt
+	getCustodyPepperStmt                *sql.Stmt
+	getCustodyRefreshStmt               *sql.Stmt
+	getCustodyRoleKeyStmt               *sql.Stmt
+	getIssuedCertificateStmt            *sql.Stmt
+	getOrderStmt                        *sql.Stmt
+	getOrderOfLineStmt                  *sql.Stmt
+	getPaymentStmt                      *sql.Stmt
+	getRefundStmt                       *sql.Stmt
+	getRoamingStmt                      *sql.Stmt
+	giveBackRealnameAttemptStmt         *sql.Stmt
+	insertAccountStmt                   *sql.Stmt
+	insertAccountAgreementStmt          *sql.Stmt
+	insertAccountCodeStmt               *sql.Stmt
+	insertAccountDeviceStmt             *sql.Stmt
+	insertAccountSessionStmt            *sql.Stmt
+	insertAuditCheckpointStmt           *sql.Stmt
+	insertAuditEntryStmt                *sql.Stmt
+	insertAuthorityStmt                 *sql.Stmt
+	insertCatalogPlatformStmt           *sql.Stmt
+	insertCertificateStmt               *sql.Stmt
+	insertCustodyEnrolmentStmt          *sql.Stmt
+	insertCustodyKeyStmt                *sql.Stmt
+	insertCustodyModuleKeyStmt          *sql.Stmt
+	insertCustodyOperationStmt          *sql.Stmt
+	insertCustodyPepperStmt             *sql.Stmt
+	insertCustodyRefreshStmt            *sql.Stmt
+	insertCustodyRoleKeyStmt            *sql.Stmt
+	insertCustodyShareStmt              *sql.Stmt
+	insertInstallationStmt              *sql.Stmt
+	insertIssuanceStmt                  *sql.Stmt
+	insertIssuedCertificateStmt         *sql.Stmt
+	insertJobStmt                       *sql.Stmt
+	insertListStmt                      *sql.Stmt
+	insertNoticeStmt                    *sql.Stmt
+	insertOrderStmt                     *sql.Stmt
+	insertOrderLineStmt                 *sql.Stmt
+	insertPINSetupStmt                  *sql.Stmt
+	insertPINUnlockStmt                 *sql.Stmt
+	insertPaymentStmt                   *sql.Stmt
+	insertRealnameCheckStmt             *sql.Stmt
+	insertRealnamePersonStmt            *sql.Stmt
+	insertRecoveryStmt                  *sql.Stmt
+	insertRedealingStmt                 *sql.Stmt
+	insertRedealtKeyStmt                *sql.Stmt
+	insertRefundStmt                    *sql.Stmt
+	insertRevocationRequestStmt         *sql.Stmt
+	insertRoamingStmt                   *sql.Stmt
+	insertScanMessageStmt               *sql.Stmt
+	insertScanResultStmt                *sql.Stmt
+	insertScanTransactionStmt           *sql.Stmt
+	insertUsageRecordStmt               *sql.Stmt
+	installationStmt                    *sql.Stmt
+	issuanceByRefStmt                   *sql.Stmt
+	issuanceBySerialStmt                *sql.Stmt
+	issuancesAfterStmt                  *sql.Stmt
+	lastAuditCheckpointStmt             *sql.Stmt
+	lastInstallationStmt                *sql.Stmt
+	lastListStmt                        *sql.Stmt
+	lastRecoveryStmt                    *sql.Stmt
+	lastRevocationRequestStmt           *sql.Stmt
+	lastSealedAuditEntryStmt            *sql.Stmt
+	lastUsageCertificateStmt            *sql.Stmt
+	latestRealnameCheckStmt             *sql.Stmt
+	listCertificatePlatformsStmt        *sql.Stmt
+	listCertificatesStmt                *sql.Stmt
+	listCustodyEnrolmentsStmt           *sql.Stmt
+	listCustodyKeysStmt                 *sql.Stmt
+	listCustodyModuleKeysStmt           *sql.Stmt
+	listCustodySharesStmt               *sql.Stmt
+	listCustodySharesOfAccountStmt      *sql.Stmt
+	listIssuedCertificatesStmt          *sql.Stmt
+	listOpenCustodyRefreshesStmt        *sql.Stmt
+	listOrderLinesStmt                  *sql.Stmt
+	listOrdersStmt                      *sql.Stmt
+	listPaymentsStmt                    *sql.Stmt
+	listRefundsStmt                     *sql.Stmt
+	listRoamingsStmt                    *sql.Stmt
+	listRoamingsOfLineStmt              *sql.Stmt
+	liveInstallationsStmt               *sql.Stmt
+	liveRedealingStmt                   *sql.Stmt
+	lockCustodyAccountStmt              *sql.Stmt
+	lockOrderBuyerStmt                  *sql.Stmt
+	markCustodyShareProvedStmt          *sql.Stmt
+	markNoticeReadStmt                  *sql.Stmt
+	moveCustodyEnrolmentStmt            *sql.Stmt
+	moveCustodyOperationStmt            *sql.Stmt
+	moveCustodyRefreshStmt              *sql.Stmt
+	noticesBeforeStmt                   *sql.Stmt
+	openScanTransactionsStmt            *sql.Stmt
+	ordersAfterStmt                     *sql.Stmt
+	overwriteCustodyModuleKeysStmt      *sql.Stmt
+	overwriteCustodyPepperStmt          *sql.Stmt
+	overwriteCustodyPeppersStmt         *sql.Stmt
+	overwriteCustodyShareStmt           *sql.Stmt
+	pINSetupStmt                        *sql.Stmt
+	pINUnlockStmt                       *sql.Stmt
+	passAccountCodeStmt                 *sql.Stmt
+	platformNonceStmt                   *sql.Stmt
+	promoteCustodyShareStmt             *sql.Stmt
+	putCatalogInstitutionStmt           *sql.Stmt
+	putCatalogPriceStmt                 *sql.Stmt
+	putCustodyAccountStmt               *sql.Stmt
+	putCustodyKeyStmt                   *sql.Stmt
+	putCustodyNonceStmt                 *sql.Stmt
+	putScanTransactionStmt              *sql.Stmt
+	realnameAttemptsStmt                *sql.Stmt
+	realnameCheckStmt                   *sql.Stmt
+	realnamePersonStmt                  *sql.Stmt
+	realnamePersonByDocumentStmt        *sql.Stmt
+	recoveryStmt                        *sql.Stmt
+	redealingStmt                       *sql.Stmt
+	redealtKeysStmt                     *sql.Stmt
+	releaseIssuanceStmt                 *sql.Stmt
+	releaseJobsStmt                     *sql.Stmt
+	renameRealnamePersonStmt            *sql.Stmt
+	replaceIssuedCertificateStmt        *sql.Stmt
+	rescheduleJobStmt                   *sql.Stmt
+	revocationRequestStmt               *sql.Stmt
+	revokeIssuanceStmt                  *sql.Stmt
+	revokedIssuancesStmt                *sql.Stmt
+	runningRecoveryStmt                 *sql.Stmt
+	scanMessageStmt                     *sql.Stmt
+	scanResultStmt                      *sql.Stmt
+	scanTransactionStmt                 *sql.Stmt
+	sealAuditEntryStmt                  *sql.Stmt
+	signAuthorityStmt                   *sql.Stmt
+	signIssuanceStmt                    *sql.Stmt
+	stampAccountDeviceStmt              *sql.Stmt
+	takeCustodyNonceStmt                *sql.Stmt
+	takePlatformNonceStmt               *sql.Stmt
+	touchAccountSessionStmt             *sql.Stmt
+	undeliveredPlatformCallbacksStmt    *sql.Stmt
+	unsealedAuditEntriesStmt            *sql.Stmt
+	unsettledRecoveryStmt               *sql.Stmt
+	updateAccountStmt                   *sql.Stmt
+	updateCatalogPlatformStmt           *sql.Stmt
+	updateCertificateStmt               *sql.Stmt
+	updateInstallationStmt              *sql.Stmt
+	updateOrderStmt                     *sql.Stmt
+	updateOrderLineStmt                 *sql.Stmt
+	updatePINSetupStmt                  *sql.Stmt
+	updatePINUnlockStmt                 *sql.Stmt
+	updatePaymentStmt                   *sql.Stmt
+	updateRealnameCheckStmt             *sql.Stmt
+	updateRecoveryStmt                  *sql.Stmt
+	updateRedealingStmt                 *sql.Stmt
+	updateRedealtKeyStmt                *sql.Stmt
+	updateRefundStmt                    *sql.Stmt
+	updateRevocationRequestStmt         *sql.Stmt
+	updateRoamingStmt                   *sql.Stmt
+	usageRecordStmt                     *sql.Stmt
+	usageRecordsOfAccountStmt           *sql.Stmt
+	useAccountCodeStmt                  *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
-		db: tx,
+		db:                                  tx,
+		tx:                                  tx,
+		accountStmt:                         q.accountStmt,
+		accountByPhoneStmt:                  q.accountByPhoneStmt,
+		accountCodeStmt:                     q.accountCodeStmt,
+		accountDeviceStmt:                   q.accountDeviceStmt,
+		accountSessionByTokenStmt:           q.accountSessionByTokenStmt,
+		acknowledgePlatformCallbackStmt:     q.acknowledgePlatformCallbackStmt,
+		anyJobDueStmt:                       q.anyJobDueStmt,
+		auditCheckpointsStmt:                q.auditCheckpointsStmt,
+		auditEntriesFromStmt:                q.auditEntriesFromStmt,
+		authoritiesStmt:                     q.authoritiesStmt,
+		buryJobStmt:                         q.buryJobStmt,
+		catalogInstitutionStmt:              q.catalogInstitutionStmt,
+		catalogInstitutionsStmt:             q.catalogInstitutionsStmt,
+		catalogPlatformStmt:                 q.catalogPlatformStmt,
+		catalogPlatformsStmt:                q.catalogPlatformsStmt,
+		catalogPricesStmt:                   q.catalogPricesStmt,
+		chargeAccountCodeStmt:               q.chargeAccountCodeStmt,
+		claimJobsStmt:                       q.claimJobsStmt,
+		countAccountWindowStmt:              q.countAccountWindowStmt,
+		countJobsStmt:                       q.countJobsStmt,
+		countPlatformCallbackFailureStmt:    q.countPlatformCallbackFailureStmt,
+		countRealnameAttemptStmt:            q.countRealnameAttemptStmt,
+		countUnpaidOrdersStmt:               q.countUnpaidOrdersStmt,
+		countUnreadNoticesStmt:              q.countUnreadNoticesStmt,
+		countUnsealedAuditEntriesBeforeStmt: q.countUnsealedAuditEntriesBeforeStmt,
+		countUsageRecordsStmt:               q.countUsageRecordsStmt,
+		deleteAccountCodesBeforeStmt:        q.deleteAccountCodesBeforeStmt,
+		deleteAccountSessionsBeforeStmt:     q.deleteAccountSessionsBeforeStmt,
+		deleteAccountWindowsBeforeStmt:      q.deleteAccountWindowsBeforeStmt,
+		deleteAuditCheckpointStmt:           q.deleteAuditCheckpointStmt,
+		deleteCustodyModuleKeysStmt:         q.deleteCustodyModuleKeysStmt,
+		deleteCustodyNoncesOfKeyStmt:        q.deleteCustodyNoncesOfKeyStmt,
+		deleteCustodyPepperStmt:             q.deleteCustodyPepperStmt,
+		deleteCustodyPeppersStmt:            q.deleteCustodyPeppersStmt,
+		deleteCustodyShareStmt:              q.deleteCustodyShareStmt,
+		deleteExpiredCustodyNoncesStmt:      q.deleteExpiredCustodyNoncesStmt,
+		deleteJobStmt:                       q.deleteJobStmt,
+		deleteScanMessageStmt:               q.deleteScanMessageStmt,
+		dropCustodyMessageStmt:              q.dropCustodyMessageStmt,
+		dropExpiredCustodyMessagesStmt:      q.dropExpiredCustodyMessagesStmt,
+		dropPlatformNoncesStmt:              q.dropPlatformNoncesStmt,
+		dueScanTransactionsStmt:             q.dueScanTransactionsStmt,
+		endAccountSessionStmt:               q.endAccountSessionStmt,
+		endAccountSessionsOfStmt:            q.endAccountSessionsOfStmt,
+		endOpenRealnameChecksStmt:           q.endOpenRealnameChecksStmt,
+		ensureCustodyAccountStmt:            q.ensureCustodyAccountStmt,
+		findCustodyKeyStmt:                  q.findCustodyKeyStmt,
+		forgetScanResultsStmt:               q.forgetScanResultsStmt,
+		getCertificateStmt:                  q.getCertificateStmt,
+		getCertificateOfLineStmt:            q.getCertificateOfLineStmt,
+		getCustodyAccountStmt:               q.getCustodyAccountStmt,
+		getCustodyEnrolmentStmt:             q.getCustodyEnrolmentStmt,
+		getCustodyKeyStmt:                   q.getCustodyKeyStmt,
+		getCustodyOperationStmt:             q.getCustodyOperationStmt,
+		getCustodyPepperStmt:                q.getCustodyPepperStmt,
+		getCustodyRefreshStmt:               q.getCustodyRefreshStmt,
+		getCustodyRoleKeyStmt:               q.getCustodyRoleKeyStmt,
+		getIssuedCertificateStmt:            q.getIssuedCertificateStmt,
+		getOrderStmt:                        q.getOrderStmt,
+		getOrderOfLineStmt:                  q.getOrderOfLineStmt,
+		getPaymentStmt:                      q.getPaymentStmt,
+		getRefundStmt:                       q.getRefundStmt,
+		getRoamingStmt:                      q.getRoamingStmt,
+		giveBackRealnameAttemptStmt:         q.giveBackRealnameAttemptStmt,
+		insertAccountStmt:                   q.insertAccountStmt,
+		insertAccountAgreementStmt:          q.insertAccountAgreementStmt,
+		insertAccountCodeStmt:               q.insertAccountCodeStmt,
+		insertAccountDeviceStmt:             q.insertAccountDeviceStmt,
+		insertAccountSessionStmt:            q.insertAccountSessionStmt,
+		insertAuditCheckpointStmt:           q.insertAuditCheckpointStmt,
+		insertAuditEntryStmt:                q.insertAuditEntryStmt,
+		insertAuthorityStmt:                 q.insertAuthorityStmt,
+		insertCatalogPlatformStmt:           q.insertCatalogPlatformStmt,
+		insertCertificateStmt:               q.insertCertificateStmt,
+		insertCustodyEnrolmentStmt:          q.insertCustodyEnrolmentStmt,
+		insertCustodyKeyStmt:                q.insertCustodyKeyStmt,
+		insertCustodyModuleKeyStmt:          q.insertCustodyModuleKeyStmt,
+		insertCustodyOperationStmt:          q.insertCustodyOperationStmt,
+		insertCustodyPepperStmt:             q.insertCustodyPepperStmt,
+		insertCustodyRefreshStmt:            q.insertCustodyRefreshStmt,
+		insertCustodyRoleKeyStmt:            q.insertCustodyRoleKeyStmt,
+		insertCustodyShareStmt:              q.insertCustodyShareStmt,
+		insertInstallationStmt:              q.insertInstallationStmt,
+		insertIssuanceStmt:                  q.insertIssuanceStmt,
+		insertIssuedCertificateStmt:         q.insertIssuedCertificateStmt,
+		insertJobStmt:                       q.insertJobStmt,
+		insertListStmt:                      q.insertListStmt,
+		insertNoticeStmt:                    q.insertNoticeStmt,
+		insertOrderStmt:                     q.insertOrderStmt,
+		insertOrderLineStmt:                 q.insertOrderLineStmt,
+		insertPINSetupStmt:                  q.insertPINSetupStmt,
+		insertPINUnlockStmt:                 q.insertPINUnlockStmt,
+		insertPaymentStmt:                   q.insertPaymentStmt,
+		insertRealnameCheckStmt:             q.insertRealnameCheckStmt,
+		insertRealnamePersonStmt:            q.insertRealnamePersonStmt,
+		insertRecoveryStmt:                  q.insertRecoveryStmt,
+		insertRedealingStmt:                 q.insertRedealingStmt,
+		insertRedealtKeyStmt:                q.insertRedealtKeyStmt,
+		insertRefundStmt:                    q.insertRefundStmt,
+		insertRevocationRequestStmt:         q.insertRevocationRequestStmt,
+		insertRoamingStmt:                   q.insertRoamingStmt,
+		insertScanMessageStmt:               q.insertScanMessageStmt,
+		insertScanResultStmt:                q.insertScanResultStmt,
+		insertScanTransactionStmt:           q.insertScanTransactionStmt,
+		insertUsageRecordStmt:               q.insertUsageRecordStmt,
+		installationStmt:                    q.installationStmt,
+		issuanceByRefStmt:                   q.issuanceByRefStmt,
+		issuanceBySerialStmt:                q.issuanceBySerialStmt,
+		issuancesAfterStmt:                  q.issuancesAfterStmt,
+		lastAuditCheckpointStmt:             q.lastAuditCheckpointStmt,
+		lastInstallationStmt:                q.lastInstallationStmt,
+		lastListStmt:                        q.lastListStmt,
+		lastRecoveryStmt:                    q.lastRecoveryStmt,
+		lastRevocationRequestStmt:           q.lastRevocationRequestStmt,
+		lastSealedAuditEntryStmt:            q.lastSealedAuditEntryStmt,
+		lastUsageCertificateStmt:            q.lastUsageCertificateStmt,
+		latestRealnameCheckStmt:             q.latestRealnameCheckStmt,
+		listCertificatePlatformsStmt:        q.listCertificatePlatformsStmt,
+		listCertificatesStmt:                q.listCertificatesStmt,
+		listCustodyEnrolmentsStmt:           q.listCustodyEnrolmentsStmt,
+		listCustodyKeysStmt:                 q.listCustodyKeysStmt,
+		listCustodyModuleKeysStmt:           q.listCustodyModuleKeysStmt,
+		listCustodySharesStmt:               q.listCustodySharesStmt,
+		listCustodySharesOfAccountStmt:      q.listCustodySharesOfAccountStmt,
+		listIssuedCertificatesStmt:          q.listIssuedCertificatesStmt,
+		listOpenCustodyRefreshesStmt:        q.listOpenCustodyRefreshesStmt,
+		listOrderLinesStmt:                  q.listOrderLinesStmt,
+		listOrdersStmt:                      q.listOrdersStmt,
+		listPaymentsStmt:                    q.listPaymentsStmt,
+		listRefundsStmt:                     q.listRefundsStmt,
+		listRoamingsStmt:                    q.listRoamingsStmt,
+		listRoamingsOfLineStmt:              q.listRoamingsOfLineStmt,
+		liveInstallationsStmt:               q.liveInstallationsStmt,
+		liveRedealingStmt:                   q.liveRedealingStmt,
+		lockCustodyAccountStmt:              q.lockCustodyAccountStmt,
+		lockOrderBuyerStmt:                  q.lockOrderBuyerStmt,
+		markCustodyShareProvedStmt:          q.markCustodyShareProvedStmt,
+		markNoticeReadStmt:                  q.markNoticeReadStmt,
+		moveCustodyEnrolmentStmt:            q.moveCustodyEnrolmentStmt,
+		moveCustodyOperationStmt:            q.moveCustodyOperationStmt,
+		moveCustodyRefreshStmt:              q.moveCustodyRefreshStmt,
+		noticesBeforeStmt:                   q.noticesBeforeStmt,
+		openScanTransactionsStmt:            q.openScanTransactionsStmt,
+		ordersAfterStmt:                     q.ordersAfterStmt,
+		overwriteCustodyModuleKeysStmt:      q.overwriteCustodyModuleKeysStmt,
+		overwriteCustodyPepperStmt:          q.overwriteCustodyPepperStmt,
+		overwriteCustodyPeppersStmt:         q.overwriteCustodyPeppersStmt,
+		overwriteCustodyShareStmt:           q.overwriteCustodyShareStmt,
+		pINSetupStmt:                        q.pINSetupStmt,
+		pINUnlockStmt:                       q.pINUnlockStmt,
+		passAccountCodeStmt:                 q.passAccountCodeStmt,
+		platformNonceStmt:                   q.platformNonceStmt,
+		promoteCustodyShareStmt:             q.promoteCustodyShareStmt,
+		putCatalogInstitutionStmt:           q.putCatalogInstitutionStmt,
+		putCatalogPriceStmt:                 q.putCatalogPriceStmt,
+		putCustodyAccountStmt:               q.putCustodyAccountStmt,
+		putCustodyKeyStmt:                   q.putCustodyKeyStmt,
+		putCustodyNonceStmt:                 q.putCustodyNonceStmt,
+		putScanTransactionStmt:              q.putScanTransactionStmt,
+		realnameAttemptsStmt:                q.realnameAttemptsStmt,
+		realnameCheckStmt:                   q.realnameCheckStmt,
+		realnamePersonStmt:                  q.realnamePersonStmt,
+		realnamePersonByDocumentStmt:        q.realnamePersonByDocumentStmt,
+		recoveryStmt:                        q.recoveryStmt,
+		redealingStmt:                       q.redealingStmt,
+		redealtKeysStmt:                     q.redealtKeysStmt,
+		releaseIssuanceStmt:                 q.releaseIssuanceStmt,
+		releaseJobsStmt:                     q.releaseJobsStmt,
+		renameRealnamePersonStmt:            q.renameRealnamePersonStmt,
+		replaceIssuedCertificateStmt:        q.replaceIssuedCertificateStmt,
+		rescheduleJobStmt:                   q.rescheduleJobStmt,
+		revocationRequestStmt:               q.revocationRequestStmt,
+		revokeIssuanceStmt:                  q.revokeIssuanceStmt,
+		revokedIssuancesStmt:                q.revokedIssuancesStmt,
+		runningRecoveryStmt:                 q.runningRecoveryStmt,
+		scanMessageStmt:                     q.scanMessageStmt,
+		scanResultStmt:                      q.scanResultStmt,
+		scanTransactionStmt:                 q.scanTransactionStmt,
+		sealAuditEntryStmt:                  q.sealAuditEntryStmt,
+		signAuthorityStmt:                   q.signAuthorityStmt,
+		signIssuanceStmt:                    q.signIssuanceStmt,
+		stampAccountDeviceStmt:              q.stampAccountDeviceStmt,
+		takeCustodyNonceStmt:                q.takeCustodyNonceStmt,
+		takePlatformNonceStmt:               q.takePlatformNonceStmt,
+		touchAccountSessionStmt:             q.touchAccountSessionStmt,
+		undeliveredPlatformCallbacksStmt:    q.undeliveredPlatformCallbacksStmt,
+		unsealedAuditEntriesStmt:            q.unsealedAuditEntriesStmt,
+		unsettledRecoveryStmt:               q.unsettledRecoveryStmt,
+		updateAccountStmt:                   q.updateAccountStmt,
+		updateCatalogPlatformStmt:           q.updateCatalogPlatformStmt,
+		updateCertificateStmt:               q.updateCertificateStmt,
+		updateInstallationStmt:              q.updateInstallationStmt,
+		updateOrderStmt:                     q.updateOrderStmt,
+		updateOrderLineStmt:                 q.updateOrderLineStmt,
+		updatePINSetupStmt:                  q.updatePINSetupStmt,
+		updatePINUnlockStmt:                 q.updatePINUnlockStmt,
+		updatePaymentStmt:                   q.updatePaymentStmt,
+		updateRealnameCheckStmt:             q.updateRealnameCheckStmt,
+		updateRecoveryStmt:                  q.updateRecoveryStmt,
+		updateRedealingStmt:                 q.updateRedealingStmt,
+		updateRedealtKeyStmt:                q.updateRedealtKeyStmt,
+		updateRefundStmt:                    q.updateRefundStmt,
+		updateRevocationRequestStmt:         q.updateRevocationRequestStmt,
+		updateRoamingStmt:                   q.updateRoamingStmt,
+		usageRecordStmt:                     q.usageRecordStmt,
+		usageRecordsOfAccountStmt:           q.usageRecordsOfAccountStmt,
+		useAccountCodeStmt:                  q.useAccountCodeStmt,
 	}
 }

@@ -41,7 +41,7 @@ type InsertInstallationParams struct {
 }
 
 func (q *Queries) InsertInstallation(ctx context.Context, arg InsertInstallationParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertInstallation,
+	result, err := q.exec(ctx, q.insertInstallationStmt, insertInstallation,
 		arg.ID,
 		arg.Account,
 		arg.Device,
@@ -88,7 +88,7 @@ type InsertPINSetupParams struct {
 }
 
 func (q *Queries) InsertPINSetup(ctx context.Context, arg InsertPINSetupParams) error {
-	_, err := q.db.ExecContext(ctx, insertPINSetup,
+	_, err := q.exec(ctx, q.insertPINSetupStmt, insertPINSetup,
 		arg.ID,
 		arg.Account,
 		arg.Device,
@@ -116,7 +116,7 @@ type InsertPINUnlockParams struct {
 }
 
 func (q *Queries) InsertPINUnlock(ctx context.Context, arg InsertPINUnlockParams) error {
-	_, err := q.db.ExecContext(ctx, insertPINUnlock,
+	_, err := q.exec(ctx, q.insertPINUnlockStmt, insertPINUnlock,
 		arg.ID,
 		arg.Account,
 		arg.FaceCheck,
@@ -152,7 +152,7 @@ type InsertRecoveryParams struct {
 }
 
 func (q *Queries) InsertRecovery(ctx context.Context, arg InsertRecoveryParams) error {
-	_, err := q.db.ExecContext(ctx, insertRecovery,
+	_, err := q.exec(ctx, q.insertRecoveryStmt, insertRecovery,
 		arg.ID,
 		arg.Account,
 		arg.Device,
@@ -198,7 +198,7 @@ type InsertRedealingParams struct {
 }
 
 func (q *Queries) InsertRedealing(ctx context.Context, arg InsertRedealingParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertRedealing,
+	result, err := q.exec(ctx, q.insertRedealingStmt, insertRedealing,
 		arg.ID,
 		arg.Account,
 		arg.Device,
@@ -236,7 +236,7 @@ type InsertRedealtKeyParams struct {
 }
 
 func (q *Queries) InsertRedealtKey(ctx context.Context, arg InsertRedealtKeyParams) error {
-	_, err := q.db.ExecContext(ctx, insertRedealtKey,
+	_, err := q.exec(ctx, q.insertRedealtKeyStmt, insertRedealtKey,
 		arg.Redealing,
 		arg.Position,
 		arg.EncKey,
@@ -265,7 +265,7 @@ type InsertRevocationRequestParams struct {
 }
 
 func (q *Queries) InsertRevocationRequest(ctx context.Context, arg InsertRevocationRequestParams) error {
-	_, err := q.db.ExecContext(ctx, insertRevocationRequest,
+	_, err := q.exec(ctx, q.insertRevocationRequestStmt, insertRevocationRequest,
 		arg.ID,
 		arg.Account,
 		arg.Device,
@@ -284,7 +284,7 @@ SELECT id, account, device, certificate, kind, state, live, op, pin_key, authori
 `
 
 func (q *Queries) Installation(ctx context.Context, id string) (Installation, error) {
-	row := q.db.QueryRowContext(ctx, installation, id)
+	row := q.queryRow(ctx, q.installationStmt, installation, id)
 	var i Installation
 	err := row.Scan(
 		&i.ID,
@@ -318,7 +318,7 @@ SELECT id, account, device, certificate, kind, state, live, op, pin_key, authori
 `
 
 func (q *Queries) LastInstallation(ctx context.Context, certificate string) (Installation, error) {
-	row := q.db.QueryRowContext(ctx, lastInstallation, certificate)
+	row := q.queryRow(ctx, q.lastInstallationStmt, lastInstallation, certificate)
 	var i Installation
 	err := row.Scan(
 		&i.ID,
@@ -352,7 +352,7 @@ SELECT id, account, device, old_device, known_device, state, running, face, op, 
 `
 
 func (q *Queries) LastRecovery(ctx context.Context, account string) (Recovery, error) {
-	row := q.db.QueryRowContext(ctx, lastRecovery, account)
+	row := q.queryRow(ctx, q.lastRecoveryStmt, lastRecovery, account)
 	var i Recovery
 	err := row.Scan(
 		&i.ID,
@@ -380,7 +380,7 @@ SELECT id, account, device, certificate, reason, state, op, created_at, version 
 `
 
 func (q *Queries) LastRevocationRequest(ctx context.Context, certificate string) (RevocationRequest, error) {
-	row := q.db.QueryRowContext(ctx, lastRevocationRequest, certificate)
+	row := q.queryRow(ctx, q.lastRevocationRequestStmt, lastRevocationRequest, certificate)
 	var i RevocationRequest
 	err := row.Scan(
 		&i.ID,
@@ -401,7 +401,7 @@ SELECT id, account, device, certificate, kind, state, live, op, pin_key, authori
 `
 
 func (q *Queries) LiveInstallations(ctx context.Context, account string) ([]Installation, error) {
-	rows, err := q.db.QueryContext(ctx, liveInstallations, account)
+	rows, err := q.query(ctx, q.liveInstallationsStmt, liveInstallations, account)
 	if err != nil {
 		return nil, err
 	}
@@ -451,7 +451,7 @@ SELECT id, account, device, state, live, op, pin_key, authorised_until, enrolmen
 `
 
 func (q *Queries) LiveRedealing(ctx context.Context, account string) (Redealing, error) {
-	row := q.db.QueryRowContext(ctx, liveRedealing, account)
+	row := q.queryRow(ctx, q.liveRedealingStmt, liveRedealing, account)
 	var i Redealing
 	err := row.Scan(
 		&i.ID,
@@ -478,7 +478,7 @@ SELECT id, account, device, state, op, created_at, expires_at, version FROM pin_
 `
 
 func (q *Queries) PINSetup(ctx context.Context, id string) (PinSetup, error) {
-	row := q.db.QueryRowContext(ctx, pINSetup, id)
+	row := q.queryRow(ctx, q.pINSetupStmt, pINSetup, id)
 	var i PinSetup
 	err := row.Scan(
 		&i.ID,
@@ -498,7 +498,7 @@ SELECT id, account, face_check, used, created_at, version FROM pin_unlocks WHERE
 `
 
 func (q *Queries) PINUnlock(ctx context.Context, id string) (PinUnlock, error) {
-	row := q.db.QueryRowContext(ctx, pINUnlock, id)
+	row := q.queryRow(ctx, q.pINUnlockStmt, pINUnlock, id)
 	var i PinUnlock
 	err := row.Scan(
 		&i.ID,
@@ -516,7 +516,7 @@ SELECT id, account, device, old_device, known_device, state, running, face, op, 
 `
 
 func (q *Queries) Recovery(ctx context.Context, id string) (Recovery, error) {
-	row := q.db.QueryRowContext(ctx, recovery, id)
+	row := q.queryRow(ctx, q.recoveryStmt, recovery, id)
 	var i Recovery
 	err := row.Scan(
 		&i.ID,
@@ -544,7 +544,7 @@ SELECT id, account, device, state, live, op, pin_key, authorised_until, enrolmen
 `
 
 func (q *Queries) Redealing(ctx context.Context, id string) (Redealing, error) {
-	row := q.db.QueryRowContext(ctx, redealing, id)
+	row := q.queryRow(ctx, q.redealingStmt, redealing, id)
 	var i Redealing
 	err := row.Scan(
 		&i.ID,
@@ -571,7 +571,7 @@ SELECT redealing, position, enc_key, enc_public, op, proved FROM redealt_keys WH
 `
 
 func (q *Queries) RedealtKeys(ctx context.Context, redealing string) ([]RedealtKey, error) {
-	rows, err := q.db.QueryContext(ctx, redealtKeys, redealing)
+	rows, err := q.query(ctx, q.redealtKeysStmt, redealtKeys, redealing)
 	if err != nil {
 		return nil, err
 	}
@@ -605,7 +605,7 @@ SELECT id, account, device, certificate, reason, state, op, created_at, version 
 `
 
 func (q *Queries) RevocationRequest(ctx context.Context, id string) (RevocationRequest, error) {
-	row := q.db.QueryRowContext(ctx, revocationRequest, id)
+	row := q.queryRow(ctx, q.revocationRequestStmt, revocationRequest, id)
 	var i RevocationRequest
 	err := row.Scan(
 		&i.ID,
@@ -626,7 +626,7 @@ SELECT id, account, device, old_device, known_device, state, running, face, op, 
 `
 
 func (q *Queries) RunningRecovery(ctx context.Context, account string) (Recovery, error) {
-	row := q.db.QueryRowContext(ctx, runningRecovery, account)
+	row := q.queryRow(ctx, q.runningRecoveryStmt, runningRecovery, account)
 	var i Recovery
 	err := row.Scan(
 		&i.ID,
@@ -663,7 +663,7 @@ type UnsettledRecoveryParams struct {
 }
 
 func (q *Queries) UnsettledRecovery(ctx context.Context, arg UnsettledRecoveryParams) (Recovery, error) {
-	row := q.db.QueryRowContext(ctx, unsettledRecovery, arg.Account, arg.Device, arg.Now)
+	row := q.queryRow(ctx, q.unsettledRecoveryStmt, unsettledRecovery, arg.Account, arg.Device, arg.Now)
 	var i Recovery
 	err := row.Scan(
 		&i.ID,
@@ -716,7 +716,7 @@ type UpdateInstallationParams struct {
 }
 
 func (q *Queries) UpdateInstallation(ctx context.Context, arg UpdateInstallationParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateInstallation,
+	result, err := q.exec(ctx, q.updateInstallationStmt, updateInstallation,
 		arg.Device,
 		arg.State,
 		arg.Live,
@@ -755,7 +755,7 @@ type UpdatePINSetupParams struct {
 }
 
 func (q *Queries) UpdatePINSetup(ctx context.Context, arg UpdatePINSetupParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updatePINSetup,
+	result, err := q.exec(ctx, q.updatePINSetupStmt, updatePINSetup,
 		arg.State,
 		arg.Op,
 		arg.ID,
@@ -778,7 +778,7 @@ type UpdatePINUnlockParams struct {
 }
 
 func (q *Queries) UpdatePINUnlock(ctx context.Context, arg UpdatePINUnlockParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updatePINUnlock, arg.Used, arg.ID, arg.Version)
+	result, err := q.exec(ctx, q.updatePINUnlockStmt, updatePINUnlock, arg.Used, arg.ID, arg.Version)
 	if err != nil {
 		return 0, err
 	}
@@ -807,7 +807,7 @@ type UpdateRecoveryParams struct {
 }
 
 func (q *Queries) UpdateRecovery(ctx context.Context, arg UpdateRecoveryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateRecovery,
+	result, err := q.exec(ctx, q.updateRecoveryStmt, updateRecovery,
 		arg.OldDevice,
 		arg.State,
 		arg.Running,
@@ -846,7 +846,7 @@ type UpdateRedealingParams struct {
 }
 
 func (q *Queries) UpdateRedealing(ctx context.Context, arg UpdateRedealingParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateRedealing,
+	result, err := q.exec(ctx, q.updateRedealingStmt, updateRedealing,
 		arg.State,
 		arg.Live,
 		arg.Op,
@@ -875,7 +875,7 @@ type UpdateRedealtKeyParams struct {
 }
 
 func (q *Queries) UpdateRedealtKey(ctx context.Context, arg UpdateRedealtKeyParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateRedealtKey,
+	result, err := q.exec(ctx, q.updateRedealtKeyStmt, updateRedealtKey,
 		arg.Op,
 		arg.Proved,
 		arg.Redealing,
@@ -899,7 +899,7 @@ type UpdateRevocationRequestParams struct {
 }
 
 func (q *Queries) UpdateRevocationRequest(ctx context.Context, arg UpdateRevocationRequestParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateRevocationRequest,
+	result, err := q.exec(ctx, q.updateRevocationRequestStmt, updateRevocationRequest,
 		arg.State,
 		arg.Op,
 		arg.ID,

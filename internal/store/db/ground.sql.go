@@ -13,7 +13,7 @@ SELECT EXISTS (SELECT 1 FROM jobs WHERE dead = FALSE AND due_at <= $1 AND lease_
 `
 
 func (q *Queries) AnyJobDue(ctx context.Context, now int64) (bool, error) {
-	row := q.db.QueryRowContext(ctx, anyJobDue, now)
+	row := q.queryRow(ctx, q.anyJobDueStmt, anyJobDue, now)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
@@ -24,7 +24,7 @@ SELECT seq, hash, signed_at, signature FROM audit_checkpoints ORDER BY seq
 `
 
 func (q *Queries) AuditCheckpoints(ctx context.Context) ([]AuditCheckpoint, error) {
-	rows, err := q.db.QueryContext(ctx, auditCheckpoints)
+	rows, err := q.query(ctx, q.auditCheckpointsStmt, auditCheckpoints)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ type AuditEntriesFromParams struct {
 }
 
 func (q *Queries) AuditEntriesFrom(ctx context.Context, arg AuditEntriesFromParams) ([]AuditEntry, error) {
-	rows, err := q.db.QueryContext(ctx, auditEntriesFrom, arg.FromSeq, arg.MaxEntries)
+	rows, err := q.query(ctx, q.auditEntriesFromStmt, auditEntriesFrom, arg.FromSeq, arg.MaxEntries)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ type BuryJobParams struct {
 }
 
 func (q *Queries) BuryJob(ctx context.Context, arg BuryJobParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, buryJob, arg.LastError, arg.ID, arg.Lease)
+	result, err := q.exec(ctx, q.buryJobStmt, buryJob, arg.LastError, arg.ID, arg.Lease)
 	if err != nil {
 		return 0, err
 	}
@@ -130,7 +130,7 @@ type ClaimJobsParams struct {
 
 // A claimed job no longer waits, so it gives its key free: a tick plans its successor while it runs.
 func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) ([]Job, error) {
-	rows, err := q.db.QueryContext(ctx, claimJobs,
+	rows, err := q.query(ctx, q.claimJobsStmt, claimJobs,
 		arg.Lease,
 		arg.LeaseUntil,
 		arg.Now,
@@ -180,7 +180,7 @@ type CountJobsRow struct {
 }
 
 func (q *Queries) CountJobs(ctx context.Context) ([]CountJobsRow, error) {
-	rows, err := q.db.QueryContext(ctx, countJobs)
+	rows, err := q.query(ctx, q.countJobsStmt, countJobs)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ SELECT COUNT(*) FROM audit_entries WHERE seq IS NULL AND recorded_at < $1
 `
 
 func (q *Queries) CountUnsealedAuditEntriesBefore(ctx context.Context, before int64) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countUnsealedAuditEntriesBefore, before)
+	row := q.queryRow(ctx, q.countUnsealedAuditEntriesBeforeStmt, countUnsealedAuditEntriesBefore, before)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -218,7 +218,7 @@ DELETE FROM audit_checkpoints WHERE seq = $1
 `
 
 func (q *Queries) DeleteAuditCheckpoint(ctx context.Context, seq int64) error {
-	_, err := q.db.ExecContext(ctx, deleteAuditCheckpoint, seq)
+	_, err := q.exec(ctx, q.deleteAuditCheckpointStmt, deleteAuditCheckpoint, seq)
 	return err
 }
 
@@ -232,7 +232,7 @@ type DeleteJobParams struct {
 }
 
 func (q *Queries) DeleteJob(ctx context.Context, arg DeleteJobParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteJob, arg.ID, arg.Lease)
+	result, err := q.exec(ctx, q.deleteJobStmt, deleteJob, arg.ID, arg.Lease)
 	if err != nil {
 		return 0, err
 	}
@@ -251,7 +251,7 @@ type InsertAuditCheckpointParams struct {
 }
 
 func (q *Queries) InsertAuditCheckpoint(ctx context.Context, arg InsertAuditCheckpointParams) error {
-	_, err := q.db.ExecContext(ctx, insertAuditCheckpoint,
+	_, err := q.exec(ctx, q.insertAuditCheckpointStmt, insertAuditCheckpoint,
 		arg.Seq,
 		arg.Hash,
 		arg.SignedAt,
@@ -275,7 +275,7 @@ type InsertAuditEntryParams struct {
 }
 
 func (q *Queries) InsertAuditEntry(ctx context.Context, arg InsertAuditEntryParams) error {
-	_, err := q.db.ExecContext(ctx, insertAuditEntry,
+	_, err := q.exec(ctx, q.insertAuditEntryStmt, insertAuditEntry,
 		arg.ID,
 		arg.RecordedAt,
 		arg.Kind,
@@ -302,7 +302,7 @@ type InsertJobParams struct {
 }
 
 func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
-	_, err := q.db.ExecContext(ctx, insertJob,
+	_, err := q.exec(ctx, q.insertJobStmt, insertJob,
 		arg.ID,
 		arg.Topic,
 		arg.Body,
@@ -318,7 +318,7 @@ SELECT seq, hash, signed_at, signature FROM audit_checkpoints ORDER BY seq DESC 
 `
 
 func (q *Queries) LastAuditCheckpoint(ctx context.Context) (AuditCheckpoint, error) {
-	row := q.db.QueryRowContext(ctx, lastAuditCheckpoint)
+	row := q.queryRow(ctx, q.lastAuditCheckpointStmt, lastAuditCheckpoint)
 	var i AuditCheckpoint
 	err := row.Scan(
 		&i.Seq,
@@ -334,7 +334,7 @@ SELECT id, recorded_at, kind, actor, subject, detail, seq, hash FROM audit_entri
 `
 
 func (q *Queries) LastSealedAuditEntry(ctx context.Context) (AuditEntry, error) {
-	row := q.db.QueryRowContext(ctx, lastSealedAuditEntry)
+	row := q.queryRow(ctx, q.lastSealedAuditEntryStmt, lastSealedAuditEntry)
 	var i AuditEntry
 	err := row.Scan(
 		&i.ID,
@@ -347,6 +347,15 @@ func (q *Queries) LastSealedAuditEntry(ctx context.Context) (AuditEntry, error) 
 		&i.Hash,
 	)
 	return i, err
+}
+
+const releaseJobs = `-- name: ReleaseJobs :exec
+UPDATE jobs SET lease = '', lease_until = 0 WHERE lease <> ''
+`
+
+func (q *Queries) ReleaseJobs(ctx context.Context) error {
+	_, err := q.exec(ctx, q.releaseJobsStmt, releaseJobs)
+	return err
 }
 
 const rescheduleJob = `-- name: RescheduleJob :execrows
@@ -362,7 +371,7 @@ type RescheduleJobParams struct {
 }
 
 func (q *Queries) RescheduleJob(ctx context.Context, arg RescheduleJobParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, rescheduleJob,
+	result, err := q.exec(ctx, q.rescheduleJobStmt, rescheduleJob,
 		arg.DueAt,
 		arg.LastError,
 		arg.ID,
@@ -385,7 +394,7 @@ type SealAuditEntryParams struct {
 }
 
 func (q *Queries) SealAuditEntry(ctx context.Context, arg SealAuditEntryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, sealAuditEntry, arg.Seq, arg.Hash, arg.ID)
+	result, err := q.exec(ctx, q.sealAuditEntryStmt, sealAuditEntry, arg.Seq, arg.Hash, arg.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -397,7 +406,7 @@ SELECT id, recorded_at, kind, actor, subject, detail, seq, hash FROM audit_entri
 `
 
 func (q *Queries) UnsealedAuditEntries(ctx context.Context, maxEntries int32) ([]AuditEntry, error) {
-	rows, err := q.db.QueryContext(ctx, unsealedAuditEntries, maxEntries)
+	rows, err := q.query(ctx, q.unsealedAuditEntriesStmt, unsealedAuditEntries, maxEntries)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ type OrdersAfterParams struct {
 }
 
 func (q *Queries) OrdersAfter(ctx context.Context, arg OrdersAfterParams) ([]Order, error) {
-	rows, err := q.db.QueryContext(ctx, ordersAfter, arg.After, arg.MaxOrders)
+	rows, err := q.query(ctx, q.ordersAfterStmt, ordersAfter, arg.After, arg.MaxOrders)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ SELECT COUNT(*) FROM notices WHERE account = $1 AND read_at = 0
 `
 
 func (q *Queries) CountUnreadNotices(ctx context.Context, account string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countUnreadNotices, account)
+	row := q.queryRow(ctx, q.countUnreadNoticesStmt, countUnreadNotices, account)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -37,7 +37,7 @@ type InsertNoticeParams struct {
 }
 
 func (q *Queries) InsertNotice(ctx context.Context, arg InsertNoticeParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertNotice,
+	result, err := q.exec(ctx, q.insertNoticeStmt, insertNotice,
 		arg.ID,
 		arg.Account,
 		arg.Kind,
@@ -64,7 +64,7 @@ type MarkNoticeReadParams struct {
 }
 
 func (q *Queries) MarkNoticeRead(ctx context.Context, arg MarkNoticeReadParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, markNoticeRead, arg.ReadAt, arg.ID, arg.Account)
+	result, err := q.exec(ctx, q.markNoticeReadStmt, markNoticeRead, arg.ReadAt, arg.ID, arg.Account)
 	if err != nil {
 		return 0, err
 	}
@@ -82,7 +82,7 @@ type NoticesBeforeParams struct {
 }
 
 func (q *Queries) NoticesBefore(ctx context.Context, arg NoticesBeforeParams) ([]Notice, error) {
-	rows, err := q.db.QueryContext(ctx, noticesBefore, arg.Account, arg.Before, arg.Most)
+	rows, err := q.query(ctx, q.noticesBeforeStmt, noticesBefore, arg.Account, arg.Before, arg.Most)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ type CountUnpaidOrdersParams struct {
 }
 
 func (q *Queries) CountUnpaidOrders(ctx context.Context, arg CountUnpaidOrdersParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countUnpaidOrders, arg.AccountID, arg.Now)
+	row := q.queryRow(ctx, q.countUnpaidOrdersStmt, countUnpaidOrders, arg.AccountID, arg.Now)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -28,7 +28,7 @@ SELECT id, holder_kind, account_id, enterprise_id, state, total, reason, created
 `
 
 func (q *Queries) GetOrder(ctx context.Context, id string) (Order, error) {
-	row := q.db.QueryRowContext(ctx, getOrder, id)
+	row := q.queryRow(ctx, q.getOrderStmt, getOrder, id)
 	var i Order
 	err := row.Scan(
 		&i.ID,
@@ -52,7 +52,7 @@ SELECT o.id, o.holder_kind, o.account_id, o.enterprise_id, o.state, o.total, o.r
 `
 
 func (q *Queries) GetOrderOfLine(ctx context.Context, lineID string) (Order, error) {
-	row := q.db.QueryRowContext(ctx, getOrderOfLine, lineID)
+	row := q.queryRow(ctx, q.getOrderOfLineStmt, getOrderOfLine, lineID)
 	var i Order
 	err := row.Scan(
 		&i.ID,
@@ -76,7 +76,7 @@ SELECT id, order_id, gateway, amount, state, url, trade, created_at, expires_at,
 `
 
 func (q *Queries) GetPayment(ctx context.Context, id string) (Payment, error) {
-	row := q.db.QueryRowContext(ctx, getPayment, id)
+	row := q.queryRow(ctx, q.getPaymentStmt, getPayment, id)
 	var i Payment
 	err := row.Scan(
 		&i.ID,
@@ -99,7 +99,7 @@ SELECT id, payment_id, order_id, line_id, amount, state, reason, created_at, ask
 `
 
 func (q *Queries) GetRefund(ctx context.Context, id string) (Refund, error) {
-	row := q.db.QueryRowContext(ctx, getRefund, id)
+	row := q.queryRow(ctx, q.getRefundStmt, getRefund, id)
 	var i Refund
 	err := row.Scan(
 		&i.ID,
@@ -138,7 +138,7 @@ type InsertOrderParams struct {
 }
 
 func (q *Queries) InsertOrder(ctx context.Context, arg InsertOrderParams) error {
-	_, err := q.db.ExecContext(ctx, insertOrder,
+	_, err := q.exec(ctx, q.insertOrderStmt, insertOrder,
 		arg.ID,
 		arg.HolderKind,
 		arg.AccountID,
@@ -173,7 +173,7 @@ type InsertOrderLineParams struct {
 }
 
 func (q *Queries) InsertOrderLine(ctx context.Context, arg InsertOrderLineParams) error {
-	_, err := q.db.ExecContext(ctx, insertOrderLine,
+	_, err := q.exec(ctx, q.insertOrderLineStmt, insertOrderLine,
 		arg.ID,
 		arg.OrderID,
 		arg.Position,
@@ -207,7 +207,7 @@ type InsertPaymentParams struct {
 }
 
 func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) error {
-	_, err := q.db.ExecContext(ctx, insertPayment,
+	_, err := q.exec(ctx, q.insertPaymentStmt, insertPayment,
 		arg.ID,
 		arg.OrderID,
 		arg.Gateway,
@@ -243,7 +243,7 @@ type InsertRefundParams struct {
 }
 
 func (q *Queries) InsertRefund(ctx context.Context, arg InsertRefundParams) error {
-	_, err := q.db.ExecContext(ctx, insertRefund,
+	_, err := q.exec(ctx, q.insertRefundStmt, insertRefund,
 		arg.ID,
 		arg.PaymentID,
 		arg.OrderID,
@@ -264,7 +264,7 @@ SELECT id, order_id, position, kind, institution, years, platform, price, state 
 `
 
 func (q *Queries) ListOrderLines(ctx context.Context, orderID string) ([]OrderLine, error) {
-	rows, err := q.db.QueryContext(ctx, listOrderLines, orderID)
+	rows, err := q.query(ctx, q.listOrderLinesStmt, listOrderLines, orderID)
 	if err != nil {
 		return nil, err
 	}
@@ -308,7 +308,7 @@ type ListOrdersParams struct {
 }
 
 func (q *Queries) ListOrders(ctx context.Context, arg ListOrdersParams) ([]Order, error) {
-	rows, err := q.db.QueryContext(ctx, listOrders, arg.AccountID, arg.Before, arg.MaxOrders)
+	rows, err := q.query(ctx, q.listOrdersStmt, listOrders, arg.AccountID, arg.Before, arg.MaxOrders)
 	if err != nil {
 		return nil, err
 	}
@@ -348,7 +348,7 @@ SELECT id, order_id, gateway, amount, state, url, trade, created_at, expires_at,
 `
 
 func (q *Queries) ListPayments(ctx context.Context, orderID string) ([]Payment, error) {
-	rows, err := q.db.QueryContext(ctx, listPayments, orderID)
+	rows, err := q.query(ctx, q.listPaymentsStmt, listPayments, orderID)
 	if err != nil {
 		return nil, err
 	}
@@ -387,7 +387,7 @@ SELECT id, payment_id, order_id, line_id, amount, state, reason, created_at, ask
 `
 
 func (q *Queries) ListRefunds(ctx context.Context, orderID string) ([]Refund, error) {
-	rows, err := q.db.QueryContext(ctx, listRefunds, orderID)
+	rows, err := q.query(ctx, q.listRefundsStmt, listRefunds, orderID)
 	if err != nil {
 		return nil, err
 	}
@@ -427,7 +427,7 @@ ON CONFLICT (account_id) DO UPDATE SET orders = order_buyers.orders + 1
 `
 
 func (q *Queries) LockOrderBuyer(ctx context.Context, accountID string) error {
-	_, err := q.db.ExecContext(ctx, lockOrderBuyer, accountID)
+	_, err := q.exec(ctx, q.lockOrderBuyerStmt, lockOrderBuyer, accountID)
 	return err
 }
 
@@ -446,7 +446,7 @@ type UpdateOrderParams struct {
 }
 
 func (q *Queries) UpdateOrder(ctx context.Context, arg UpdateOrderParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateOrder,
+	result, err := q.exec(ctx, q.updateOrderStmt, updateOrder,
 		arg.State,
 		arg.Reason,
 		arg.PaidAt,
@@ -470,7 +470,7 @@ type UpdateOrderLineParams struct {
 }
 
 func (q *Queries) UpdateOrderLine(ctx context.Context, arg UpdateOrderLineParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateOrderLine, arg.State, arg.ID)
+	result, err := q.exec(ctx, q.updateOrderLineStmt, updateOrderLine, arg.State, arg.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -492,7 +492,7 @@ type UpdatePaymentParams struct {
 }
 
 func (q *Queries) UpdatePayment(ctx context.Context, arg UpdatePaymentParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updatePayment,
+	result, err := q.exec(ctx, q.updatePaymentStmt, updatePayment,
 		arg.State,
 		arg.Url,
 		arg.Trade,
@@ -519,7 +519,7 @@ type UpdateRefundParams struct {
 }
 
 func (q *Queries) UpdateRefund(ctx context.Context, arg UpdateRefundParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateRefund,
+	result, err := q.exec(ctx, q.updateRefundStmt, updateRefund,
 		arg.State,
 		arg.AskedAt,
 		arg.EndedAt,

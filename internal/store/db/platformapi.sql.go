@@ -18,7 +18,7 @@ type AcknowledgePlatformCallbackParams struct {
 }
 
 func (q *Queries) AcknowledgePlatformCallback(ctx context.Context, arg AcknowledgePlatformCallbackParams) error {
-	_, err := q.db.ExecContext(ctx, acknowledgePlatformCallback, arg.AcknowledgedAt, arg.TransactionID, arg.Seq)
+	_, err := q.exec(ctx, q.acknowledgePlatformCallbackStmt, acknowledgePlatformCallback, arg.AcknowledgedAt, arg.TransactionID, arg.Seq)
 	return err
 }
 
@@ -40,7 +40,7 @@ type CountPlatformCallbackFailureParams struct {
 }
 
 func (q *Queries) CountPlatformCallbackFailure(ctx context.Context, arg CountPlatformCallbackFailureParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countPlatformCallbackFailure,
+	row := q.queryRow(ctx, q.countPlatformCallbackFailureStmt, countPlatformCallbackFailure,
 		arg.TransactionID,
 		arg.Seq,
 		arg.Platform,
@@ -58,7 +58,7 @@ DELETE FROM platform_nonces WHERE expires_at < $1
 `
 
 func (q *Queries) DropPlatformNonces(ctx context.Context, before int64) error {
-	_, err := q.db.ExecContext(ctx, dropPlatformNonces, before)
+	_, err := q.exec(ctx, q.dropPlatformNoncesStmt, dropPlatformNonces, before)
 	return err
 }
 
@@ -72,7 +72,7 @@ type PlatformNonceParams struct {
 }
 
 func (q *Queries) PlatformNonce(ctx context.Context, arg PlatformNonceParams) (PlatformNonce, error) {
-	row := q.db.QueryRowContext(ctx, platformNonce, arg.Platform, arg.Nonce)
+	row := q.queryRow(ctx, q.platformNonceStmt, platformNonce, arg.Platform, arg.Nonce)
 	var i PlatformNonce
 	err := row.Scan(
 		&i.Platform,
@@ -99,7 +99,7 @@ type TakePlatformNonceParams struct {
 }
 
 func (q *Queries) TakePlatformNonce(ctx context.Context, arg TakePlatformNonceParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, takePlatformNonce,
+	result, err := q.exec(ctx, q.takePlatformNonceStmt, takePlatformNonce,
 		arg.Platform,
 		arg.Nonce,
 		arg.Digest,
@@ -123,7 +123,7 @@ type UndeliveredPlatformCallbacksParams struct {
 }
 
 func (q *Queries) UndeliveredPlatformCallbacks(ctx context.Context, arg UndeliveredPlatformCallbacksParams) ([]PlatformCallback, error) {
-	rows, err := q.db.QueryContext(ctx, undeliveredPlatformCallbacks, arg.Platform, arg.MaxCallbacks)
+	rows, err := q.query(ctx, q.undeliveredPlatformCallbacksStmt, undeliveredPlatformCallbacks, arg.Platform, arg.MaxCallbacks)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ type CountRealnameAttemptParams struct {
 }
 
 func (q *Queries) CountRealnameAttempt(ctx context.Context, arg CountRealnameAttemptParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countRealnameAttempt, arg.Account, arg.Purpose, arg.Day)
+	row := q.queryRow(ctx, q.countRealnameAttemptStmt, countRealnameAttempt, arg.Account, arg.Purpose, arg.Day)
 	var n int64
 	err := row.Scan(&n)
 	return n, err
@@ -43,7 +43,7 @@ type EndOpenRealnameChecksParams struct {
 }
 
 func (q *Queries) EndOpenRealnameChecks(ctx context.Context, arg EndOpenRealnameChecksParams) error {
-	_, err := q.db.ExecContext(ctx, endOpenRealnameChecks,
+	_, err := q.exec(ctx, q.endOpenRealnameChecksStmt, endOpenRealnameChecks,
 		arg.Ended,
 		arg.Nothing,
 		arg.Account,
@@ -65,7 +65,7 @@ type GiveBackRealnameAttemptParams struct {
 }
 
 func (q *Queries) GiveBackRealnameAttempt(ctx context.Context, arg GiveBackRealnameAttemptParams) error {
-	_, err := q.db.ExecContext(ctx, giveBackRealnameAttempt, arg.Account, arg.Purpose, arg.Day)
+	_, err := q.exec(ctx, q.giveBackRealnameAttemptStmt, giveBackRealnameAttempt, arg.Account, arg.Purpose, arg.Day)
 	return err
 }
 
@@ -92,7 +92,7 @@ type InsertRealnameCheckParams struct {
 }
 
 func (q *Queries) InsertRealnameCheck(ctx context.Context, arg InsertRealnameCheckParams) error {
-	_, err := q.db.ExecContext(ctx, insertRealnameCheck,
+	_, err := q.exec(ctx, q.insertRealnameCheckStmt, insertRealnameCheck,
 		arg.ID,
 		arg.Account,
 		arg.Purpose,
@@ -128,7 +128,7 @@ type InsertRealnamePersonParams struct {
 }
 
 func (q *Queries) InsertRealnamePerson(ctx context.Context, arg InsertRealnamePersonParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertRealnamePerson,
+	result, err := q.exec(ctx, q.insertRealnamePersonStmt, insertRealnamePerson,
 		arg.Account,
 		arg.Holder,
 		arg.Name,
@@ -154,7 +154,7 @@ type LatestRealnameCheckParams struct {
 }
 
 func (q *Queries) LatestRealnameCheck(ctx context.Context, arg LatestRealnameCheckParams) (RealnameCheck, error) {
-	row := q.db.QueryRowContext(ctx, latestRealnameCheck, arg.Account, arg.Purpose, arg.Subject)
+	row := q.queryRow(ctx, q.latestRealnameCheckStmt, latestRealnameCheck, arg.Account, arg.Purpose, arg.Subject)
 	var i RealnameCheck
 	err := row.Scan(
 		&i.ID,
@@ -186,7 +186,7 @@ type RealnameAttemptsParams struct {
 }
 
 func (q *Queries) RealnameAttempts(ctx context.Context, arg RealnameAttemptsParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, realnameAttempts, arg.Account, arg.Purpose, arg.Day)
+	row := q.queryRow(ctx, q.realnameAttemptsStmt, realnameAttempts, arg.Account, arg.Purpose, arg.Day)
 	var n int64
 	err := row.Scan(&n)
 	return n, err
@@ -197,7 +197,7 @@ SELECT id, account, purpose, subject, state, name, id_number, phone, calls, ref,
 `
 
 func (q *Queries) RealnameCheck(ctx context.Context, id string) (RealnameCheck, error) {
-	row := q.db.QueryRowContext(ctx, realnameCheck, id)
+	row := q.queryRow(ctx, q.realnameCheckStmt, realnameCheck, id)
 	var i RealnameCheck
 	err := row.Scan(
 		&i.ID,
@@ -223,7 +223,7 @@ SELECT account, holder, name, id_type, id_number, id_hash, verified_at FROM real
 `
 
 func (q *Queries) RealnamePerson(ctx context.Context, account string) (RealnamePerson, error) {
-	row := q.db.QueryRowContext(ctx, realnamePerson, account)
+	row := q.queryRow(ctx, q.realnamePersonStmt, realnamePerson, account)
 	var i RealnamePerson
 	err := row.Scan(
 		&i.Account,
@@ -242,7 +242,7 @@ SELECT account FROM realname_persons WHERE id_hash = $1
 `
 
 func (q *Queries) RealnamePersonByDocument(ctx context.Context, idHash []byte) (string, error) {
-	row := q.db.QueryRowContext(ctx, realnamePersonByDocument, idHash)
+	row := q.queryRow(ctx, q.realnamePersonByDocumentStmt, realnamePersonByDocument, idHash)
 	var account string
 	err := row.Scan(&account)
 	return account, err
@@ -259,7 +259,7 @@ type RenameRealnamePersonParams struct {
 }
 
 func (q *Queries) RenameRealnamePerson(ctx context.Context, arg RenameRealnamePersonParams) error {
-	_, err := q.db.ExecContext(ctx, renameRealnamePerson, arg.Name, arg.VerifiedAt, arg.Account)
+	_, err := q.exec(ctx, q.renameRealnamePersonStmt, renameRealnamePerson, arg.Name, arg.VerifiedAt, arg.Account)
 	return err
 }
 
@@ -283,7 +283,7 @@ type UpdateRealnameCheckParams struct {
 }
 
 func (q *Queries) UpdateRealnameCheck(ctx context.Context, arg UpdateRealnameCheckParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateRealnameCheck,
+	result, err := q.exec(ctx, q.updateRealnameCheckStmt, updateRealnameCheck,
 		arg.State,
 		arg.Name,
 		arg.IDNumber,

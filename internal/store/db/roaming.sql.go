@@ -17,7 +17,7 @@ type GetRoamingParams struct {
 }
 
 func (q *Queries) GetRoaming(ctx context.Context, arg GetRoamingParams) (Roaming, error) {
-	row := q.db.QueryRowContext(ctx, getRoaming, arg.CertificateID, arg.Platform)
+	row := q.queryRow(ctx, q.getRoamingStmt, getRoaming, arg.CertificateID, arg.Platform)
 	var i Roaming
 	err := row.Scan(
 		&i.ID,
@@ -51,7 +51,7 @@ type InsertRoamingParams struct {
 }
 
 func (q *Queries) InsertRoaming(ctx context.Context, arg InsertRoamingParams) error {
-	_, err := q.db.ExecContext(ctx, insertRoaming,
+	_, err := q.exec(ctx, q.insertRoamingStmt, insertRoaming,
 		arg.ID,
 		arg.CertificateID,
 		arg.Platform,
@@ -70,7 +70,7 @@ SELECT id, certificate_id, platform, line_id, state, start_at, end_at, created_a
 `
 
 func (q *Queries) ListRoamings(ctx context.Context, certificateID string) ([]Roaming, error) {
-	rows, err := q.db.QueryContext(ctx, listRoamings, certificateID)
+	rows, err := q.query(ctx, q.listRoamingsStmt, listRoamings, certificateID)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ SELECT id, certificate_id, platform, line_id, state, start_at, end_at, created_a
 `
 
 func (q *Queries) ListRoamingsOfLine(ctx context.Context, lineID string) ([]Roaming, error) {
-	rows, err := q.db.QueryContext(ctx, listRoamingsOfLine, lineID)
+	rows, err := q.query(ctx, q.listRoamingsOfLineStmt, listRoamingsOfLine, lineID)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ type UpdateRoamingParams struct {
 }
 
 func (q *Queries) UpdateRoaming(ctx context.Context, arg UpdateRoamingParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateRoaming,
+	result, err := q.exec(ctx, q.updateRoamingStmt, updateRoaming,
 		arg.State,
 		arg.StartAt,
 		arg.EndAt,

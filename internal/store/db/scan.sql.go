@@ -12,7 +12,7 @@ DELETE FROM scan_messages WHERE transaction_id = $1
 `
 
 func (q *Queries) DeleteScanMessage(ctx context.Context, transactionID string) error {
-	_, err := q.db.ExecContext(ctx, deleteScanMessage, transactionID)
+	_, err := q.exec(ctx, q.deleteScanMessageStmt, deleteScanMessage, transactionID)
 	return err
 }
 
@@ -26,7 +26,7 @@ type DueScanTransactionsParams struct {
 }
 
 func (q *Queries) DueScanTransactions(ctx context.Context, arg DueScanTransactionsParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, dueScanTransactions, arg.Now, arg.MaxIds)
+	rows, err := q.query(ctx, q.dueScanTransactionsStmt, dueScanTransactions, arg.Now, arg.MaxIds)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ type ForgetScanResultsParams struct {
 }
 
 func (q *Queries) ForgetScanResults(ctx context.Context, arg ForgetScanResultsParams) error {
-	_, err := q.db.ExecContext(ctx, forgetScanResults, arg.Message, arg.TransactionID)
+	_, err := q.exec(ctx, q.forgetScanResultsStmt, forgetScanResults, arg.Message, arg.TransactionID)
 	return err
 }
 
@@ -72,7 +72,7 @@ type InsertScanMessageParams struct {
 }
 
 func (q *Queries) InsertScanMessage(ctx context.Context, arg InsertScanMessageParams) error {
-	_, err := q.db.ExecContext(ctx, insertScanMessage, arg.TransactionID, arg.Body)
+	_, err := q.exec(ctx, q.insertScanMessageStmt, insertScanMessage, arg.TransactionID, arg.Body)
 	return err
 }
 
@@ -93,7 +93,7 @@ type InsertScanResultParams struct {
 }
 
 func (q *Queries) InsertScanResult(ctx context.Context, arg InsertScanResultParams) error {
-	_, err := q.db.ExecContext(ctx, insertScanResult,
+	_, err := q.exec(ctx, q.insertScanResultStmt, insertScanResult,
 		arg.TransactionID,
 		arg.Seq,
 		arg.Certificate,
@@ -139,7 +139,7 @@ type InsertScanTransactionParams struct {
 }
 
 func (q *Queries) InsertScanTransaction(ctx context.Context, arg InsertScanTransactionParams) error {
-	_, err := q.db.ExecContext(ctx, insertScanTransaction,
+	_, err := q.exec(ctx, q.insertScanTransactionStmt, insertScanTransaction,
 		arg.ID,
 		arg.Seq,
 		arg.Platform,
@@ -171,7 +171,7 @@ SELECT id, seq, platform, type, state, outcome, expected, ask_code, notify_path,
 `
 
 func (q *Queries) OpenScanTransactions(ctx context.Context, account string) ([]ScanTransaction, error) {
-	rows, err := q.db.QueryContext(ctx, openScanTransactions, account)
+	rows, err := q.query(ctx, q.openScanTransactionsStmt, openScanTransactions, account)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +243,7 @@ type PutScanTransactionParams struct {
 }
 
 func (q *Queries) PutScanTransaction(ctx context.Context, arg PutScanTransactionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, putScanTransaction,
+	result, err := q.exec(ctx, q.putScanTransactionStmt, putScanTransaction,
 		arg.State,
 		arg.Outcome,
 		arg.Account,
@@ -271,7 +271,7 @@ SELECT body FROM scan_messages WHERE transaction_id = $1
 `
 
 func (q *Queries) ScanMessage(ctx context.Context, transactionID string) ([]byte, error) {
-	row := q.db.QueryRowContext(ctx, scanMessage, transactionID)
+	row := q.queryRow(ctx, q.scanMessageStmt, scanMessage, transactionID)
 	var body []byte
 	err := row.Scan(&body)
 	return body, err
@@ -287,7 +287,7 @@ type ScanResultParams struct {
 }
 
 func (q *Queries) ScanResult(ctx context.Context, arg ScanResultParams) (ScanResult, error) {
-	row := q.db.QueryRowContext(ctx, scanResult, arg.TransactionID, arg.Seq)
+	row := q.queryRow(ctx, q.scanResultStmt, scanResult, arg.TransactionID, arg.Seq)
 	var i ScanResult
 	err := row.Scan(
 		&i.TransactionID,
@@ -307,7 +307,7 @@ SELECT id, seq, platform, type, state, outcome, expected, ask_code, notify_path,
 `
 
 func (q *Queries) ScanTransaction(ctx context.Context, id string) (ScanTransaction, error) {
-	row := q.db.QueryRowContext(ctx, scanTransaction, id)
+	row := q.queryRow(ctx, q.scanTransactionStmt, scanTransaction, id)
 	var i ScanTransaction
 	err := row.Scan(
 		&i.ID,

@@ -12,7 +12,7 @@ SELECT COUNT(*) FROM usage_records
 `
 
 func (q *Queries) CountUsageRecords(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countUsageRecords)
+	row := q.queryRow(ctx, q.countUsageRecordsStmt, countUsageRecords)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -40,7 +40,7 @@ type InsertUsageRecordParams struct {
 }
 
 func (q *Queries) InsertUsageRecord(ctx context.Context, arg InsertUsageRecordParams) error {
-	_, err := q.db.ExecContext(ctx, insertUsageRecord,
+	_, err := q.exec(ctx, q.insertUsageRecordStmt, insertUsageRecord,
 		arg.ID,
 		arg.Ref,
 		arg.EndedAt,
@@ -70,7 +70,7 @@ type LastUsageCertificateParams struct {
 }
 
 func (q *Queries) LastUsageCertificate(ctx context.Context, arg LastUsageCertificateParams) (string, error) {
-	row := q.db.QueryRowContext(ctx, lastUsageCertificate, arg.Account, arg.Platform)
+	row := q.queryRow(ctx, q.lastUsageCertificateStmt, lastUsageCertificate, arg.Account, arg.Platform)
 	var certificate string
 	err := row.Scan(&certificate)
 	return certificate, err
@@ -81,7 +81,7 @@ SELECT id, ref, ended_at, account, device, certificate, serial, platform, platfo
 `
 
 func (q *Queries) UsageRecord(ctx context.Context, id string) (UsageRecord, error) {
-	row := q.db.QueryRowContext(ctx, usageRecord, id)
+	row := q.queryRow(ctx, q.usageRecordStmt, usageRecord, id)
 	var i UsageRecord
 	err := row.Scan(
 		&i.ID,
@@ -123,7 +123,7 @@ type UsageRecordsOfAccountParams struct {
 }
 
 func (q *Queries) UsageRecordsOfAccount(ctx context.Context, arg UsageRecordsOfAccountParams) ([]UsageRecord, error) {
-	rows, err := q.db.QueryContext(ctx, usageRecordsOfAccount,
+	rows, err := q.query(ctx, q.usageRecordsOfAccountStmt, usageRecordsOfAccount,
 		arg.Account,
 		arg.After,
 		arg.Certificate,

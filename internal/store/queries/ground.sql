@@ -24,6 +24,9 @@ WHERE id = @id AND lease = @lease;
 UPDATE jobs SET dead = TRUE, lease = '', lease_until = 0, last_error = @last_error, unique_key = NULL
 WHERE id = @id AND lease = @lease;
 
+-- name: ReleaseJobs :exec
+UPDATE jobs SET lease = '', lease_until = 0 WHERE lease <> '';
+
 -- name: CountJobs :many
 SELECT topic, dead, COUNT(*) AS n FROM jobs GROUP BY topic, dead ORDER BY topic, dead;
 
