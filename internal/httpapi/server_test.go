@@ -1,0 +1,138 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"tianweitong/internal/fault"
+)
+
+var refused = fault.Code{Name: "test_refused", Kind: fault.Unauthenticated, Text: "请先登录。"}
+
+func edge(t *testing.T, e *Edge) *httptest.Server {
+	t.Helper()
+	e.Log, e.Rand = slog.New(slog.NewTextHandler(io.Discard, nil)), rand.Reader
+	if e.Next == nil {
+		e.Next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			w.Write(b[:min(4, len(b))])
+		})
+	}
+	s := httptest.NewServer(e)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func send(t *testing.T, s *httptest.Server, body io.Reader) int {
+	t.Helper()
+	res, err := http.Post(s.URL+"/x", "application/octet-stream", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	return res.StatusCode
+}
+
+// endless counts how much of it was read.
+type endless struct{ read int }
+
+func (e *endless) Read(b []byte) (int, error) {
+	if e.read > 64<<20 {
+		return 0, io.EOF
+	}
+	e.read += len(b)
+	return len(b), nil
+}
+
+func TestLargeBodyIsNotReadWithoutAdmission(t *testing.T) {
+	s := edge(t, &Edge{
+		Limit: func(string, string) int64 { return 20 << 20 },
+		Admit: func(context.Context) error { return refused },
+	})
+	body := new(endless)
+	if got := send(t, s, body); got != http.StatusUnauthorized {
+		t.Fatalf("status %d", got)
+	}
+	if body.read > 8<<20 { // what the sockets buffer
+		t.Fatalf("%d bytes were taken", body.read)
+	}
+	if got := send(t, s, strings.NewReader("small")); got != http.StatusOK {
+		t.Fatalf("a small body needs no admission: status %d", got)
+	}
+}
+
+func TestOnlySoManyLargeBodiesAtATime(t *testing.T) {
+	inside, leave := make(chan struct{}), make(chan struct{})
+	s := edge(t, &Edge{
+		Limit: func(string, string) int64 { return 20 << 20 },
+		Next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			inside <- struct{}{}
+			<-leave
+		}),
+	})
+	large := func() io.Reader { return bytes.NewReader(make([]byte, DefaultBody+1)) }
+	done := make(chan int, largeBodies)
+	for range largeBodies {
+		go func() {
+			res, err := http.Post(s.URL, "application/octet-stream", large())
+			if err != nil {
+				done <- 0
+				return
+			}
+			res.Body.Close()
+			done <- res.StatusCode
+		}()
+	}
+	for range largeBodies {
+		<-inside
+	}
+	if got := send(t, s, large()); got != http.StatusServiceUnavailable {
+		t.Fatalf("one too many: status %d", got)
+	}
+	close(leave)
+	for range largeBodies {
+		if got := <-done; got != http.StatusOK {
+			t.Fatalf("status %d", got)
+		}
+	}
+}
+
+func TestBodyBeyondTheLimitIsRefused(t *testing.T) {
+	s := edge(t, &Edge{})
+	if got := send(t, s, bytes.NewReader(make([]byte, DefaultBody+1))); got != http.StatusRequestEntityTooLarge {
+		t.Fatalf("status %d", got)
+	}
+}
+
+func TestPanicIsAnsweredCalmly(t *testing.T) {
+	s := edge(t, &Edge{Next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret detail") })})
+	res, err := http.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, _ := io.ReadAll(res.Body)
+	if res.StatusCode != http.StatusInternalServerError || !strings.Contains(string(b), `"code":"internal"`) || strings.Contains(string(b), "secret") {
+		t.Fatalf("%d %s", res.StatusCode, b)
+	}
+}
+
+func TestProblemHasMembersButNeverLosesItsOwn(t *testing.T) {
+	p := &Problem{Code: "x", Status: 423, Detail: "句子。", Members: map[string]any{"remaining": 3, "code": "forged", "status": 200}}
+	b, err := p.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"code":"x"`, `"status":423`, `"remaining":3`} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("%s is missing in %s", want, b)
+		}
+	}
+}
