@@ -92,6 +92,9 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.release, a.lost = release, lost
+	if err := a.store.ReleaseJobs(ctx); err != nil {
+		return err
+	}
 	return a.wire(ctx)
 }
 

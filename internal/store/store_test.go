@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tianweitong/internal/clock"
+	"tianweitong/internal/job"
 	"tianweitong/internal/store"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/work"
@@ -110,6 +111,31 @@ func TestJobIsClaimedByOneAndComesBackWhenItsLeaseEnds(t *testing.T) {
 		got, err := st.ClaimJobs(ctx, "late", c.Now().Add(2*time.Minute), c.Now().Add(3*time.Minute), jobs)
 		if err != nil || len(got) != jobs || got[0].Attempts != 2 {
 			t.Fatalf("after the lease: %d jobs, %v", len(got), err)
+		}
+	})
+}
+
+func TestReleasedJobIsClaimedAtOnceAndLostToItsFormerHolder(t *testing.T) {
+	c := clock.NewManual(noon)
+	storetest.Each(t, c, func(t *testing.T, st *store.Store) {
+		ctx := t.Context()
+		err := st.Do(ctx, "test", func(ctx context.Context, tx work.Tx) error { return tx.Enqueue(ctx, work.Job{Topic: "x"}) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone, err := st.ClaimJobs(ctx, "gone", c.Now(), c.Now().Add(time.Minute), 1)
+		if err != nil || len(gone) != 1 {
+			t.Fatalf("%d jobs, %v", len(gone), err)
+		}
+		if err := st.ReleaseJobs(ctx); err != nil {
+			t.Fatal(err)
+		}
+		got, err := st.ClaimJobs(ctx, "next", c.Now(), c.Now().Add(time.Minute), 1)
+		if err != nil || len(got) != 1 || got[0].Attempts != 2 {
+			t.Fatalf("after the release: %+v, %v", got, err)
+		}
+		if err := st.FinishJob(ctx, gone[0]); !errors.Is(err, job.ErrLost) {
+			t.Errorf("the former holder got %v", err)
 		}
 	})
 }
