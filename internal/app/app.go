@@ -142,6 +142,7 @@ func (a *App) Run(ctx context.Context) error {
 			stop(errors.New("the claim on the database is lost: another process may serve"))
 		case <-ctx.Done():
 		}
+		a.house.platforms.Close() // event streams would hold the doors open
 	})
 	sealing, seal := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)

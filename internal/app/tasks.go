@@ -59,7 +59,7 @@ func Fsck(ctx context.Context, c config.Config, o Options) (fsck.Report, error) 
 // Fsck rereads everything of a house, serving or not.
 func (a *App) Fsck(ctx context.Context) (fsck.Report, error) {
 	return fsck.Run(ctx, fsck.Deps{
-		Runner: a.store, Audit: a.store.Audit(), Money: a.store, CA: a.house.ca, Statements: a.house.verifyCheckpoint, Clock: a.Clock,
+		Runner: a.store, Audit: a.store.Audit(), Money: a.store, CA: a.house.ca, Usage: a.house.usage, Statements: a.house.verifyCheckpoint, Clock: a.Clock,
 	})
 }
 

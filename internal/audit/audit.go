@@ -217,7 +217,9 @@ func (f Finding) String() string { return fmt.Sprintf("audit entry %d: %s", f.Se
 
 // Verify rereads the whole chain and its checkpoints; verify checks a
 // checkpoint's signature. It reports entries that stand unchained for 10 s.
-func Verify(ctx context.Context, r work.Runner, s Store, now time.Time, verify func(statement, signature []byte) error) (entries int64, found []Finding, err error) {
+// visit, if not nil, sees every chained entry and may add to the findings.
+func Verify(ctx context.Context, r work.Runner, s Store, now time.Time, verify func(statement, signature []byte) error,
+	visit func(ctx context.Context, tx work.Tx, e Entry) (wrong string, err error)) (entries int64, found []Finding, err error) {
 	err = r.View(ctx, func(ctx context.Context, tx work.Tx) error {
 		points, err := s.Checkpoints(ctx, tx)
 		if err != nil {
@@ -245,6 +247,15 @@ func Verify(ctx context.Context, r work.Runner, s Store, now time.Time, verify f
 				}
 				if c, ok := heads[e.Seq]; ok && !bytes.Equal(c.Hash, e.Hash) {
 					found = append(found, Finding{e.Seq, "differs from its checkpoint"})
+				}
+				if visit != nil {
+					wrong, err := visit(ctx, tx, e)
+					if err != nil {
+						return err
+					}
+					if wrong != "" {
+						found = append(found, Finding{e.Seq, wrong})
+					}
 				}
 				prev = e
 				entries++

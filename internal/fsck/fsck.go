@@ -5,12 +5,15 @@ package fsck
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"tianweitong/internal/audit"
 	"tianweitong/internal/ca"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/order"
+	"tianweitong/internal/usage"
 	"tianweitong/internal/work"
 )
 
@@ -26,6 +29,7 @@ type Deps struct {
 	Audit  audit.Store
 	Money  Money
 	CA     *ca.Service
+	Usage  *usage.Service
 	Clock  clock.Clock
 	// Statements verifies a checkpoint's signature.
 	Statements func(ctx context.Context, statement, signature []byte) error
@@ -49,17 +53,48 @@ func Run(ctx context.Context, d Deps) (Report, error) {
 	if err := money(ctx, d, &r); err != nil {
 		return r, err
 	}
+	return r, records(ctx, d, &r)
+}
+
+// records: the audit chain is whole, and every usage record is the one that its
+// entry in the chain names; none is missing and none was added.
+func records(ctx context.Context, d Deps, r *Report) error {
+	var written int64
 	entries, tampered, err := audit.Verify(ctx, d.Runner, d.Audit, d.Clock.Now(), func(statement, signature []byte) error {
 		return d.Statements(ctx, statement, signature)
+	}, func(ctx context.Context, tx work.Tx, e audit.Entry) (string, error) {
+		if e.Kind != usage.Written {
+			return "", nil
+		}
+		written++
+		err := d.Usage.Verify(ctx, tx, e.Subject, e.Detail)
+		if errors.Is(err, usage.ErrAltered) {
+			return "the usage record " + e.Subject + " was altered or is missing", nil
+		}
+		return "", err
 	})
 	if err != nil {
-		return r, err
+		return err
 	}
-	r.Read = append(r.Read, fmt.Sprintf("%d audit entries rehashed", entries))
 	for _, f := range tampered {
 		r.Findings = append(r.Findings, f.String())
 	}
-	return r, nil
+	var kept, unchained int64
+	if err := d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+		if kept, err = d.Usage.Count(ctx, tx); err != nil {
+			return err
+		}
+		unchained, err = d.Audit.Late(ctx, tx, d.Clock.Now().Add(time.Hour))
+		return err
+	}); err != nil {
+		return err
+	}
+	// Entries not yet chained may stand for the newest records.
+	if kept < written || kept > written+unchained {
+		r.Findings = append(r.Findings, fmt.Sprintf("%d usage records for %d entries in the chain", kept, written))
+	}
+	r.Read = append(r.Read, fmt.Sprintf("%d audit entries rehashed, %d usage records compared", entries, written))
+	return nil
 }
 
 const page = 200

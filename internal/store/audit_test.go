@@ -50,7 +50,7 @@ func record(t *testing.T, st *store.Store, n int) {
 
 func verifyChain(t *testing.T, st *store.Store, now time.Time) (int64, []audit.Finding) {
 	t.Helper()
-	n, found, err := audit.Verify(t.Context(), st, st.Audit(), now, verifyDigest)
+	n, found, err := audit.Verify(t.Context(), st, st.Audit(), now, verifyDigest, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
