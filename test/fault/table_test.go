@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -188,6 +189,16 @@ func (w *walk) whole(t *testing.T) {
 	}
 	if results[platform.TypeLogin] != 1 || results[platform.TypeSign] != 1 {
 		t.Errorf("the results are %v", results)
+	}
+	records, _, err := p.Usage(ctx, "")
+	used := map[string]int{}
+	for _, r := range records {
+		if r.Outcome == "OK" {
+			used[r.Business]++
+		}
+	}
+	if err != nil || !maps.Equal(used, map[string]int{"install": 1, "login": 1, "sign": 1}) {
+		t.Errorf("the usage records are %v, %v", used, err)
 	}
 	w.nothingDead(t)
 }
