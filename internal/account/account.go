@@ -164,12 +164,28 @@ type Account struct {
 	// PhoneChanged is when the number was last changed; zero for never.
 	PhoneChanged time.Time
 	// Device is the thumbprint of the one active device (docs/domain.md A28).
+	Device    string
+	Only      Restriction
+	CreatedAt time.Time
+	Version   int64
+}
+
+// Restriction says that a re-key runs: sessions of all devices but one may only
+// confirm or stop it (docs/domain.md A11). The zero value restricts nobody.
+type Restriction struct {
+	// Device runs the re-key.
 	Device string
-	// OnlyDevice, while a re-key runs, is the device that runs it; sessions of all
-	// others are restricted.
-	OnlyDevice string
-	CreatedAt  time.Time
-	Version    int64
+	// Until is when the restriction ends, and with it every session of another
+	// device that was opened before; zero while the end is not known.
+	Until time.Time
+}
+
+func (r Restriction) binds(device string, now time.Time) bool {
+	return r.Device != "" && r.Device != device && !r.over(now)
+}
+
+func (r Restriction) over(now time.Time) bool {
+	return r.Device != "" && !r.Until.IsZero() && !now.Before(r.Until)
 }
 
 // Code is one SMS code as stored: a keyed hash, never the digits.
@@ -243,12 +259,15 @@ type Store interface {
 
 	PutSession(ctx context.Context, tx work.Tx, s StoredSession) error
 	// SessionByToken gives a session that was not ended, its device's public key
-	// and the account's OnlyDevice.
-	SessionByToken(ctx context.Context, tx work.Tx, tokenHash []byte) (s StoredSession, publicKey []byte, onlyDevice string, err error)
+	// and the account's restriction.
+	SessionByToken(ctx context.Context, tx work.Tx, tokenHash []byte) (s StoredSession, publicKey []byte, only Restriction, err error)
 	TouchSession(ctx context.Context, tx work.Tx, id string, at time.Time) error
 	EndSession(ctx context.Context, tx work.Tx, id string, at time.Time) error
 	// EndSessionsOf ends the sessions of an account on one device.
 	EndSessionsOf(ctx context.Context, tx work.Tx, account, device string, at time.Time) error
+	// EndOtherSessions ends those of an account on all devices but one that were
+	// opened by a time.
+	EndOtherSessions(ctx context.Context, tx work.Tx, account, exceptDevice string, opened, at time.Time) error
 
 	// Tidy deletes codes, windows and sessions that were over before the time.
 	Tidy(ctx context.Context, tx work.Tx, before time.Time) error

@@ -16,10 +16,10 @@ type PhoneChange struct {
 	NewPhone           string
 }
 
-// ChangePhone changes the account's number from its active device and tells the
-// old number; not while a re-key runs elsewhere. For 72 h afterwards no re-key goes by SMS (docs/domain.md A11).
-// Refusals: CodePhone, CodeNotActive, CodePhoneTaken and those of
-// CheckCode.
+// ChangePhone changes the account's number from its active device, ends the
+// sessions of all others and tells the old number; not while a re-key runs
+// elsewhere. For 72 h afterwards no re-key goes by SMS (docs/domain.md A11).
+// Refusals: CodePhone, CodeNotActive, CodePhoneTaken and those of CheckCode.
 func (s *Service) ChangePhone(ctx context.Context, c Caller, in PhoneChange) error {
 	if !ValidPhone(in.NewPhone) {
 		return CodePhone
@@ -51,13 +51,17 @@ func (s *Service) ChangePhone(ctx context.Context, c Caller, in PhoneChange) err
 		if err := s.Text(ctx, tx, c.Account, "phone.changed", map[string]string{"phone": MaskPhone(in.NewPhone)}); err != nil {
 			return err
 		}
-		return s.change(ctx, tx, c.Account, "account.phone_changed", func(a *Account) error {
-			if a.Device != c.Device || a.OnlyDevice != "" && a.OnlyDevice != c.Device {
+		now := s.Clock.Now()
+		if err := s.change(ctx, tx, c.Account, "account.phone_changed", func(a *Account) error {
+			if a.Device != c.Device || a.Only.binds(c.Device, now) {
 				return CodeNotActive
 			}
-			a.Phone, a.PhoneHash, a.PhoneChanged = in.NewPhone, fresh, s.Clock.Now()
+			a.Phone, a.PhoneHash, a.PhoneChanged = in.NewPhone, fresh, now
 			return nil
-		})
+		}); err != nil {
+			return err
+		}
+		return s.EndOtherSessions(ctx, tx, c.Account, c.Device)
 	})
 	if errors.Is(err, work.ErrExists) {
 		return CodePhoneTaken.Because(err)

@@ -141,16 +141,31 @@ func (s *Service) BoundAt(ctx context.Context, tx work.Tx, account, device strin
 // Restrict marks the start of a re-key on one device: sessions of all others,
 // also ones opened later, may only confirm or stop it.
 func (s *Service) Restrict(ctx context.Context, tx work.Tx, account, exceptDevice string) error {
-	return s.change(ctx, tx, account, "account.restricted", func(a *Account) error {
-		a.OnlyDevice = exceptDevice
-		return nil
-	})
+	return s.restrict(ctx, tx, account, "account.restricted", Restriction{Device: exceptDevice})
 }
 
 // Lift takes Restrict back, when the re-key is done or was stopped.
 func (s *Service) Lift(ctx context.Context, tx work.Tx, account string) error {
-	return s.change(ctx, tx, account, "account.lifted", func(a *Account) error {
-		a.OnlyDevice = ""
+	return s.restrict(ctx, tx, account, "account.lifted", Restriction{})
+}
+
+func (s *Service) restrict(ctx context.Context, tx work.Tx, account, kind string, r Restriction) error {
+	return s.change(ctx, tx, account, kind, func(a *Account) error {
+		if now := s.Clock.Now(); a.Only.over(now) { // the sessions that it took with it stay over
+			if err := s.Store.EndOtherSessions(ctx, tx, account, a.Only.Device, a.Only.Until, now); err != nil {
+				return err
+			}
+		}
+		a.Only = r
+		return nil
+	})
+}
+
+// LiftAt ends what Restrict began at a time that is still to come: until then
+// the others stay restricted, and then their sessions end.
+func (s *Service) LiftAt(ctx context.Context, tx work.Tx, account string, at time.Time) error {
+	return s.change(ctx, tx, account, "account.lifted_later", func(a *Account) error {
+		a.Only.Until = at
 		return nil
 	})
 }

@@ -184,7 +184,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Caller, Devic
 	}
 	var found StoredSession
 	var publicKey []byte
-	var only string
+	var only Restriction
 	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
 		found, publicKey, only, err = s.Store.SessionByToken(ctx, tx, s.tokenHash(token))
 		return err
@@ -196,7 +196,8 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Caller, Devic
 		return Caller{}, Device{}, err
 	}
 	now := s.Clock.Now()
-	if !now.Before(found.ExpiresAt) || !now.Before(found.SeenAt.Add(Idle)) {
+	ended := only.over(now) && found.Device != only.Device && !found.CreatedAt.After(only.Until)
+	if ended || !now.Before(found.ExpiresAt) || !now.Before(found.SeenAt.Add(Idle)) {
 		return Caller{}, Device{}, CodeSignedOut
 	}
 	if now.Sub(found.SeenAt) >= touch {
@@ -208,8 +209,18 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Caller, Devic
 		}
 	}
 	caller := Caller{Account: found.Account, Session: found.ID, Device: found.Device,
-		Restricted: only != "" && only != found.Device}
+		Restricted: only.binds(found.Device, now)}
 	return caller, Device{Thumbprint: found.Device, PublicKey: publicKey, Nonce: found.Nonce}, nil
+}
+
+// EndOtherSessions ends the account's sessions on all devices but one: who has
+// one there could go on for months after the phone was lost or sold.
+func (s *Service) EndOtherSessions(ctx context.Context, tx work.Tx, account, exceptDevice string) error {
+	now := s.Clock.Now()
+	if err := s.Store.EndOtherSessions(ctx, tx, account, exceptDevice, now, now); err != nil {
+		return err
+	}
+	return tx.Record(ctx, work.Entry{Kind: "account.others_signed_out", Actor: account, Subject: account})
 }
 
 // SignOut (退出登录) ends the caller's session.

@@ -211,6 +211,7 @@ func TestRekeyRestrictsEveryOtherDeviceAlsoLaterOnes(t *testing.T) {
 		if !k.caller(s2).Restricted || k.caller(n).Restricted {
 			t.Fatal("the wrong device is restricted")
 		}
+		elsewhere := k.signIn(phone(2), oldPhone) // another account's session on the same device
 		change(func(ctx context.Context, tx work.Tx) error {
 			if err := k.BindDevice(ctx, tx, s.Account, n.Device); err != nil {
 				return err
@@ -220,6 +221,11 @@ func TestRekeyRestrictsEveryOtherDeviceAlsoLaterOnes(t *testing.T) {
 		if k.caller(s2).Restricted || k.caller(n).Restricted {
 			t.Fatal("the restriction was not lifted")
 		}
+		change(func(ctx context.Context, tx work.Tx) error { return k.EndOtherSessions(ctx, tx, s.Account, n.Device) })
+		_, _, err := k.Authenticate(t.Context(), s2.Token)
+		want(t, err, account.CodeSignedOut)
+		k.caller(n)
+		k.caller(elsewhere)
 		k.view(func(ctx context.Context, tx work.Tx) error {
 			active, err := k.ActiveDevice(ctx, tx, s.Account)
 			if err != nil || active != n.Device {
@@ -232,10 +238,78 @@ func TestRekeyRestrictsEveryOtherDeviceAlsoLaterOnes(t *testing.T) {
 			}
 			return nil
 		})
-		err := k.do(func(ctx context.Context, tx work.Tx) error {
+		err = k.do(func(ctx context.Context, tx work.Tx) error {
 			return k.BindDevice(ctx, tx, s.Account, strings.Repeat("0", 64))
 		})
 		want(t, err, account.CodeDeviceKey)
+	})
+}
+
+func TestARestrictionThatEndsLaterTakesTheSessionsWithIt(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		oldPhone, newPhone := device(t, p256), device(t, p256)
+		s, n := k.signIn(phone(1), oldPhone), k.signIn(phone(1), newPhone)
+		change := func(f func(context.Context, work.Tx) error) {
+			t.Helper()
+			if err := k.do(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		until := k.clock.Now().Add(24 * time.Hour)
+		change(func(ctx context.Context, tx work.Tx) error {
+			if err := k.Restrict(ctx, tx, s.Account, n.Device); err != nil {
+				return err
+			}
+			return k.LiftAt(ctx, tx, s.Account, until)
+		})
+		k.clock.Advance(time.Hour)
+		third := k.signIn(phone(1), device(t, p256))
+		k.clock.Advance(until.Sub(k.clock.Now()) - time.Second)
+		if !k.caller(s).Restricted || !k.caller(third).Restricted || k.caller(n).Restricted {
+			t.Fatal("the wrong device is restricted")
+		}
+		k.clock.Advance(time.Second)
+		over := func(when string) {
+			t.Helper()
+			for _, gone := range []account.Session{s, third} {
+				if _, _, err := k.Authenticate(t.Context(), gone.Token); !errors.Is(err, account.CodeSignedOut) {
+					t.Errorf("%s: %v", when, err)
+				}
+			}
+		}
+		over("at the end")
+		if k.caller(n).Restricted {
+			t.Error("the device of the re-key is restricted")
+		}
+		later := k.signIn(phone(1), device(t, p256))
+		if k.caller(later).Restricted {
+			t.Error("a later session is restricted")
+		}
+		// They stay over whatever comes next.
+		change(func(ctx context.Context, tx work.Tx) error { return k.Restrict(ctx, tx, s.Account, later.Device) })
+		over("at the next re-key")
+		if !k.caller(n).Restricted {
+			t.Error("the next re-key restricts nobody")
+		}
+		change(func(ctx context.Context, tx work.Tx) error { return k.Lift(ctx, tx, s.Account) })
+		over("after the next re-key")
+	})
+}
+
+func TestAChangedPhoneEndsTheSessionsOfAllOtherDevices(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		s := k.signIn(phone(1), device(t, p256))
+		second := k.signIn(phone(1), device(t, p256))
+		c := k.caller(s)
+		in := account.PhoneChange{NewPhone: phone(3)}
+		in.Ticket, in.Code = k.ask("", account.PurposePhone, c)
+		in.NewTicket, in.NewCode = k.ask(phone(3), account.PurposeNewPhone, c)
+		if err := k.ChangePhone(t.Context(), c, in); err != nil {
+			t.Fatal(err)
+		}
+		k.caller(s)
+		_, _, err := k.Authenticate(t.Context(), second.Token)
+		want(t, err, account.CodeSignedOut)
 	})
 }
 

@@ -80,7 +80,7 @@ func (s accounts) account(r db.Account, err error) (account.Account, error) {
 	phone, err := s.unseal("accounts", "phone", r.ID, r.Phone)
 	return account.Account{
 		ID: r.ID, Phone: phone, PhoneHash: r.PhoneHash, PhoneChanged: at(r.PhoneChangedAt),
-		Device: r.Device, OnlyDevice: r.OnlyDevice, CreatedAt: at(r.CreatedAt), Version: r.Version,
+		Device: r.Device, Only: restriction(r.OnlyDevice, r.OnlyUntil), CreatedAt: at(r.CreatedAt), Version: r.Version,
 	}, err
 }
 
@@ -91,7 +91,7 @@ func (s accounts) Put(ctx context.Context, tx work.Tx, a account.Account) error 
 	}
 	return swapped(queries(tx).UpdateAccount(ctx, db.UpdateAccountParams{
 		ID: a.ID, Phone: sealed, PhoneHash: a.PhoneHash, PhoneChangedAt: ms(a.PhoneChanged),
-		Device: a.Device, OnlyDevice: a.OnlyDevice, Version: a.Version,
+		Device: a.Device, OnlyDevice: a.Only.Device, OnlyUntil: ms(a.Only.Until), Version: a.Version,
 	}))
 }
 
@@ -128,13 +128,17 @@ func (accounts) PutSession(ctx context.Context, tx work.Tx, s account.StoredSess
 	}))
 }
 
-func (accounts) SessionByToken(ctx context.Context, tx work.Tx, tokenHash []byte) (account.StoredSession, []byte, string, error) {
+func (accounts) SessionByToken(ctx context.Context, tx work.Tx, tokenHash []byte) (account.StoredSession, []byte, account.Restriction, error) {
 	r, err := queries(tx).AccountSessionByToken(ctx, tokenHash)
 	s := r.AccountSession
 	return account.StoredSession{
 		ID: s.ID, Account: s.Account, Device: s.Device, TokenHash: s.TokenHash, Nonce: s.Nonce,
 		CreatedAt: at(s.CreatedAt), SeenAt: at(s.SeenAt), ExpiresAt: at(s.ExpiresAt),
-	}, r.PublicKey, r.OnlyDevice, failure(err)
+	}, r.PublicKey, restriction(r.OnlyDevice, r.OnlyUntil), failure(err)
+}
+
+func restriction(device string, until int64) account.Restriction {
+	return account.Restriction{Device: device, Until: at(until)}
 }
 
 func (accounts) TouchSession(ctx context.Context, tx work.Tx, id string, when time.Time) error {
@@ -147,6 +151,12 @@ func (accounts) EndSession(ctx context.Context, tx work.Tx, id string, when time
 
 func (accounts) EndSessionsOf(ctx context.Context, tx work.Tx, acc, device string, when time.Time) error {
 	return failure(queries(tx).EndAccountSessionsOf(ctx, db.EndAccountSessionsOfParams{Account: acc, Device: device, EndedAt: ms(when)}))
+}
+
+func (accounts) EndOtherSessions(ctx context.Context, tx work.Tx, acc, exceptDevice string, opened, when time.Time) error {
+	return failure(queries(tx).EndOtherAccountSessions(ctx, db.EndOtherAccountSessionsParams{
+		Account: acc, Device: exceptDevice, Opened: ms(opened), EndedAt: ms(when),
+	}))
 }
 
 func (accounts) Tidy(ctx context.Context, tx work.Tx, before time.Time) error {

@@ -39,6 +39,7 @@ func TestAccountsAreKeptByPhoneAndSwappedByVersion(t *testing.T) {
 				t.Errorf("Register again = %+v, %v", got, err)
 			}
 			got.Device, got.Phone, got.PhoneHash, got.PhoneChanged = "d", "13900000002", []byte("h2"), noon
+			got.Only = account.Restriction{Device: "d", Until: noon.Add(time.Hour)}
 			if err := s.Put(ctx, tx, got); err != nil {
 				t.Error(err)
 			}
@@ -46,7 +47,8 @@ func TestAccountsAreKeptByPhoneAndSwappedByVersion(t *testing.T) {
 				t.Errorf("Put of an old version: %v", err)
 			}
 			got, err = s.Get(ctx, tx, "a1")
-			if err != nil || got.Phone != "13900000002" || !got.PhoneChanged.Equal(noon) || got.Device != "d" {
+			if err != nil || got.Phone != "13900000002" || !got.PhoneChanged.Equal(noon) || got.Device != "d" ||
+				got.Only != (account.Restriction{Device: "d", Until: noon.Add(time.Hour)}) {
 				t.Errorf("Get = %+v, %v", got, err)
 			}
 			_, err = s.Register(ctx, tx, account.Account{ID: "b", Phone: "13900000003", PhoneHash: []byte("h3"), CreatedAt: noon})
@@ -158,7 +160,7 @@ func TestAccountSessionsEndAndAreTidied(t *testing.T) {
 		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
 			for token, open := range map[string]bool{"t1": false, "t2": true, "t3": false} {
 				got, key, only, err := s.SessionByToken(ctx, tx, []byte(token))
-				if open && (err != nil || got.Device != "d2" || !got.SeenAt.Equal(noon.Add(time.Minute)) || string(key) != "k" || only != "") {
+				if open && (err != nil || got.Device != "d2" || !got.SeenAt.Equal(noon.Add(time.Minute)) || string(key) != "k" || only != (account.Restriction{})) {
 					t.Errorf("%s: %+v, %v", token, got, err)
 				}
 				if !open && !errors.Is(err, work.ErrNotFound) {
@@ -166,6 +168,24 @@ func TestAccountSessionsEndAndAreTidied(t *testing.T) {
 				}
 			}
 			return s.EndSession(ctx, tx, "2", noon)
+		})
+		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
+			later := session("6", "d2", noon.Add(time.Hour))
+			later.CreatedAt = noon.Add(time.Second)
+			for _, x := range []account.StoredSession{session("4", "d1", noon.Add(time.Hour)), session("5", "d2", noon.Add(time.Hour)), later} {
+				if err := s.PutSession(ctx, tx, x); err != nil {
+					return err
+				}
+			}
+			if err := s.EndOtherSessions(ctx, tx, "a", "d1", noon, noon); err != nil {
+				return err
+			}
+			for token, open := range map[string]bool{"t4": true, "t5": false, "t6": true} {
+				if _, _, _, err := s.SessionByToken(ctx, tx, []byte(token)); (err == nil) != open {
+					t.Errorf("%s: %v", token, err)
+				}
+			}
+			return nil
 		})
 	})
 }

@@ -357,6 +357,7 @@ type Person struct {
 	*World
 	Number string
 	Caller account.Caller
+	Token  string // of the session
 	Phone  *custodytest.Phone
 }
 
@@ -391,7 +392,7 @@ func (w *World) SignIn(number string) *Person {
 	w.Drain()
 	s, err := w.Accounts.SignIn(ctx, account.SignIn{Ticket: ticket.ID, Code: w.Text.Code(number), Phone: number, DeviceKey: spki, DeviceLabel: "test"})
 	w.must(err)
-	p := &Person{World: w, Number: number, Caller: account.Caller{Account: s.Account, Session: s.ID, Device: s.Device}}
+	p := &Person{World: w, Number: number, Token: s.Token, Caller: account.Caller{Account: s.Account, Session: s.ID, Device: s.Device}}
 	p.Phone = custodytest.NewPhone(s.Account, w.Custody, w.Store, w.Clock)
 	p.Phone.Holder = custody.Holder{Account: s.Account, Device: s.Device}
 	return p

@@ -119,6 +119,8 @@ type Accounts interface {
 	BindDevice(ctx context.Context, tx work.Tx, account, device string) error
 	Restrict(ctx context.Context, tx work.Tx, account, exceptDevice string) error
 	Lift(ctx context.Context, tx work.Tx, account string) error
+	LiftAt(ctx context.Context, tx work.Tx, account string, at time.Time) error
+	EndOtherSessions(ctx context.Context, tx work.Tx, account, exceptDevice string) error
 }
 
 // Certificates lists what an account holds.
@@ -618,6 +620,19 @@ func (s *Service) hold(ctx context.Context, tx work.Tx, account string, until ti
 	return nil
 }
 
+// release ends the restriction of all other devices at the end of a recovery,
+// and their sessions with it. While older envelopes are held back that waits, so
+// that the old device may confirm or stop.
+func (s *Service) release(ctx context.Context, tx work.Tx, r Recovery) error {
+	if s.Clock.Now().Before(r.HoldUntil) {
+		return s.Accounts.LiftAt(ctx, tx, r.Account, r.HoldUntil)
+	}
+	if err := s.Accounts.Lift(ctx, tx, r.Account); err != nil {
+		return err
+	}
+	return s.Accounts.EndOtherSessions(ctx, tx, r.Account, r.Device)
+}
+
 // Rekeyed implements install.Recoveries: the recovery is done when nothing is
 // left to bring back.
 func (s *Service) Rekeyed(ctx context.Context, tx work.Tx, account string, remaining int) error {
@@ -641,7 +656,7 @@ func (s *Service) Rekeyed(ctx context.Context, tx work.Tx, account string, remai
 			}
 		}
 	}
-	if err := s.Accounts.Lift(ctx, tx, account); err != nil {
+	if err := s.release(ctx, tx, r); err != nil {
 		return err
 	}
 	r.State = Done

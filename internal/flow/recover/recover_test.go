@@ -71,13 +71,21 @@ func get(t *testing.T, p *flowtest.Person, recovery string) recover.Progress {
 // restricted tells what the edge would let a phone do.
 func restricted(t *testing.T, p *flowtest.Person) bool {
 	t.Helper()
-	var only bool
-	p.Do(func(ctx context.Context, tx work.Tx) error {
-		a, err := p.Store.Accounts().Get(ctx, tx, p.Caller.Account)
-		only = a.OnlyDevice != "" && a.OnlyDevice != p.Caller.Device
-		return err
-	})
-	return only
+	c, _, err := p.Accounts.Authenticate(t.Context(), p.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Restricted
+}
+
+// signedOut tells whether the edge knows a phone's session no longer.
+func signedOut(t *testing.T, p *flowtest.Person) bool {
+	t.Helper()
+	_, _, err := p.Accounts.Authenticate(t.Context(), p.Token)
+	if err != nil {
+		wants(t, err, account.CodeSignedOut)
+	}
+	return err != nil
 }
 
 func TestALostPhoneIsReplaced(t *testing.T) {
@@ -87,7 +95,10 @@ func TestALostPhoneIsReplaced(t *testing.T) {
 		old.SetPIN()
 		one, two := old.Installed(), old.Installed()
 		before := w.Certificate(one)
-		w.Clock.Advance(40 * 24 * time.Hour)
+		for range 4 { // the old phone is in use
+			w.Clock.Advance(10 * 24 * time.Hour)
+			restricted(t, old)
+		}
 
 		p := old.NewPhone()
 		p.Phone.PIN = "602817"
@@ -128,8 +139,11 @@ func TestALostPhoneIsReplaced(t *testing.T) {
 				t.Fatalf("re-keying: %s %s, %v", i.Kind, i.State, err)
 			}
 		}
-		if r = get(t, p, r.ID); r.State != recover.Done || restricted(t, old) {
+		if r = get(t, p, r.ID); r.State != recover.Done {
 			t.Fatalf("the recovery is %s", r.State)
+		}
+		if !restricted(t, old) || restricted(t, p) {
+			t.Error("while older envelopes wait the old phone may only confirm or stop, the new one everything")
 		}
 		for _, cert := range []string{one, two} {
 			if err := p.Sign(ctx, cert); err != nil {
@@ -141,6 +155,9 @@ func TestALostPhoneIsReplaced(t *testing.T) {
 		// A phone never known before waits with older envelopes.
 		wants(t, p.Decrypt(ctx, one), custody.CodeHeld)
 		w.Clock.Advance(recover.HoldFor)
+		if !signedOut(t, old) || restricted(t, p) {
+			t.Error("the lost phone's session survives, or the new one's does not")
+		}
 		p.UseKeys(one)
 		p.UseKeys(two)
 		w.Orphans()
@@ -218,7 +235,11 @@ func TestAForgottenPINOnTheSamePhoneHoldsNothingBack(t *testing.T) {
 		}
 		wants(t, p.Sign(ctx, cert), custody.CodePINLocked)
 		p.Phone.PIN = "602817"
+		other := p.NewPhone()
 		r := pinned(t, p)
+		if !restricted(t, other) {
+			t.Error("another phone is not restricted while the recovery runs")
+		}
 		if !r.HoldUntil.IsZero() || !r.KnownDevice {
 			t.Errorf("held until %s on the phone itself", r.HoldUntil)
 		}
@@ -226,6 +247,9 @@ func TestAForgottenPINOnTheSamePhoneHoldsNothingBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.UseKeys(cert)
+		if !signedOut(t, other) || restricted(t, p) {
+			t.Error("another phone's session survives, or this one's does not")
+		}
 		if st, _, err := w.PIN.Status(ctx, p.Caller); err != nil || st.Locked || st.Remaining != 10 {
 			t.Errorf("%+v, %v", st, err)
 		}

@@ -16,7 +16,7 @@ import (
 // device may give up so too. After it only the old device may stop, until what
 // was held back is released: then all keys are suspended, and the owner starts a
 // recovery of his own. So it is too when the keys were not the old device's
-// before.
+// before. Stopped by the old device it ends the sessions of all others.
 func (s *Service) Stop(ctx context.Context, c account.Caller, recovery string) (Progress, error) {
 	err := s.Runner.Do(ctx, "recover.stop", func(ctx context.Context, tx work.Tx) error {
 		r, err := s.of(ctx, tx, c.Account, recovery)
@@ -47,6 +47,11 @@ func (s *Service) Stop(ctx context.Context, c account.Caller, recovery string) (
 		}
 		if err := s.undo(ctx, tx, r); err != nil {
 			return err
+		}
+		if old && r.OldDevice != r.Device {
+			if err := s.Accounts.EndOtherSessions(ctx, tx, r.Account, r.OldDevice); err != nil {
+				return err
+			}
 		}
 		body := "补办恢复已停止，原手机和 PIN 码可照常使用。"
 		if late || r.State == Suspended && !r.Restorable {
@@ -116,7 +121,8 @@ func (s *Service) freeze(ctx context.Context, tx work.Tx, account string) error 
 }
 
 // Confirm is the old device's word that the recovery is its owner's: nothing is
-// held back any longer (docs/domain.md A11).
+// held back any longer (docs/domain.md A11), and once it is done nothing needs
+// the old device's session either.
 func (s *Service) Confirm(ctx context.Context, c account.Caller, recovery string) (Progress, error) {
 	err := s.Runner.Do(ctx, "recover.confirm", func(ctx context.Context, tx work.Tx) error {
 		r, err := s.of(ctx, tx, c.Account, recovery)
@@ -137,11 +143,26 @@ func (s *Service) Confirm(ctx context.Context, c account.Caller, recovery string
 			}
 		}
 		r.Confirmed, r.HoldUntil = true, time.Time{}
-		_, err = s.save(ctx, tx, r, "recovery.confirmed")
-		return err
+		if r, err = s.save(ctx, tx, r, "recovery.confirmed"); err != nil || r.State != Done {
+			return err
+		}
+		if last, err := s.inForce(ctx, tx, r); err != nil || !last {
+			return err
+		}
+		return s.release(ctx, tx, r)
 	})
 	if err != nil {
 		return Progress{}, err
 	}
 	return s.Get(ctx, c, recovery)
+}
+
+// inForce reports whether no recovery has suspended the account's keys since one
+// that is done.
+func (s *Service) inForce(ctx context.Context, tx work.Tx, r Recovery) (bool, error) {
+	if _, err := s.Store.Running(ctx, tx, r.Account); !errors.Is(err, work.ErrNotFound) {
+		return false, err
+	}
+	active, err := s.Accounts.ActiveDevice(ctx, tx, r.Account)
+	return active == r.Device, err
 }

@@ -31,8 +31,8 @@ func TestTheOldPhoneStopsARecovery(t *testing.T) {
 		if r, err := w.Recover.Stop(ctx, old.Caller, r.ID); err != nil || r.State != recover.Stopped {
 			t.Fatalf("stopped after the face: %s, %v", r.State, err)
 		}
-		if restricted(t, old) {
-			t.Error("the old phone stays restricted")
+		if restricted(t, old) || !signedOut(t, thief) {
+			t.Error("the old phone stays restricted, or the stopped one signed in")
 		}
 		old.UseKeys(cert) // as it was
 		if c := w.Certificate(cert); c.State != certificate.Valid {
@@ -57,6 +57,9 @@ func TestTheOldPhoneStopsARecovery(t *testing.T) {
 		}
 		if r, err := w.Recover.Stop(ctx, old.Caller, r.ID); err != nil || r.State != recover.Stopped {
 			t.Fatalf("stopped while held: %s, %v", r.State, err)
+		}
+		if restricted(t, old) {
+			t.Error("the old phone stays restricted")
 		}
 		for _, k := range w.Keys(old.Caller.Account) {
 			if k.State == custody.KeyActive {
@@ -102,8 +105,54 @@ func TestTheOldPhoneConfirms(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.UseKeys(cert)
+		if !signedOut(t, old) || restricted(t, p) {
+			t.Error("the old phone's session survives its word, or the new one's does not")
+		}
 		_, err = w.Recover.Stop(ctx, old.Caller, r.ID)
 		wants(t, err, recover.CodeStopped)
+	})
+}
+
+func TestTheOldPhoneConfirmsBeforeTheEnd(t *testing.T) {
+	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
+		old := w.Person()
+		old.SetPIN()
+		cert := old.Installed()
+		p := old.NewPhone()
+		r := pinned(t, p)
+		if _, err := w.Recover.Confirm(t.Context(), old.Caller, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		if !restricted(t, old) {
+			t.Error("the old phone is not restricted while the recovery runs")
+		}
+		if _, err := p.InstallOnce(t.Context(), cert); err != nil {
+			t.Fatal(err)
+		}
+		if r = get(t, p, r.ID); r.State != recover.Done || !signedOut(t, old) || restricted(t, p) {
+			t.Errorf("the recovery is %s", r.State)
+		}
+		p.UseKeys(cert)
+	})
+}
+
+func TestAConfirmedRecoveryFreesNobodyOfTheOneThatRuns(t *testing.T) {
+	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
+		old := w.Person()
+		old.SetPIN()
+		cert := old.Installed()
+		one, two := old.NewPhone(), old.NewPhone()
+		first := pinned(t, one)
+		if _, err := one.InstallOnce(t.Context(), cert); err != nil {
+			t.Fatal(err)
+		}
+		suspended(t, two)
+		if _, err := w.Recover.Confirm(t.Context(), old.Caller, first.ID); err != nil {
+			t.Fatal(err)
+		}
+		if !restricted(t, old) || !restricted(t, one) || restricted(t, two) {
+			t.Error("the recovery that runs restricts the others no longer")
+		}
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 const account = `-- name: Account :one
-SELECT id, phone, phone_hash, phone_changed_at, device, only_device, created_at, version FROM accounts WHERE id = $1
+SELECT id, phone, phone_hash, phone_changed_at, device, only_device, only_until, created_at, version FROM accounts WHERE id = $1
 `
 
 func (q *Queries) Account(ctx context.Context, id string) (Account, error) {
@@ -21,6 +21,7 @@ func (q *Queries) Account(ctx context.Context, id string) (Account, error) {
 		&i.PhoneChangedAt,
 		&i.Device,
 		&i.OnlyDevice,
+		&i.OnlyUntil,
 		&i.CreatedAt,
 		&i.Version,
 	)
@@ -28,7 +29,7 @@ func (q *Queries) Account(ctx context.Context, id string) (Account, error) {
 }
 
 const accountByPhone = `-- name: AccountByPhone :one
-SELECT id, phone, phone_hash, phone_changed_at, device, only_device, created_at, version FROM accounts WHERE phone_hash = $1
+SELECT id, phone, phone_hash, phone_changed_at, device, only_device, only_until, created_at, version FROM accounts WHERE phone_hash = $1
 `
 
 func (q *Queries) AccountByPhone(ctx context.Context, phoneHash []byte) (Account, error) {
@@ -41,6 +42,7 @@ func (q *Queries) AccountByPhone(ctx context.Context, phoneHash []byte) (Account
 		&i.PhoneChangedAt,
 		&i.Device,
 		&i.OnlyDevice,
+		&i.OnlyUntil,
 		&i.CreatedAt,
 		&i.Version,
 	)
@@ -93,7 +95,7 @@ func (q *Queries) AccountDevice(ctx context.Context, arg AccountDeviceParams) (A
 }
 
 const accountSessionByToken = `-- name: AccountSessionByToken :one
-SELECT s.id, s.account, s.device, s.token_hash, s.nonce, s.created_at, s.seen_at, s.expires_at, s.ended_at, d.public_key, a.only_device
+SELECT s.id, s.account, s.device, s.token_hash, s.nonce, s.created_at, s.seen_at, s.expires_at, s.ended_at, d.public_key, a.only_device, a.only_until
 FROM account_sessions s
 JOIN account_devices d ON d.account = s.account AND d.thumbprint = s.device
 JOIN accounts a ON a.id = s.account
@@ -104,6 +106,7 @@ type AccountSessionByTokenRow struct {
 	AccountSession AccountSession
 	PublicKey      []byte
 	OnlyDevice     string
+	OnlyUntil      int64
 }
 
 func (q *Queries) AccountSessionByToken(ctx context.Context, tokenHash []byte) (AccountSessionByTokenRow, error) {
@@ -121,6 +124,7 @@ func (q *Queries) AccountSessionByToken(ctx context.Context, tokenHash []byte) (
 		&i.AccountSession.EndedAt,
 		&i.PublicKey,
 		&i.OnlyDevice,
+		&i.OnlyUntil,
 	)
 	return i, err
 }
@@ -229,9 +233,31 @@ func (q *Queries) EndAccountSessionsOf(ctx context.Context, arg EndAccountSessio
 	return err
 }
 
+const endOtherAccountSessions = `-- name: EndOtherAccountSessions :exec
+UPDATE account_sessions SET ended_at = $1
+WHERE account = $2 AND device <> $3 AND created_at <= $4 AND ended_at = 0
+`
+
+type EndOtherAccountSessionsParams struct {
+	EndedAt int64
+	Account string
+	Device  string
+	Opened  int64
+}
+
+func (q *Queries) EndOtherAccountSessions(ctx context.Context, arg EndOtherAccountSessionsParams) error {
+	_, err := q.db.ExecContext(ctx, endOtherAccountSessions,
+		arg.EndedAt,
+		arg.Account,
+		arg.Device,
+		arg.Opened,
+	)
+	return err
+}
+
 const insertAccount = `-- name: InsertAccount :exec
-INSERT INTO accounts (id, phone, phone_hash, phone_changed_at, device, only_device, created_at, version)
-VALUES ($1, $2, $3, 0, $4, '', $5, 1)
+INSERT INTO accounts (id, phone, phone_hash, phone_changed_at, device, only_device, only_until, created_at, version)
+VALUES ($1, $2, $3, 0, $4, '', 0, $5, 1)
 ON CONFLICT (phone_hash) DO NOTHING
 `
 
@@ -407,8 +433,8 @@ func (q *Queries) TouchAccountSession(ctx context.Context, arg TouchAccountSessi
 
 const updateAccount = `-- name: UpdateAccount :execrows
 UPDATE accounts SET phone = $1, phone_hash = $2, phone_changed_at = $3,
-    device = $4, only_device = $5, version = version + 1
-WHERE id = $6 AND version = $7
+    device = $4, only_device = $5, only_until = $6, version = version + 1
+WHERE id = $7 AND version = $8
 `
 
 type UpdateAccountParams struct {
@@ -417,6 +443,7 @@ type UpdateAccountParams struct {
 	PhoneChangedAt int64
 	Device         string
 	OnlyDevice     string
+	OnlyUntil      int64
 	ID             string
 	Version        int64
 }
@@ -428,6 +455,7 @@ func (q *Queries) UpdateAccount(ctx context.Context, arg UpdateAccountParams) (i
 		arg.PhoneChangedAt,
 		arg.Device,
 		arg.OnlyDevice,
+		arg.OnlyUntil,
 		arg.ID,
 		arg.Version,
 	)

@@ -13,6 +13,7 @@ type Account struct {
 	PhoneChangedAt int64
 	Device         string
 	OnlyDevice     string
+	OnlyUntil      int64
 	CreatedAt      int64
 	Version        int64
 }

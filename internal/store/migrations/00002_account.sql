@@ -8,6 +8,7 @@ CREATE TABLE accounts (
     phone_changed_at BIGINT NOT NULL,
     device           TEXT NOT NULL,  -- the one active device
     only_device      TEXT NOT NULL,  -- while a re-key runs
+    only_until       BIGINT NOT NULL, -- its end, when that is known
     created_at       BIGINT NOT NULL,
     version          BIGINT NOT NULL
 );

@@ -22,8 +22,8 @@ UPDATE account_codes SET passed_at = @passed_at WHERE id = @id AND used_at = 0;
 UPDATE account_codes SET used_at = @used_at WHERE id = @id AND used_at = 0 AND passed_at > 0;
 
 -- name: InsertAccount :exec
-INSERT INTO accounts (id, phone, phone_hash, phone_changed_at, device, only_device, created_at, version)
-VALUES (@id, @phone, @phone_hash, 0, @device, '', @created_at, 1)
+INSERT INTO accounts (id, phone, phone_hash, phone_changed_at, device, only_device, only_until, created_at, version)
+VALUES (@id, @phone, @phone_hash, 0, @device, '', 0, @created_at, 1)
 ON CONFLICT (phone_hash) DO NOTHING;
 
 -- name: Account :one
@@ -34,7 +34,7 @@ SELECT * FROM accounts WHERE phone_hash = @phone_hash;
 
 -- name: UpdateAccount :execrows
 UPDATE accounts SET phone = @phone, phone_hash = @phone_hash, phone_changed_at = @phone_changed_at,
-    device = @device, only_device = @only_device, version = version + 1
+    device = @device, only_device = @only_device, only_until = @only_until, version = version + 1
 WHERE id = @id AND version = @version;
 
 -- name: InsertAccountAgreement :exec
@@ -57,7 +57,7 @@ INSERT INTO account_sessions (id, account, device, token_hash, nonce, created_at
 VALUES (@id, @account, @device, @token_hash, @nonce, @created_at, @seen_at, @expires_at, 0);
 
 -- name: AccountSessionByToken :one
-SELECT sqlc.embed(s), d.public_key, a.only_device
+SELECT sqlc.embed(s), d.public_key, a.only_device, a.only_until
 FROM account_sessions s
 JOIN account_devices d ON d.account = s.account AND d.thumbprint = s.device
 JOIN accounts a ON a.id = s.account
@@ -71,6 +71,10 @@ UPDATE account_sessions SET ended_at = @ended_at WHERE id = @id AND ended_at = 0
 
 -- name: EndAccountSessionsOf :exec
 UPDATE account_sessions SET ended_at = @ended_at WHERE account = @account AND device = @device AND ended_at = 0;
+
+-- name: EndOtherAccountSessions :exec
+UPDATE account_sessions SET ended_at = @ended_at
+WHERE account = @account AND device <> @device AND created_at <= @opened AND ended_at = 0;
 
 -- name: DeleteAccountCodesBefore :exec
 DELETE FROM account_codes WHERE expires_at < @before;
