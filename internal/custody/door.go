@@ -155,10 +155,12 @@ type Result struct {
 }
 
 // Finish is called after a successful completion, outside any transaction, to
-// compute (say, a timestamp); the function it returns runs inside the second
-// transaction, which also stores the result and gives the charge back. An error
-// of Finish leaves the operation completed in custody but unrecorded: the
-// phone's repeated answer calls Finish again.
+// compute (say, a timestamp); the function it returns, which may be nil, runs in
+// the transaction that closes the operation. An error of either leaves a
+// signature computed in custody but unrecorded, and the phone's repeated answer
+// calls Finish again, even after a restart or the activation's end; a decryption
+// begins anew with another nonce (docs/custody.md). So Finish may be called more
+// than once for an operation, while its commit happens once.
 type Finish func(ctx context.Context, d Done) (commit func(context.Context, work.Tx) error, err error)
 
 // Delivery is one dealing of an encryption key by the KMC.
@@ -225,8 +227,10 @@ type Door interface {
 	// Activate makes pending keys usable once the phone has proved and read back.
 	// For an encryption key it destroys the shares dealt earlier.
 	Activate(ctx context.Context, tx work.Tx, keyIDs ...string) error
-	// Suspend stops every key of the account, PIN key included, and destroys those
-	// that are still being made; Restore takes that back for keys that were active.
+	// Suspend stops every key of the account, PIN key included; Restore takes that
+	// back for keys that were active. Both destroy what is still being made: a
+	// re-key does not go on with what was begun before it, nor leave anything
+	// behind when it is stopped.
 	Suspend(ctx context.Context, tx work.Tx, account string) error
 	Restore(ctx context.Context, tx work.Tx, account string) error
 	// Destroy deletes a key's share for good; the row and public key stay.

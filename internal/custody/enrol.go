@@ -256,14 +256,8 @@ func (m *Module) Accept(ctx context.Context, tx work.Tx, h Holder, keyID, subjec
 	if err != nil {
 		return err
 	}
-	_, next, err := m.shares(ctx, tx, keyID)
-	if err != nil {
+	if err := m.dropNext(ctx, tx, keyID); err != nil {
 		return err
-	}
-	if next != nil {
-		if err := m.d.Store.EraseShare(ctx, tx, next.ID); err != nil {
-			return err
-		}
 	}
 	share := ShareRow{ID: id.New(m.d.Rand), KeyID: keyID, Slot: SlotNext, Holder: h, Subject: subject, PepperID: pepperID}
 	if err := m.sealShare(&share, b); err != nil {
@@ -273,4 +267,18 @@ func (m *Module) Accept(ctx context.Context, tx work.Tx, h Holder, keyID, subjec
 		return err
 	}
 	return record(ctx, tx, "custody.accepted", h.Account, keyID)
+}
+
+// dropNext erases a share that was not activated, and the key's open nonce.
+func (m *Module) dropNext(ctx context.Context, tx work.Tx, keyID string) error {
+	_, next, err := m.shares(ctx, tx, keyID)
+	if err != nil {
+		return err
+	}
+	if next != nil {
+		if err := m.d.Store.EraseShare(ctx, tx, next.ID); err != nil {
+			return err
+		}
+	}
+	return m.d.Store.DropNonces(ctx, tx, keyID)
 }

@@ -88,6 +88,41 @@ func (m *Module) Suspend(ctx context.Context, tx work.Tx, account string) error 
 	} else if err != nil {
 		return err
 	}
+	if err := m.turn(ctx, tx, account, KeyActive, KeySuspended); err != nil {
+		return err
+	}
+	return record(ctx, tx, "custody.suspended", account, account)
+}
+
+// turn moves the account's keys from one state to another and ends all that is
+// unfinished: what a re-key began does not outlive its end, nor the other way
+// round.
+func (m *Module) turn(ctx context.Context, tx work.Tx, account string, from, to KeyState) error {
+	if err := m.endUnfinished(ctx, tx, account); err != nil {
+		return err
+	}
+	keys, err := m.d.Store.Keys(ctx, tx, account)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.State != from {
+			continue
+		}
+		k.State = to
+		if err := m.d.Store.PutKey(ctx, tx, k); err != nil {
+			return err
+		}
+		if err := m.d.Store.DropNonces(ctx, tx, k.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endUnfinished voids the account's enrolments and changes of PIN, destroys its
+// pending keys and erases every share that is not current.
+func (m *Module) endUnfinished(ctx context.Context, tx work.Tx, account string) error {
 	if err := m.abandonRefreshes(ctx, tx, account); err != nil {
 		return err
 	}
@@ -99,34 +134,13 @@ func (m *Module) Suspend(ctx context.Context, tx work.Tx, account string) error 
 		return err
 	}
 	for _, k := range keys {
-		switch k.State {
-		case KeyPending:
-			err = m.destroy(ctx, tx, k)
-		case KeyActive:
-			k.State = KeySuspended
-			if err = m.d.Store.PutKey(ctx, tx, k); err == nil {
-				err = m.dropNext(ctx, tx, k.ID)
+		if k.State == KeyPending { // a delivery's, which no enrolment made
+			if err := m.destroy(ctx, tx, k); err != nil {
+				return err
 			}
 		}
-		if err != nil {
-			return err
-		}
 	}
-	return record(ctx, tx, "custody.suspended", account, account)
-}
-
-// dropNext erases a share that was not activated, and the key's open nonce.
-func (m *Module) dropNext(ctx context.Context, tx work.Tx, keyID string) error {
-	_, next, err := m.shares(ctx, tx, keyID)
-	if err != nil {
-		return err
-	}
-	if next != nil {
-		if err := m.d.Store.EraseShare(ctx, tx, next.ID); err != nil {
-			return err
-		}
-	}
-	return m.d.Store.DropNonces(ctx, tx, keyID)
+	return m.eraseNext(ctx, tx, account, func(ShareRow) bool { return true })
 }
 
 // Restore implements Door.
@@ -139,18 +153,8 @@ func (m *Module) Restore(ctx context.Context, tx work.Tx, account string) error 
 	} else if err != nil {
 		return err
 	}
-	keys, err := m.d.Store.Keys(ctx, tx, account)
-	if err != nil {
+	if err := m.turn(ctx, tx, account, KeySuspended, KeyActive); err != nil {
 		return err
-	}
-	for _, k := range keys {
-		if k.State != KeySuspended {
-			continue
-		}
-		k.State = KeyActive
-		if err := m.d.Store.PutKey(ctx, tx, k); err != nil {
-			return err
-		}
 	}
 	return record(ctx, tx, "custody.restored", account, account)
 }

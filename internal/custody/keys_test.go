@@ -226,6 +226,28 @@ func TestNewPINEndsTheOldOne(t *testing.T) {
 	})
 }
 
+// TestStoppedReKeyLeavesNothing: the old device stops a re-key after the new
+// phone has proved its PIN key.
+func TestStoppedReKeyLeavesNothing(t *testing.T) {
+	each(t, func(t *testing.T, s *stage) {
+		ctx := t.Context()
+		account := s.phone.Holder.Account
+		s.do(t, func(ctx context.Context, tx work.Tx) error { return s.m.Suspend(ctx, tx, account) })
+		thief := custodytest.NewPhone(account, s.m, s.st, s.clock)
+		key := must(thief.Generate(ctx, custody.KindPIN, "recovery-1"))(t)
+		op := must(thief.Confirm(ctx, key, splitkey.IDPIN, "recover.pin", "recovery-1"))(t)
+		must(thief.Perform(ctx, op, thief.PIN, nil))(t)
+		s.do(t, func(ctx context.Context, tx work.Tx) error { return s.m.Restore(ctx, tx, account) })
+		if got := s.key(t, key).State; got != custody.KeyDestroyed {
+			t.Fatalf("the new PIN key is %s", got)
+		}
+		refused(t, thief.Activate(ctx, key), custody.CodeKeyUnusable)
+		err := s.try(t, func(ctx context.Context, tx work.Tx) error { return s.m.NewPIN(ctx, tx, thief.Holder) })
+		refused(t, err, custody.CodeKeyUnusable)
+		must(s.phone.Perform(ctx, s.confirm(t), s.phone.PIN, nil))(t)
+	})
+}
+
 // TestRedealtKeyLeavesTheOldPhone: a re-key deals the encryption key anew; the
 // old share stays until the new one is proved, and opens nothing afterwards.
 func TestRedealtKeyLeavesTheOldPhone(t *testing.T) {

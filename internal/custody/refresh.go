@@ -335,13 +335,10 @@ func (m *Module) FlipRefresh(ctx context.Context, tx work.Tx, h Holder, refreshI
 			return err
 		}
 	}
-	if err := m.voidEnrolments(ctx, tx, h.Account, func(EnrolmentRow) bool { return true }); err != nil {
-		return err
-	}
-	if err := m.eraseNext(ctx, tx, h.Account, func(ShareRow) bool { return true }); err != nil {
-		return err
-	}
 	if err := m.d.Store.MoveRefresh(ctx, tx, r.ID, RefreshOpen, RefreshFlipped); err != nil {
+		return err
+	}
+	if err := m.endUnfinished(ctx, tx, h.Account); err != nil {
 		return err
 	}
 	acc.Set = r.ID
