@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -140,6 +141,38 @@ func TestThousandParallelGuessesComputeFiveAndTenInAll(t *testing.T) {
 				t.Fatalf("round %d: %d guesses computed, want %d", round, got, want.computed)
 			}
 			s.clock.Advance(24 * time.Hour)
+		}
+	})
+}
+
+// TestKillsBetweenChargeAndComputationGiveNoGuesses: an attempt that broke off
+// counts as one, so kills buy a thief nothing.
+func TestKillsBetweenChargeAndComputationGiveNoGuesses(t *testing.T) {
+	each(t, func(t *testing.T, s *stage) {
+		killed := errors.New("killed")
+		var charged atomic.Int64
+		s.m.Interrupt(func(step string) error {
+			if step == "charged" && charged.Add(1)%2 == 1 {
+				return killed
+			}
+			return nil
+		})
+		ops := []string{s.confirm(t)}
+		for _, subject := range []string{"a", "b", "c"} {
+			key := must(s.phone.Generate(t.Context(), custody.KindSign, subject))(t)
+			ops = append(ops, must(s.phone.Document(t.Context(), key, subject, "x"))(t))
+		}
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() { s.phone.Perform(t.Context(), ops[i%len(ops)], wrongPIN, nil) })
+		}
+		wg.Wait()
+		for locked := false; !locked; {
+			_, err := s.phone.Perform(t.Context(), ops[0], wrongPIN, nil)
+			locked = errors.Is(err, custody.CodePINLockedFor)
+		}
+		if n := charged.Load(); n != 5 || s.wrong() != 2 || s.status(t).Remaining != 5 {
+			t.Fatalf("%d charged, %d computed, %+v", n, s.wrong(), s.status(t))
 		}
 	})
 }
