@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emmansun/gmsm/smx509"
+
 	"tianweitong/internal/app"
 	"tianweitong/internal/config"
 	"tianweitong/internal/journey"
@@ -43,6 +45,11 @@ func open(t *testing.T, c config.Config) *world {
 func sandbox(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
+	return sandboxOf(t)
+}
+
+func sandboxOf(t *testing.T) *world {
+	t.Helper()
 	return open(t, housetest.Config(t, store.SQLite))
 }
 
@@ -155,6 +162,15 @@ func refused(t *testing.T, err error, status int, code string) *phone.Problem {
 		t.Errorf("%s says %q, instance %q", code, p.Detail, p.Instance)
 	}
 	return p
+}
+
+func parse(t *testing.T, der []byte) *smx509.Certificate {
+	t.Helper()
+	c, err := smx509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // eventually waits for a condition.
