@@ -246,7 +246,7 @@ type EndOtherAccountSessionsParams struct {
 }
 
 func (q *Queries) EndOtherAccountSessions(ctx context.Context, arg EndOtherAccountSessionsParams) error {
-	_, err := q.db.ExecContext(ctx, endOtherAccountSessions,
+	_, err := q.exec(ctx, q.endOtherAccountSessionsStmt, endOtherAccountSessions,
 		arg.EndedAt,
 		arg.Account,
 		arg.Device,

@@ -157,6 +157,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.endOpenRealnameChecksStmt, err = db.PrepareContext(ctx, endOpenRealnameChecks); err != nil {
 		return nil, fmt.Errorf("error preparing query EndOpenRealnameChecks: %w", err)
 	}
+	if q.endOtherAccountSessionsStmt, err = db.PrepareContext(ctx, endOtherAccountSessions); err != nil {
+		return nil, fmt.Errorf("error preparing query EndOtherAccountSessions: %w", err)
+	}
 	if q.ensureCustodyAccountStmt, err = db.PrepareContext(ctx, ensureCustodyAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query EnsureCustodyAccount: %w", err)
 	}
@@ -871,6 +874,11 @@ func (q *Queries) Close() error {
 	if q.endOpenRealnameChecksStmt != nil {
 		if cerr := q.endOpenRealnameChecksStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing endOpenRealnameChecksStmt: %w", cerr)
+		}
+	}
+	if q.endOtherAccountSessionsStmt != nil {
+		if cerr := q.endOtherAccountSessionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endOtherAccountSessionsStmt: %w", cerr)
 		}
 	}
 	if q.ensureCustodyAccountStmt != nil {
@@ -1767,6 +1775,7 @@ type Queries struct {
 	endAccountSessionStmt               *sql.Stmt
 	endAccountSessionsOfStmt            *sql.Stmt
 	endOpenRealnameChecksStmt           *sql.Stmt
+	endOtherAccountSessionsStmt         *sql.Stmt
 	ensureCustodyAccountStmt            *sql.Stmt
 	findCustodyKeyStmt                  *sql.Stmt
 	forgetScanResultsStmt               *sql.Stmt
@@ -1980,6 +1989,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		endAccountSessionStmt:               q.endAccountSessionStmt,
 		endAccountSessionsOfStmt:            q.endAccountSessionsOfStmt,
 		endOpenRealnameChecksStmt:           q.endOpenRealnameChecksStmt,
+		endOtherAccountSessionsStmt:         q.endOtherAccountSessionsStmt,
 		ensureCustodyAccountStmt:            q.ensureCustodyAccountStmt,
 		findCustodyKeyStmt:                  q.findCustodyKeyStmt,
 		forgetScanResultsStmt:               q.forgetScanResultsStmt,
