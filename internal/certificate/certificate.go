@@ -42,7 +42,7 @@ type State string
 const (
 	Pending   State = "pending"   // 待下载: paid, not installed
 	Valid     State = "valid"     // 有效
-	KeyLost   State = "key_lost"  // 密钥丢失: valid at the CA, but another device is the active one
+	KeyLost   State = "key_lost"  // 密钥丢失: valid at the CA, but its keys are out of use or not on the active device
 	Frozen    State = "frozen"    // 已冻结
 	Expired   State = "expired"   // 已过期: for decryption only
 	Revoked   State = "revoked"   // 已吊销: for decryption only
@@ -90,6 +90,9 @@ type Certificate struct {
 	SignKey, EncKey string
 	// Device is the thumbprint of the device that holds the phone's shares.
 	Device string
+	// KeysLost: a recovery took the keys out of use and no re-key has brought them
+	// back, whatever device is the active one.
+	KeysLost bool
 	// Reason is why it was frozen or revoked.
 	Reason                            string
 	CreatedAt, InstalledAt, RevokedAt time.Time
@@ -106,7 +109,7 @@ func (c Certificate) At(now time.Time, activeDevice string) State {
 		return Expired
 	case c.State == Frozen:
 		return Frozen
-	case c.Device != activeDevice:
+	case c.KeysLost || c.Device != activeDevice:
 		return KeyLost
 	}
 	return Valid
@@ -180,6 +183,8 @@ type Store interface {
 	// Update writes a record back if its Version is still the stored one, and
 	// raises it; else work.ErrConflict.
 	Update(ctx context.Context, tx work.Tx, c Certificate) error
+	// MarkKeys sets KeysLost of all installed records that an account uses.
+	MarkKeys(ctx context.Context, tx work.Tx, account string, lost bool) error
 	InsertLeaf(ctx context.Context, tx work.Tx, l Leaf) error
 	ReplaceLeaf(ctx context.Context, tx work.Tx, serial string, at time.Time) error
 	Leaf(ctx context.Context, tx work.Tx, serial string) (Leaf, error)

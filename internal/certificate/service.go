@@ -199,6 +199,7 @@ type Installed struct {
 	SignKey, EncKey       string // custody's key ids
 	NotBefore, NotAfter   time.Time
 	Device                string
+	KeysLost              bool // suspended by a recovery that began meanwhile
 	SignDER, EncDER       []byte
 	Chain                 [][]byte
 }
@@ -224,6 +225,7 @@ func (s *Service) Installed(ctx context.Context, tx work.Tx, id string, in Insta
 	}
 	now := s.Clock.Now()
 	c.State, c.IssueRef, c.InstalledAt, c.Device = Valid, "", now, in.Device
+	c.KeysLost = in.KeysLost
 	c.NotBefore, c.NotAfter = in.NotBefore, in.NotAfter
 	c.SignSerial, c.SignKey, c.EncSerial, c.EncKey = in.SignSerial, in.SignKey, in.EncSerial, in.EncKey
 	for _, l := range []Leaf{
@@ -246,6 +248,7 @@ type Replacement struct {
 	SignKey    string // custody's key id
 	NotAfter   time.Time
 	Device     string
+	KeysLost   bool // as in Installed
 	SignDER    []byte
 	Chain      [][]byte
 }
@@ -281,8 +284,26 @@ func (s *Service) Replace(ctx context.Context, tx work.Tx, id string, in Replace
 	if err := s.Store.InsertLeaf(ctx, tx, l); err != nil {
 		return Certificate{}, err
 	}
-	c.IssueRef, c.SignSerial, c.SignKey, c.Device = "", in.SignSerial, in.SignKey, in.Device
+	c.IssueRef, c.SignSerial, c.SignKey, c.Device, c.KeysLost = "", in.SignSerial, in.SignKey, in.Device, in.KeysLost
 	return s.update(ctx, tx, "certificate.rekeyed", c.Holder.Account, c, map[string]any{"sign": in.SignSerial, "replaced": old})
+}
+
+// KeysLost records that every key of an account is out of use, also those on its
+// active device: its certificates are 密钥丢失 until Replace, or until KeysBack.
+func (s *Service) KeysLost(ctx context.Context, tx work.Tx, account string) error {
+	return s.mark(ctx, tx, "certificate.keys_lost", account, true)
+}
+
+// KeysBack takes KeysLost back, when the keys are in use again as they were.
+func (s *Service) KeysBack(ctx context.Context, tx work.Tx, account string) error {
+	return s.mark(ctx, tx, "certificate.keys_back", account, false)
+}
+
+func (s *Service) mark(ctx context.Context, tx work.Tx, kind, account string, lost bool) error {
+	if err := s.Store.MarkKeys(ctx, tx, account, lost); err != nil {
+		return err
+	}
+	return tx.Record(ctx, work.Entry{Kind: kind, Actor: account, Subject: account})
 }
 
 // Revoked ends an installed record (吊销); actor and reason go into the audit.

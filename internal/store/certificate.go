@@ -22,7 +22,7 @@ func (certificates) Insert(ctx context.Context, tx work.Tx, c certificate.Certif
 		ID: c.ID, HolderKind: string(c.Holder.Kind), AccountID: c.Holder.Account, EnterpriseID: c.Holder.Enterprise,
 		Institution: c.Institution, Years: int64(c.Years), Platform: c.Platform, OrderID: c.Order, LineID: c.Line,
 		State: string(c.State), IssueRef: c.IssueRef, NotBefore: ms(c.NotBefore), NotAfter: ms(c.NotAfter),
-		SignSerial: c.SignSerial, EncSerial: c.EncSerial, SignKey: c.SignKey, EncKey: c.EncKey, Device: c.Device,
+		SignSerial: c.SignSerial, EncSerial: c.EncSerial, SignKey: c.SignKey, EncKey: c.EncKey, Device: c.Device, KeysLost: c.KeysLost,
 		Reason: c.Reason, CreatedAt: ms(c.CreatedAt), InstalledAt: ms(c.InstalledAt), RevokedAt: ms(c.RevokedAt), Version: c.Version,
 	}))
 }
@@ -63,9 +63,13 @@ func (certificates) Platforms(ctx context.Context, tx work.Tx, h certificate.Hol
 func (certificates) Update(ctx context.Context, tx work.Tx, c certificate.Certificate) error {
 	return swapped(queries(tx).UpdateCertificate(ctx, db.UpdateCertificateParams{
 		ID: c.ID, Version: c.Version, State: string(c.State), IssueRef: c.IssueRef, NotBefore: ms(c.NotBefore), NotAfter: ms(c.NotAfter),
-		SignSerial: c.SignSerial, EncSerial: c.EncSerial, SignKey: c.SignKey, EncKey: c.EncKey, Device: c.Device,
+		SignSerial: c.SignSerial, EncSerial: c.EncSerial, SignKey: c.SignKey, EncKey: c.EncKey, Device: c.Device, KeysLost: c.KeysLost,
 		Reason: c.Reason, InstalledAt: ms(c.InstalledAt), RevokedAt: ms(c.RevokedAt),
 	}))
+}
+
+func (certificates) MarkKeys(ctx context.Context, tx work.Tx, account string, lost bool) error {
+	return failure(queries(tx).MarkCertificateKeys(ctx, db.MarkCertificateKeysParams{AccountID: account, KeysLost: lost}))
 }
 
 func (certificates) InsertLeaf(ctx context.Context, tx work.Tx, l certificate.Leaf) error {
@@ -111,7 +115,7 @@ func certificateOf(r db.Certificate) certificate.Certificate {
 		Holder:      certificate.Holder{Kind: certificate.Kind(r.HolderKind), Account: r.AccountID, Enterprise: r.EnterpriseID},
 		Institution: r.Institution, Years: int(r.Years), Platform: r.Platform, Order: r.OrderID, Line: r.LineID,
 		State: certificate.State(r.State), IssueRef: r.IssueRef, NotBefore: at(r.NotBefore), NotAfter: at(r.NotAfter),
-		SignSerial: r.SignSerial, EncSerial: r.EncSerial, SignKey: r.SignKey, EncKey: r.EncKey, Device: r.Device, Reason: r.Reason,
+		SignSerial: r.SignSerial, EncSerial: r.EncSerial, SignKey: r.SignKey, EncKey: r.EncKey, Device: r.Device, KeysLost: r.KeysLost, Reason: r.Reason,
 		CreatedAt: at(r.CreatedAt), InstalledAt: at(r.InstalledAt), RevokedAt: at(r.RevokedAt), Version: r.Version,
 	}
 }

@@ -45,6 +45,7 @@ func TestCertificateComesBackAsItWasWritten(t *testing.T) {
 
 		c.State, c.IssueRef, c.NotBefore, c.NotAfter = certificate.Valid, "ref", noon, noon.AddDate(1, 0, 0)
 		c.SignSerial, c.EncSerial, c.SignKey, c.EncKey, c.Device = "0a1", "0b2", "k1", "k2", "d"
+		c.KeysLost = true
 		c.Reason, c.InstalledAt, c.RevokedAt = "why", noon.Add(time.Second), noon.Add(time.Hour)
 		mustDo(t, st, func(ctx context.Context, tx work.Tx) error { return s.Update(ctx, tx, c) })
 		c.Version++
@@ -101,9 +102,12 @@ func TestCertificateListFiltersAsTheRuleDerivesStates(t *testing.T) {
 			all = nil
 			for _, state := range []certificate.State{certificate.Pending, certificate.Valid, certificate.Frozen, certificate.Revoked, certificate.Replaced, certificate.Cancelled} {
 				for _, end := range []time.Duration{-time.Millisecond, 0, time.Second} {
-					for _, device := range []string{"active", "old"} {
+					for _, device := range []string{"active", "old", "lost"} {
 						c := sampleCertificate("a")
 						c.State, c.NotBefore, c.NotAfter, c.Device = state, noon.AddDate(-1, 0, 0), noon.Add(end), device
+						if device == "lost" {
+							c.Device, c.KeysLost = "active", true
+						}
 						all = append(all, c)
 						if err := s.Insert(ctx, tx, c); err != nil {
 							return err

@@ -281,17 +281,22 @@ func check(p certificate.Pair, i Installation, r certificate.IssueRequest) (sign
 // installed records the outcome: certificate, keys, platforms, order, usage and
 // notice in one transaction.
 func (s *Service) installed(ctx context.Context, tx work.Tx, i Installation, p certificate.Pair, sign, enc *smx509.Certificate) error {
+	// Suspended, if a recovery began since the phone proved its keys (Settle).
+	k, err := s.Custody.Key(ctx, tx, i.SignKey)
+	if err != nil {
+		return err
+	}
+	lost := k.State == custody.KeySuspended
 	var held certificate.Certificate
-	var err error
 	if i.Kind == New {
 		held, err = s.Certificates.Installed(ctx, tx, i.Certificate, certificate.Installed{
 			Ref: i.ID, SignSerial: serial(sign), EncSerial: serial(enc), SignKey: i.SignKey, EncKey: i.EncKey,
-			NotBefore: sign.NotBefore, NotAfter: sign.NotAfter, Device: i.Device,
+			NotBefore: sign.NotBefore, NotAfter: sign.NotAfter, Device: i.Device, KeysLost: lost,
 			SignDER: p.SignDER, EncDER: p.EncDER, Chain: p.Chain,
 		})
 	} else {
 		held, err = s.Certificates.Replace(ctx, tx, i.Certificate, certificate.Replacement{
-			Ref: i.ID, SignSerial: serial(sign), SignKey: i.SignKey, NotAfter: sign.NotAfter, Device: i.Device,
+			Ref: i.ID, SignSerial: serial(sign), SignKey: i.SignKey, NotAfter: sign.NotAfter, Device: i.Device, KeysLost: lost,
 			SignDER: p.SignDER, Chain: p.Chain,
 		})
 		if errors.Is(err, certificate.CodeRevoked) {

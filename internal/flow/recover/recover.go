@@ -123,9 +123,11 @@ type Accounts interface {
 	EndOtherSessions(ctx context.Context, tx work.Tx, account, exceptDevice string) error
 }
 
-// Certificates lists what an account holds.
+// Certificates lists what an account holds, and shows whether the keys are in use.
 type Certificates interface {
 	Held(ctx context.Context, tx work.Tx, account string) ([]certificate.Certificate, error)
+	KeysLost(ctx context.Context, tx work.Tx, account string) error
+	KeysBack(ctx context.Context, tx work.Tx, account string) error
 }
 
 // Faces checks the live face of the account's verified person.
@@ -323,10 +325,7 @@ func (s *Service) suspend(ctx context.Context, tx work.Tx, r Recovery) (Recovery
 	if there {
 		r.OldDevice, r.Restorable = other.OldDevice, other.State == Suspended && other.Restorable
 	}
-	if err := install.Settle(ctx, tx, s.Installations, s.Custody, r.Account, s.Clock.Now()); err != nil {
-		return Recovery{}, err
-	}
-	if err := s.Custody.Suspend(ctx, tx, r.Account); err != nil {
+	if err := s.stop(ctx, tx, r.Account); err != nil {
 		return Recovery{}, err
 	}
 	if err := s.Accounts.BindDevice(ctx, tx, r.Account, r.Device); err != nil {
@@ -341,6 +340,17 @@ func (s *Service) suspend(ctx context.Context, tx work.Tx, r Recovery) (Recovery
 	}
 	return r, s.post(ctx, tx, r, "recovery.suspended", "您的证书密钥已暂停使用，正在新设备上恢复",
 		"身份核验已通过，账号的全部密钥已暂停。如非本人操作，请立即在原手机上停止，密钥将恢复原状。")
+}
+
+// stop takes every key of an account out of use.
+func (s *Service) stop(ctx context.Context, tx work.Tx, account string) error {
+	if err := install.Settle(ctx, tx, s.Installations, s.Custody, account, s.Clock.Now()); err != nil {
+		return err
+	}
+	if err := s.Custody.Suspend(ctx, tx, account); err != nil {
+		return err
+	}
+	return s.Certificates.KeysLost(ctx, tx, account)
 }
 
 // endRunning ends the recovery that runs, if one does, and gives it as it stood.

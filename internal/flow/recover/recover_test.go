@@ -68,6 +68,27 @@ func get(t *testing.T, p *flowtest.Person, recovery string) recover.Progress {
 	return r
 }
 
+// listed gives the states in which a phone's list and its filter show a
+// certificate; they must be one.
+func listed(t *testing.T, p *flowtest.Person, cert string) certificate.State {
+	t.Helper()
+	state := p.World.Certificate(cert).State
+	for _, filter := range []certificate.State{"", state} {
+		page, err := p.Certificates.List(t.Context(), p.Caller.Account, certificate.Filter{State: filter}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, c := range page.Certificates {
+			found = found || c.ID == cert && c.State == state
+		}
+		if !found {
+			t.Errorf("the list of %q does not show it as %s", filter, state)
+		}
+	}
+	return state
+}
+
 // restricted tells what the edge would let a phone do.
 func restricted(t *testing.T, p *flowtest.Person) bool {
 	t.Helper()
@@ -253,6 +274,99 @@ func TestAForgottenPINOnTheSamePhoneHoldsNothingBack(t *testing.T) {
 		if st, _, err := w.PIN.Status(ctx, p.Caller); err != nil || st.Locked || st.Remaining != 10 {
 			t.Errorf("%+v, %v", st, err)
 		}
+	})
+}
+
+func TestACertificateWithoutItsKeysIsNotValidOnTheSamePhoneEither(t *testing.T) {
+	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
+		ctx := t.Context()
+		p := w.Person()
+		p.SetPIN()
+		one, two := p.Installed(), p.Installed()
+		shows := func(when string, want ...certificate.State) {
+			t.Helper()
+			for n, cert := range []string{one, two} {
+				if got := listed(t, p, cert); got != want[n] {
+					t.Errorf("%s: certificate %d is %s, want %s", when, n+1, got, want[n])
+				}
+			}
+			w.Do(func(ctx context.Context, tx work.Tx) error {
+				usable, err := w.Certificates.Usable(ctx, tx, p.Caller.Account)
+				n := 0
+				for _, s := range want {
+					if s == certificate.Valid {
+						n++
+					}
+				}
+				if len(usable) != n {
+					t.Errorf("%s: %d certificates can sign, want %d", when, len(usable), n)
+				}
+				return err
+			})
+		}
+		shows("before", certificate.Valid, certificate.Valid)
+		r := suspended(t, p)
+		shows("suspended", certificate.KeyLost, certificate.KeyLost)
+		if _, err := w.Recover.Stop(ctx, p.Caller, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		shows("given back", certificate.Valid, certificate.Valid)
+		p.UseKeys(one)
+		p.Phone.PIN = "602817"
+		pinned(t, p)
+		shows("with a new PIN", certificate.KeyLost, certificate.KeyLost)
+		if _, err := p.InstallOnce(ctx, one); err != nil {
+			t.Fatal(err)
+		}
+		shows("one is re-keyed", certificate.Valid, certificate.KeyLost)
+		if _, err := p.InstallOnce(ctx, two); err != nil {
+			t.Fatal(err)
+		}
+		shows("both are re-keyed", certificate.Valid, certificate.Valid)
+		p.UseKeys(one)
+		p.UseKeys(two)
+	})
+}
+
+func TestWhatIsIssuedWhileTheKeysAreSuspendedHasNone(t *testing.T) {
+	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
+		ctx := t.Context()
+		p := w.Person()
+		p.SetPIN()
+		w.Faults.Break(0, false)
+		p.Installed()
+		at := 0
+		for n, name := range w.Faults.Steps() {
+			if name == "issuer.issue" {
+				at = n + 1
+			}
+		}
+		ticket, code := p.Code(account.PurposeRecover)
+		cert := w.Buy(p.Caller.Account)
+		w.Faults.Break(at, false)
+		if i, err := p.InstallOnce(ctx, cert); err != nil || i.State != install.Issuing {
+			t.Fatalf("%s, %v", i.State, err)
+		}
+		w.Faults.Break(0, false)
+		r, err := w.Recover.Begin(ctx, p.Caller, ticket, code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err = w.Recover.Face(ctx, p.Caller, r.ID, []byte("video")); err != nil || r.State != recover.Suspended {
+			t.Fatalf("%s, %v", r.State, err)
+		}
+		w.Clock.Advance(time.Minute)
+		w.Drain()
+		if got := listed(t, p, cert); got != certificate.KeyLost {
+			t.Errorf("issued with suspended keys it is %s", got)
+		}
+		if _, err := w.Recover.Stop(ctx, p.Caller, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got := listed(t, p, cert); got != certificate.Valid {
+			t.Errorf("with its keys back it is %s", got)
+		}
+		p.UseKeys(cert)
 	})
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/custody"
-	"tianweitong/internal/flow/install"
 	"tianweitong/internal/work"
 )
 
@@ -101,7 +100,10 @@ func (s *Service) giveBack(ctx context.Context, tx work.Tx, r Recovery) error {
 	if err != nil || !r.Restorable {
 		return err
 	}
-	return s.Custody.Restore(ctx, tx, r.Account)
+	if err := s.Custody.Restore(ctx, tx, r.Account); err != nil {
+		return err
+	}
+	return s.Certificates.KeysBack(ctx, tx, r.Account)
 }
 
 // freeze suspends everything, also what another recovery has begun meanwhile.
@@ -109,10 +111,7 @@ func (s *Service) freeze(ctx context.Context, tx work.Tx, account string) error 
 	if _, _, err := s.endRunning(ctx, tx, account); err != nil {
 		return err
 	}
-	if err := install.Settle(ctx, tx, s.Installations, s.Custody, account, s.Clock.Now()); err != nil {
-		return err
-	}
-	if err := s.Custody.Suspend(ctx, tx, account); err != nil {
+	if err := s.stop(ctx, tx, account); err != nil {
 		return err
 	}
 	// What was held back stays shut without a key; the owner's own recovery does

@@ -8,7 +8,7 @@ import (
 )
 
 const getCertificate = `-- name: GetCertificate :one
-SELECT id, holder_kind, account_id, enterprise_id, institution, years, platform, order_id, line_id, state, issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, reason, created_at, installed_at, revoked_at, version FROM certificates WHERE id = $1
+SELECT id, holder_kind, account_id, enterprise_id, institution, years, platform, order_id, line_id, state, issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, keys_lost, reason, created_at, installed_at, revoked_at, version FROM certificates WHERE id = $1
 `
 
 func (q *Queries) GetCertificate(ctx context.Context, id string) (Certificate, error) {
@@ -33,6 +33,7 @@ func (q *Queries) GetCertificate(ctx context.Context, id string) (Certificate, e
 		&i.SignKey,
 		&i.EncKey,
 		&i.Device,
+		&i.KeysLost,
 		&i.Reason,
 		&i.CreatedAt,
 		&i.InstalledAt,
@@ -43,7 +44,7 @@ func (q *Queries) GetCertificate(ctx context.Context, id string) (Certificate, e
 }
 
 const getCertificateOfLine = `-- name: GetCertificateOfLine :one
-SELECT id, holder_kind, account_id, enterprise_id, institution, years, platform, order_id, line_id, state, issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, reason, created_at, installed_at, revoked_at, version FROM certificates WHERE line_id = $1
+SELECT id, holder_kind, account_id, enterprise_id, institution, years, platform, order_id, line_id, state, issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, keys_lost, reason, created_at, installed_at, revoked_at, version FROM certificates WHERE line_id = $1
 `
 
 func (q *Queries) GetCertificateOfLine(ctx context.Context, lineID string) (Certificate, error) {
@@ -68,6 +69,7 @@ func (q *Queries) GetCertificateOfLine(ctx context.Context, lineID string) (Cert
 		&i.SignKey,
 		&i.EncKey,
 		&i.Device,
+		&i.KeysLost,
 		&i.Reason,
 		&i.CreatedAt,
 		&i.InstalledAt,
@@ -99,9 +101,9 @@ func (q *Queries) GetIssuedCertificate(ctx context.Context, serial string) (Issu
 
 const insertCertificate = `-- name: InsertCertificate :exec
 INSERT INTO certificates (id, holder_kind, account_id, enterprise_id, institution, years, platform, order_id, line_id, state,
-    issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, reason, created_at, installed_at, revoked_at, version)
+    issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, keys_lost, reason, created_at, installed_at, revoked_at, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-    $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+    $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 `
 
 type InsertCertificateParams struct {
@@ -123,6 +125,7 @@ type InsertCertificateParams struct {
 	SignKey      string
 	EncKey       string
 	Device       string
+	KeysLost     bool
 	Reason       string
 	CreatedAt    int64
 	InstalledAt  int64
@@ -150,6 +153,7 @@ func (q *Queries) InsertCertificate(ctx context.Context, arg InsertCertificatePa
 		arg.SignKey,
 		arg.EncKey,
 		arg.Device,
+		arg.KeysLost,
 		arg.Reason,
 		arg.CreatedAt,
 		arg.InstalledAt,
@@ -226,14 +230,14 @@ func (q *Queries) ListCertificatePlatforms(ctx context.Context, arg ListCertific
 }
 
 const listCertificates = `-- name: ListCertificates :many
-SELECT id, holder_kind, account_id, enterprise_id, institution, years, platform, order_id, line_id, state, issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, reason, created_at, installed_at, revoked_at, version FROM certificates c
+SELECT id, holder_kind, account_id, enterprise_id, institution, years, platform, order_id, line_id, state, issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, keys_lost, reason, created_at, installed_at, revoked_at, version FROM certificates c
 WHERE c.holder_kind = $1 AND c.account_id = $2 AND c.enterprise_id = $3
   AND (CAST($4 AS TEXT) = '' OR c.id < CAST($4 AS TEXT))
   AND (CAST($5 AS TEXT) = '' OR CAST($5 AS TEXT) = CASE
         WHEN c.state NOT IN ('valid', 'frozen') THEN c.state
         WHEN c.not_after < CAST($6 AS BIGINT) THEN 'expired'
         WHEN c.state = 'frozen' THEN 'frozen'
-        WHEN c.device <> CAST($7 AS TEXT) THEN 'key_lost'
+        WHEN c.keys_lost OR c.device <> CAST($7 AS TEXT) THEN 'key_lost'
         ELSE 'valid' END)
   -- The parameter platforms is ",code,code,"; empty for all.
   AND (CAST($8 AS TEXT) = ''
@@ -294,6 +298,7 @@ func (q *Queries) ListCertificates(ctx context.Context, arg ListCertificatesPara
 			&i.SignKey,
 			&i.EncKey,
 			&i.Device,
+			&i.KeysLost,
 			&i.Reason,
 			&i.CreatedAt,
 			&i.InstalledAt,
@@ -349,6 +354,21 @@ func (q *Queries) ListIssuedCertificates(ctx context.Context, certificateID stri
 	return items, nil
 }
 
+const markCertificateKeys = `-- name: MarkCertificateKeys :exec
+UPDATE certificates SET keys_lost = $1, version = version + 1
+WHERE account_id = $2 AND state IN ('valid', 'frozen') AND keys_lost <> $1
+`
+
+type MarkCertificateKeysParams struct {
+	KeysLost  bool
+	AccountID string
+}
+
+func (q *Queries) MarkCertificateKeys(ctx context.Context, arg MarkCertificateKeysParams) error {
+	_, err := q.exec(ctx, q.markCertificateKeysStmt, markCertificateKeys, arg.KeysLost, arg.AccountID)
+	return err
+}
+
 const replaceIssuedCertificate = `-- name: ReplaceIssuedCertificate :execrows
 UPDATE issued_certificates SET replaced_at = $1 WHERE serial = $2 AND replaced_at = 0
 `
@@ -368,9 +388,9 @@ func (q *Queries) ReplaceIssuedCertificate(ctx context.Context, arg ReplaceIssue
 
 const updateCertificate = `-- name: UpdateCertificate :execrows
 UPDATE certificates SET state = $1, issue_ref = $2, not_before = $3, not_after = $4,
-    sign_serial = $5, enc_serial = $6, sign_key = $7, enc_key = $8, device = $9,
-    reason = $10, installed_at = $11, revoked_at = $12, version = version + 1
-WHERE id = $13 AND version = $14
+    sign_serial = $5, enc_serial = $6, sign_key = $7, enc_key = $8, device = $9, keys_lost = $10,
+    reason = $11, installed_at = $12, revoked_at = $13, version = version + 1
+WHERE id = $14 AND version = $15
 `
 
 type UpdateCertificateParams struct {
@@ -383,6 +403,7 @@ type UpdateCertificateParams struct {
 	SignKey     string
 	EncKey      string
 	Device      string
+	KeysLost    bool
 	Reason      string
 	InstalledAt int64
 	RevokedAt   int64
@@ -401,6 +422,7 @@ func (q *Queries) UpdateCertificate(ctx context.Context, arg UpdateCertificatePa
 		arg.SignKey,
 		arg.EncKey,
 		arg.Device,
+		arg.KeysLost,
 		arg.Reason,
 		arg.InstalledAt,
 		arg.RevokedAt,

@@ -433,6 +433,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.lockOrderBuyerStmt, err = db.PrepareContext(ctx, lockOrderBuyer); err != nil {
 		return nil, fmt.Errorf("error preparing query LockOrderBuyer: %w", err)
 	}
+	if q.markCertificateKeysStmt, err = db.PrepareContext(ctx, markCertificateKeys); err != nil {
+		return nil, fmt.Errorf("error preparing query MarkCertificateKeys: %w", err)
+	}
 	if q.markCustodyShareProvedStmt, err = db.PrepareContext(ctx, markCustodyShareProved); err != nil {
 		return nil, fmt.Errorf("error preparing query MarkCustodyShareProved: %w", err)
 	}
@@ -1336,6 +1339,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing lockOrderBuyerStmt: %w", cerr)
 		}
 	}
+	if q.markCertificateKeysStmt != nil {
+		if cerr := q.markCertificateKeysStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing markCertificateKeysStmt: %w", cerr)
+		}
+	}
 	if q.markCustodyShareProvedStmt != nil {
 		if cerr := q.markCustodyShareProvedStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing markCustodyShareProvedStmt: %w", cerr)
@@ -1867,6 +1875,7 @@ type Queries struct {
 	liveRedealingStmt                   *sql.Stmt
 	lockCustodyAccountStmt              *sql.Stmt
 	lockOrderBuyerStmt                  *sql.Stmt
+	markCertificateKeysStmt             *sql.Stmt
 	markCustodyShareProvedStmt          *sql.Stmt
 	markNoticeReadStmt                  *sql.Stmt
 	moveCustodyEnrolmentStmt            *sql.Stmt
@@ -2081,6 +2090,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		liveRedealingStmt:                   q.liveRedealingStmt,
 		lockCustodyAccountStmt:              q.lockCustodyAccountStmt,
 		lockOrderBuyerStmt:                  q.lockOrderBuyerStmt,
+		markCertificateKeysStmt:             q.markCertificateKeysStmt,
 		markCustodyShareProvedStmt:          q.markCustodyShareProvedStmt,
 		markNoticeReadStmt:                  q.markNoticeReadStmt,
 		moveCustodyEnrolmentStmt:            q.moveCustodyEnrolmentStmt,

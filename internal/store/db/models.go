@@ -166,6 +166,7 @@ type Certificate struct {
 	SignKey      string
 	EncKey       string
 	Device       string
+	KeysLost     bool
 	Reason       string
 	CreatedAt    int64
 	InstalledAt  int64

@@ -20,6 +20,7 @@ CREATE TABLE certificates (
     sign_key      TEXT NOT NULL,
     enc_key       TEXT NOT NULL,
     device        TEXT NOT NULL,
+    keys_lost     BOOLEAN NOT NULL,
     reason        TEXT NOT NULL,
     created_at    BIGINT NOT NULL,
     installed_at  BIGINT NOT NULL,

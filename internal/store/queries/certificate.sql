@@ -1,8 +1,8 @@
 -- name: InsertCertificate :exec
 INSERT INTO certificates (id, holder_kind, account_id, enterprise_id, institution, years, platform, order_id, line_id, state,
-    issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, reason, created_at, installed_at, revoked_at, version)
+    issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, keys_lost, reason, created_at, installed_at, revoked_at, version)
 VALUES (@id, @holder_kind, @account_id, @enterprise_id, @institution, @years, @platform, @order_id, @line_id, @state,
-    @issue_ref, @not_before, @not_after, @sign_serial, @enc_serial, @sign_key, @enc_key, @device, @reason, @created_at, @installed_at, @revoked_at, @version);
+    @issue_ref, @not_before, @not_after, @sign_serial, @enc_serial, @sign_key, @enc_key, @device, @keys_lost, @reason, @created_at, @installed_at, @revoked_at, @version);
 
 -- name: GetCertificate :one
 SELECT * FROM certificates WHERE id = @id;
@@ -12,9 +12,13 @@ SELECT * FROM certificates WHERE line_id = @line_id;
 
 -- name: UpdateCertificate :execrows
 UPDATE certificates SET state = @state, issue_ref = @issue_ref, not_before = @not_before, not_after = @not_after,
-    sign_serial = @sign_serial, enc_serial = @enc_serial, sign_key = @sign_key, enc_key = @enc_key, device = @device,
+    sign_serial = @sign_serial, enc_serial = @enc_serial, sign_key = @sign_key, enc_key = @enc_key, device = @device, keys_lost = @keys_lost,
     reason = @reason, installed_at = @installed_at, revoked_at = @revoked_at, version = version + 1
 WHERE id = @id AND version = @version;
+
+-- name: MarkCertificateKeys :exec
+UPDATE certificates SET keys_lost = @keys_lost, version = version + 1
+WHERE account_id = @account_id AND state IN ('valid', 'frozen') AND keys_lost <> @keys_lost;
 
 -- The CASE is certificate.Certificate.At in SQL; a test compares the two.
 -- name: ListCertificates :many
@@ -25,7 +29,7 @@ WHERE c.holder_kind = @holder_kind AND c.account_id = @account_id AND c.enterpri
         WHEN c.state NOT IN ('valid', 'frozen') THEN c.state
         WHEN c.not_after < CAST(@now AS BIGINT) THEN 'expired'
         WHEN c.state = 'frozen' THEN 'frozen'
-        WHEN c.device <> CAST(@device AS TEXT) THEN 'key_lost'
+        WHEN c.keys_lost OR c.device <> CAST(@device AS TEXT) THEN 'key_lost'
         ELSE 'valid' END)
   -- The parameter platforms is ",code,code,"; empty for all.
   AND (CAST(@platforms AS TEXT) = ''
