@@ -44,9 +44,20 @@ func (m *Module) Answer(ctx context.Context, h Holder, opID string, a Answer, f 
 		return Result{}, err
 	}
 	defer c.share.Wipe()
+	if l.signs() {
+		if c.nonce = m.open.claim(a.NonceID); c.nonce == nil {
+			return Result{}, CodeStale
+		}
+	}
 	charged, err := m.charge(ctx, h, &l, &c)
 	if err != nil {
+		if c.nonce != nil {
+			m.open.restore(a.NonceID, c.nonce)
+		}
 		return Result{}, err
+	}
+	if c.nonce != nil {
+		defer c.nonce.omega.Wipe()
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
@@ -113,9 +124,6 @@ func (m *Module) prepare(l *loaded, a Answer) (candidate, error) {
 		}
 		if err != nil {
 			return c, CodeBadAnswer.Because(err)
-		}
-		if c.nonce = m.open.get(a.NonceID); c.nonce == nil {
-			return c, CodeStale
 		}
 	} else {
 		if a.Decrypt == nil || a.Sign != nil {
@@ -188,14 +196,8 @@ func (m *Module) compute(l *loaded, c candidate) (Result, error) {
 		m.observe("decrypt", watch, err)
 		return Result{T2: t2}, err
 	}
-	omega, ok := c.nonce.take()
-	if !ok {
-		return Result{}, errors.New("custody: the nonce was consumed once but its secret is gone")
-	}
-	m.open.forget(c.consume.ID)
-	defer omega.Wipe()
 	watch := clock.Start()
-	sig, err := splitkey.Complete(c.share, omega, splitkey.Binding{
+	sig, err := splitkey.Complete(c.share, c.nonce.omega, splitkey.Binding{
 		KeyID: keyID, PublicKey: l.key.PublicKey, OpID: opID, NonceID: c.consume.ID, W: c.nonce.w, Digest: c.digest,
 	}, *c.answer.Sign)
 	m.observe("sign", watch, err)

@@ -73,6 +73,37 @@ func TestTwoAnswersToOneNonceAtOnceComputeOnce(t *testing.T) {
 	})
 }
 
+// TestSweptNonceStopsNobody: an answer is charged in the last moment of its
+// nonce, and another account's Open sweeps what has expired before it computes.
+func TestSweptNonceStopsNobody(t *testing.T) {
+	each(t, func(t *testing.T, s *stage) {
+		ctx := t.Context()
+		other := custodytest.NewPhone(id.New(rand.Reader), s.m, s.st, s.clock)
+		key := must(other.SetPIN(ctx))(t)
+		s.clock.Advance(10 * time.Minute)
+		op := must(other.Confirm(ctx, key, splitkey.IDPIN, "b", "s"))(t)
+		o := must(s.m.Open(ctx, other.Holder, op))(t)
+		a := must(other.Answer(o, other.PIN))(t)
+		s.clock.Advance(o.Expires.Sub(s.clock.Now()) - time.Millisecond)
+		mine := s.confirm(t)
+		s.m.Interrupt(func(step string) error {
+			if step == "charged" {
+				s.clock.Advance(2 * time.Millisecond)
+				must(s.m.Open(ctx, s.phone.Holder, mine))(t)
+			}
+			return nil
+		})
+		_, err := s.m.Answer(ctx, other.Holder, op, a, nil)
+		s.m.Interrupt(nil)
+		ok(t, err)
+		ok(t, s.m.Healthy())
+		if got := must(s.m.PIN(ctx, other.Holder.Account))(t).Remaining; got != 10 {
+			t.Fatalf("remaining = %d", got)
+		}
+		must(s.phone.Perform(ctx, mine, s.phone.PIN, nil))(t)
+	})
+}
+
 // TestOneOpenNonceAPublicKey: a second nonce on any operation of a key replaces
 // the first, or a phone could forge (docs/split-keys.md §1.1).
 func TestOneOpenNonceAPublicKey(t *testing.T) {

@@ -173,15 +173,6 @@ type nonce struct {
 	omega   *splitkey.Secret
 	w       []byte
 	expires time.Time
-	taken   atomic.Bool
-}
-
-// take gives ω to one caller.
-func (n *nonce) take() (*splitkey.Secret, bool) {
-	if n.taken.Swap(true) {
-		return nil, false
-	}
-	return n.omega, true
 }
 
 // nonces holds every ω of this process: it is never written anywhere, so what
@@ -199,31 +190,39 @@ func (s *nonces) put(nonceID string, n *nonce, now time.Time) {
 		s.sweep = now.Add(nonceLife)
 		for k, old := range s.byID {
 			if now.After(old.expires) {
-				s.drop(k, old)
+				s.drop(k)
 			}
 		}
 	}
 	s.byID[nonceID] = n
 }
 
-func (s *nonces) get(nonceID string) *nonce {
+// claim gives ω to one answer, before it is charged: what is charged is
+// computed, whatever is swept meanwhile. nil if there is none.
+func (s *nonces) claim(nonceID string) *nonce {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.byID[nonceID]
+	n := s.byID[nonceID]
+	delete(s.byID, nonceID)
+	return n
+}
+
+// restore takes back a claimed nonce whose answer was not charged.
+func (s *nonces) restore(nonceID string, n *nonce) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byID[nonceID] = n
 }
 
 func (s *nonces) forget(nonceID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := s.byID[nonceID]; n != nil {
-		s.drop(nonceID, n)
-	}
+	s.drop(nonceID)
 }
 
-// drop wipes ω unless an answer has taken it, which wipes it itself.
-func (s *nonces) drop(nonceID string, n *nonce) {
-	if omega, ok := n.take(); ok {
-		omega.Wipe()
+func (s *nonces) drop(nonceID string) {
+	if n := s.byID[nonceID]; n != nil {
+		n.omega.Wipe()
 	}
 	delete(s.byID, nonceID)
 }
