@@ -205,7 +205,7 @@ func (m *Module) compute(l *loaded, c candidate) (Result, error) {
 }
 
 // right records a right PIN: the charge goes back, the run's earlier charges are
-// cleared, and a signature is kept for as long as the caller's record takes. An
+// cleared if the share is under the PIN, and a signature is kept for as long as the caller's record takes. An
 // operation has one signature: if another answer was quicker, its is returned.
 func (m *Module) right(ctx context.Context, l *loaded, c candidate, computed Result, charged ladder.Charge) (result Result, err error) {
 	err = m.do(ctx, "right", func(ctx context.Context, tx work.Tx) error {
@@ -215,7 +215,11 @@ func (m *Module) right(ctx context.Context, l *loaded, c candidate, computed Res
 			return err
 		}
 		if !l.uncharged() {
-			acc.Ladder.GiveBack(charged.Seq)
+			if l.provesPIN() {
+				acc.Ladder.GiveBack(charged.Seq)
+			} else {
+				acc.Ladder.Uncharge(charged.Seq)
+			}
 			if err := m.d.Store.PutAccount(ctx, tx, acc); err != nil {
 				return err
 			}

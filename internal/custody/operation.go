@@ -194,6 +194,11 @@ func (l loaded) uncharged() bool {
 	return l.key.Kind == KindPIN && l.share.Slot == SlotNext && l.share.Refresh == ""
 }
 
+// provesPIN: a right answer shows that the owner's PIN was typed. A share that was
+// generated or dealt and is not yet active was masked by whoever holds the phone,
+// under a PIN of his own choice.
+func (l loaded) provesPIN() bool { return l.share.Slot == SlotCurrent || l.share.Refresh != "" }
+
 func (l loaded) signs() bool { return l.key.Kind != KindEncrypt }
 
 // Open implements Door.

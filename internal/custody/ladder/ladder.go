@@ -135,17 +135,27 @@ func (l *Ladder) Charge(now time.Time) Charge {
 // the run's earlier charges; later charges stand, in the run and in the budget.
 func (l *Ladder) GiveBack(seq int64) {
 	i := l.find(seq)
+	for j := range l.Charges[:max(i, 0)] {
+		l.Charges[j].Run = false
+	}
+	l.Uncharge(seq)
+}
+
+// Uncharge takes one charge out of run and budget after a proof that shows
+// nothing about the PIN: all others stand.
+func (l *Ladder) Uncharge(seq int64) {
+	i := l.find(seq)
 	if i < 0 { // a new PIN has begun meanwhile
 		return
 	}
 	l.Face = l.Face || l.Charges[i].Face
 	l.Charges = slices.Delete(l.Charges, i, i+1)
-	for j := range l.Charges[:i] {
-		l.Charges[j].Run = false
-	}
 	run := l.Run()
-	if run < First {
-		l.LockedUntil = time.Time{}
+	l.LockedUntil = time.Time{}
+	for _, c := range l.Charges {
+		if run >= First && c.Run && c.Until.After(l.LockedUntil) {
+			l.LockedUntil = c.Until
+		}
 	}
 	l.Final = l.Destroyed || run >= Last
 }

@@ -54,7 +54,7 @@ func TestLadderAgainstItsDefinition(t *testing.T) {
 		open := map[int64]bool{}
 		for range rapid.IntRange(1, 300).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(40*time.Hour)).Draw(t, "pause")))
-			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			switch rapid.IntRange(0, 4).Draw(t, "step") {
 			case 0, 1:
 				if l.Lock(now) == None {
 					c := l.Charge(now)
@@ -73,7 +73,16 @@ func TestLadderAgainstItsDefinition(t *testing.T) {
 						break
 					}
 				}
-			case 3: // it was wrong
+			case 3: // it was right and says nothing about the others
+				for i := range all {
+					if open[all[i].seq] {
+						delete(open, all[i].seq)
+						l.Uncharge(all[i].seq)
+						all[i].given, all[i].run = true, false
+						break
+					}
+				}
+			case 4: // it was wrong
 				for i := range all {
 					if open[all[i].seq] {
 						delete(open, all[i].seq)
@@ -132,5 +141,34 @@ func TestDestroyedPeppersKeepTheLock(t *testing.T) {
 	l.GiveBack(seqs[8])
 	if got := l.Lock(now.Add(25 * time.Hour)); got != Final {
 		t.Fatalf("unlocked without a pepper: lock %d", got)
+	}
+}
+
+// TestUnchargedLeavesTheLocksOfTheOthers: a charge that is taken back alone takes
+// the lock along that it set, and no other.
+func TestUnchargedLeavesTheLocksOfTheOthers(t *testing.T) {
+	var l Ladder
+	now := ladderStart
+	for range Second - 1 {
+		l.Charge(now)
+	}
+	before := l.LockedUntil
+	l.Uncharge(l.Charge(now.Add(firstPause)).Seq)
+	if l.Run() != Second-1 || !l.LockedUntil.Equal(before) || before.IsZero() {
+		t.Fatalf("run %d, locked until %v, was %v", l.Run(), l.LockedUntil, before)
+	}
+	l.Charge(now.Add(firstPause))
+	if l.Lock(now.Add(firstPause)) != Timed {
+		t.Fatal("the eighth in a row set no lock")
+	}
+	for l.Run() < Last {
+		now = now.Add(secondPause)
+		if c := l.Charge(now); l.Final {
+			l.Uncharge(c.Seq)
+			if l.Final || l.Run() != Last-1 {
+				t.Fatalf("the tenth was taken back: run %d, %+v", l.Run(), l)
+			}
+			break
+		}
 	}
 }
