@@ -39,6 +39,7 @@ type Options struct {
 	// know what comes after what.
 	Still     bool
 	Interrupt func(name string, committed bool) error
+	shut      bool // the doors are named and not opened
 }
 
 // URLs are the addresses of the doors as the outside reaches them; "" for a

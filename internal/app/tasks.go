@@ -15,18 +15,16 @@ import (
 )
 
 // prepared opens stores, keys and authority without listeners and without
-// serving: what one-off commands need.
+// serving: what one-off commands need. The doors' addresses stay those of the
+// serving house, because they stand in what it stores.
 func prepared(ctx context.Context, c config.Config, o Options) (*App, error) {
-	c.App, c.Platform, c.PKI, c.Panel, c.Ops = "off", "off", "off", "off", "off"
+	o.shut = true
 	return New(ctx, c, o)
 }
 
 // Ceremony makes the keys and certificates that are missing and describes the
 // result: the root's fingerprint (SM3) goes to whoever must recognise it.
 func Ceremony(ctx context.Context, c config.Config, o Options) ([]string, error) {
-	if c.PKIURL == "" {
-		c.PKIURL = "http://" + c.PKI // stands in every certificate
-	}
 	a, err := prepared(ctx, c, o)
 	if err != nil {
 		return nil, err
@@ -45,9 +43,6 @@ func Ceremony(ctx context.Context, c config.Config, o Options) ([]string, error)
 
 // Fsck rereads everything.
 func Fsck(ctx context.Context, c config.Config, o Options) (fsck.Report, error) {
-	if c.PKIURL == "" {
-		c.PKIURL = "http://" + c.PKI
-	}
 	a, err := prepared(ctx, c, o)
 	if err != nil {
 		return fsck.Report{}, err

@@ -317,8 +317,13 @@ func (a *App) reserveDoors() error {
 		{"sandbox", a.cfg.Panel, "", &a.urls.Sandbox},
 		{"ops", a.cfg.Ops, "", &a.urls.Ops},
 	} {
-		if d.address == "off" {
-			*d.url = d.public
+		if *d.url = d.public; d.address == "off" {
+			continue
+		}
+		if a.shut {
+			if d.public == "" {
+				*d.url = "http://" + d.address
+			}
 			continue
 		}
 		l, err := net.Listen("tcp", d.address)
@@ -326,7 +331,7 @@ func (a *App) reserveDoors() error {
 			return err
 		}
 		a.doors = append(a.doors, &door{name: d.name, listener: l})
-		if *d.url = d.public; d.public == "" {
+		if d.public == "" {
 			*d.url = "http://" + l.Addr().String()
 		}
 	}

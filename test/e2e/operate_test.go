@@ -4,14 +4,18 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/emmansun/gmsm/sm3"
 
 	"tianweitong/internal/app"
 	"tianweitong/internal/config"
@@ -50,6 +54,36 @@ func TestSecondProcessOnOneDatabaseIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		housetest.Start(t, c, app.Options{}) // the claim ends with the process
+	})
+}
+
+// TestOneOffCommandsWorkOnAServersData: the ceremony makes what is missing once,
+// the server takes it, and fsck rereads it all without opening a door.
+func TestOneOffCommandsWorkOnAServersData(t *testing.T) {
+	housetest.Each(t, func(t *testing.T, c config.Config) {
+		o := app.Options{Log: quiet(t), Version: "test"}
+		first, err := app.Ceremony(t.Context(), c, o)
+		if err != nil || len(first) == 0 {
+			t.Fatalf("the ceremony: %q, %v", first, err)
+		}
+		w := open(t, c)
+		p, in := w.holder()
+		w.signs(p)
+		if err := w.house.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := app.Ceremony(t.Context(), c, o)
+		if err != nil || !slices.Equal(again, first) {
+			t.Errorf("the ceremony again: %q, %v, was %q", again, err, first)
+		}
+		sum := sm3.Sum(in.Chain[len(in.Chain)-1])
+		if root := hex.EncodeToString(sum[:]); !strings.Contains(strings.Join(first, "\n"), root) {
+			t.Errorf("the ceremony said %q, the phone trusts %s", first, root)
+		}
+		report, err := app.Fsck(t.Context(), c, o)
+		if err != nil || len(report.Findings) > 0 || len(report.Read) == 0 {
+			t.Errorf("fsck: %+v, %v", report, err)
+		}
 	})
 }
 
