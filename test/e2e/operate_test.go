@@ -61,6 +61,7 @@ func TestSecondProcessOnOneDatabaseIsRefused(t *testing.T) {
 // the server takes it, and fsck rereads it all without opening a door.
 func TestOneOffCommandsWorkOnAServersData(t *testing.T) {
 	housetest.Each(t, func(t *testing.T, c config.Config) {
+		c.PKIURL = "http://pki.example.cn" // stands in every certificate
 		o := app.Options{Log: quiet(t), Version: "test"}
 		first, err := app.Ceremony(t.Context(), c, o)
 		if err != nil || len(first) == 0 {
