@@ -9,7 +9,7 @@ SECONDS_OF_LOAD=${LOAD_SECONDS:-20}
 
 median() { # package, benchmark, label, aim
   go test -run '^$' -bench "^$2\$" -count "$COUNT" -cpu 1 "$1" 2>/dev/null |
-    awk -v label="$3" -v aim="$4" '/ns\/op/ { for (i = 2; i <= NF; i++) if ($i == "ns/op") v[n++] = $(i-1) + 0 }
+    awk -v label="$3" -v aim="${4:-}" '/ns\/op/ { for (i = 2; i <= NF; i++) if ($i == "ns/op") v[n++] = $(i-1) + 0 }
       END { if (n == 0) { printf "%-46s  no result\n", label; exit 1 }
         for (i = 0; i < n; i++) for (j = i + 1; j < n; j++) if (v[j] < v[i]) { t = v[i]; v[i] = v[j]; v[j] = t }
         m = v[int((n - 1) / 2)]; printf "%-46s %10.1f µs %10.0f /s   %s\n", label, m / 1000, 1e9 / m, aim }'
