@@ -159,7 +159,15 @@ func (m *Module) charge(ctx context.Context, h Holder, l *loaded, c *candidate) 
 		if err != nil {
 			return err
 		}
-		if !fresh.uncharged() {
+		if fresh.uncharged() {
+			moved, err := m.moveProof(ctx, tx, fresh, EnrolmentUsed, EnrolmentProving)
+			if err != nil {
+				return err
+			}
+			if !moved {
+				return CodeEnrolment.Becausef("the new PIN of key %s was being compared before", fresh.key.ID)
+			}
+		} else {
 			if err := refusal(acc.Ladder, now); err != nil {
 				return err
 			}
@@ -182,6 +190,17 @@ func (m *Module) charge(ctx context.Context, h Holder, l *loaded, c *candidate) 
 		return nil
 	})
 	return charged, err
+}
+
+// moveProof marks where the comparison of a new PIN stands: one that broke off is
+// the last, because nobody is charged for the guess it may have been. False if
+// it stands elsewhere.
+func (m *Module) moveProof(ctx context.Context, tx work.Tx, l loaded, from, to EnrolmentState) (bool, error) {
+	e, err := m.d.Store.Enrolment(ctx, tx, l.key.Enrolment)
+	if err != nil || e.State != from {
+		return false, err
+	}
+	return true, m.d.Store.MoveEnrolment(ctx, tx, e.ID, from, to)
 }
 
 // compute joins share, nonce and answer (§2.2, step 3d; §2.4, step 2).
@@ -214,15 +233,18 @@ func (m *Module) right(ctx context.Context, l *loaded, c candidate, computed Res
 		if err != nil {
 			return err
 		}
-		if !l.uncharged() {
-			if l.provesPIN() {
-				acc.Ladder.GiveBack(charged.Seq)
-			} else {
-				acc.Ladder.Uncharge(charged.Seq)
-			}
-			if err := m.d.Store.PutAccount(ctx, tx, acc); err != nil {
-				return err
-			}
+		switch {
+		case l.uncharged():
+			_, err = m.moveProof(ctx, tx, *l, EnrolmentProving, EnrolmentUsed)
+		case l.provesPIN():
+			acc.Ladder.GiveBack(charged.Seq)
+			err = m.d.Store.PutAccount(ctx, tx, acc)
+		default:
+			acc.Ladder.Uncharge(charged.Seq)
+			err = m.d.Store.PutAccount(ctx, tx, acc)
+		}
+		if err != nil {
+			return err
 		}
 		now := m.d.Clock.Now()
 		if l.share.Slot == SlotNext {

@@ -35,7 +35,9 @@ type EnrolmentState string
 const (
 	EnrolmentOpen EnrolmentState = "open"
 	EnrolmentUsed EnrolmentState = "used" // its key was made
-	EnrolmentVoid EnrolmentState = "void"
+	// EnrolmentProving: the second typing of its new PIN is being compared.
+	EnrolmentProving EnrolmentState = "proving"
+	EnrolmentVoid    EnrolmentState = "void"
 )
 
 // EnrolmentRow is an enrolment as it is stored.
@@ -167,7 +169,7 @@ type Store interface {
 
 	AddEnrolment(ctx context.Context, tx work.Tx, e EnrolmentRow) error
 	Enrolment(ctx context.Context, tx work.Tx, id string) (EnrolmentRow, error)
-	// Enrolments gives the account's open and used ones.
+	// Enrolments gives the account's, without the void ones.
 	Enrolments(ctx context.Context, tx work.Tx, account string) ([]EnrolmentRow, error)
 	MoveEnrolment(ctx context.Context, tx work.Tx, id string, from, to EnrolmentState) error
 
