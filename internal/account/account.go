@@ -61,28 +61,48 @@ const (
 	Absolute = 90 * 24 * time.Hour
 )
 
-// Limits bound the sending of codes. A zero field takes its default.
+// Limits bound the sending of codes. A zero field takes its default. What anybody
+// may ask for is counted apart from what only the owner can, so that a stranger
+// cannot use up what the owner needs.
 type Limits struct {
 	// Pause lies between two codes of one purpose to one phone; default 60 s.
 	Pause time.Duration
-	// Daily is the most codes to one phone in 24 hours, counted apart for login
-	// (anybody may ask) and for sessions (only the owner), so that a stranger
-	// cannot use up what the owner needs; default 10.
+	// Daily is the most codes to one phone in 24 hours that are asked for in a
+	// session; default 10.
 	Daily int
-	// PerAddress is the most codes asked for from one address (IPv4) or /64
-	// network (IPv6) in an hour; default 60, because many phones share one.
+	// PerNetwork is the most codes to one phone in 24 hours that anybody asks for
+	// from one IPv4 address or IPv6 /64 network; default 5.
+	PerNetwork int
+	// Anyone is the most codes to one phone in 24 hours that anybody asks for from
+	// all networks together; default 30.
+	Anyone int
+	// Known is the most login codes to one phone in 24 hours that are asked for
+	// from one network where its account signed in before; PerNetwork, Anyone and
+	// Hourly do not count them; default 10.
+	Known int
+	// PerAddress is the most codes asked for from one IPv4 address or /64 in an
+	// hour; default 60, because many phones share one.
 	PerAddress int
+	// Hourly is the most codes in an hour that anybody asks for, in the whole
+	// house; reaching it is an error in the log; default 5,000.
+	Hourly int
 }
+
+// siteFactor is how many times as much as one /64 an IPv6 /48 may ask for, the
+// network of a whole site.
+const siteFactor = 4
 
 func (l Limits) withDefaults() Limits {
 	if l.Pause == 0 {
 		l.Pause = time.Minute
 	}
-	if l.Daily == 0 {
-		l.Daily = 10
-	}
-	if l.PerAddress == 0 {
-		l.PerAddress = 60
+	for _, f := range []struct {
+		field *int
+		value int
+	}{{&l.Daily, 10}, {&l.PerNetwork, 5}, {&l.Anyone, 30}, {&l.Known, 10}, {&l.PerAddress, 60}, {&l.Hourly, 5000}} {
+		if *f.field == 0 {
+			*f.field = f.value
+		}
 	}
 	return l
 }
@@ -93,13 +113,17 @@ var (
 		Text: "手机号格式不正确，请输入 11 位中国大陆手机号。"}
 	CodePurpose = fault.Code{Name: "sms_purpose_unknown", Kind: fault.Invalid,
 		Text: "验证码用途不正确，请返回上一页后重试。"}
-	// CodeTooSoon, CodeTooMany and CodeAddress carry "retryAfterSeconds".
+	// CodeTooSoon to CodeBusy carry "retryAfterSeconds".
 	CodeTooSoon = fault.Code{Name: "sms_too_soon", Kind: fault.TooMany,
 		Text: "验证码已发送，请查看短信；如未收到，请稍后再重新获取。"}
 	CodeTooMany = fault.Code{Name: "sms_too_many", Kind: fault.TooMany,
 		Text: "该手机号今日获取验证码的次数已用完，请明天再试，或联系客服。"}
 	CodeAddress = fault.Code{Name: "sms_address_limit", Kind: fault.TooMany,
 		Text: "当前网络获取验证码过于频繁，请稍后再试，或换用手机网络。"}
+	CodeNetwork = fault.Code{Name: "sms_network_limit", Kind: fault.TooMany,
+		Text: "当前网络今日为该手机号获取验证码的次数已用完，请换用其他网络后再试，或联系客服。"}
+	CodeBusy = fault.Code{Name: "sms_busy", Kind: fault.TooMany,
+		Text: "当前获取验证码的人数过多，请稍后再试；在您常用的网络下可直接获取。"}
 	// CodeWrong carries "remaining", the entries that are left.
 	CodeWrong = fault.Code{Name: "sms_code_wrong", Kind: fault.Invalid,
 		Text: "验证码不正确，请重新输入。"}
@@ -250,6 +274,10 @@ type Store interface {
 	// Put swaps phone, devices and their times; a taken phone is work.ErrExists.
 	Put(ctx context.Context, tx work.Tx, a Account) error
 	Agree(ctx context.Context, tx work.Tx, account string, a Agreement, at time.Time) error
+	// PutNetwork remembers the keyed hash of a network where an account signed in;
+	// KnownNetwork tells whether the account of a phone did so since a time.
+	PutNetwork(ctx context.Context, tx work.Tx, account string, network []byte, at time.Time) error
+	KnownNetwork(ctx context.Context, tx work.Tx, phoneHash, network []byte, since time.Time) (bool, error)
 
 	// PutDevice inserts a device unless the account has it.
 	PutDevice(ctx context.Context, tx work.Tx, d StoredDevice) error
@@ -269,8 +297,9 @@ type Store interface {
 	// opened by a time.
 	EndOtherSessions(ctx context.Context, tx work.Tx, account, exceptDevice string, opened, at time.Time) error
 
-	// Tidy deletes codes, windows and sessions that were over before the time.
-	Tidy(ctx context.Context, tx work.Tx, before time.Time) error
+	// Tidy deletes codes, windows and sessions that were over before a time, and
+	// networks not signed in from since another.
+	Tidy(ctx context.Context, tx work.Tx, before, networks time.Time) error
 }
 
 // ValidPhone tells whether s is a mainland mobile number: 11 digits, 13…–19….

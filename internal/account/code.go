@@ -32,7 +32,8 @@ type Ticket struct {
 // the limit; it is stored as a keyed hash only.
 //
 // The answer does not tell whether the number has an account. Refusals: CodePhone,
-// CodePurpose, CodeSignedOut, CodeTooSoon, CodeTooMany, CodeAddress.
+// CodePurpose, CodeSignedOut, CodeTooSoon, CodeTooMany, CodeNetwork, CodeAddress,
+// CodeBusy.
 func (s *Service) RequestCode(ctx context.Context, phone string, purpose Purpose, caller Caller, address string) (Ticket, error) {
 	switch {
 	case !purpose.known():
@@ -46,7 +47,8 @@ func (s *Service) RequestCode(ctx context.Context, phone string, purpose Purpose
 		return Ticket{}, CodePhone
 	}
 	var ticket Ticket
-	err := s.Runner.Do(ctx, "account.code", func(ctx context.Context, tx work.Tx) error {
+	var capped bool
+	err := s.Runner.Do(ctx, "account.code", func(ctx context.Context, tx work.Tx) (err error) {
 		if !purpose.ofAnyNumber() {
 			a, err := s.get(ctx, tx, caller.Account)
 			if err != nil {
@@ -54,7 +56,7 @@ func (s *Service) RequestCode(ctx context.Context, phone string, purpose Purpose
 			}
 			phone = a.Phone
 		}
-		if err := s.limit(ctx, tx, phone, purpose, address); err != nil {
+		if capped, err = s.limit(ctx, tx, phone, purpose, address); err != nil {
 			return err
 		}
 		now := s.Clock.Now()
@@ -72,57 +74,103 @@ func (s *Service) RequestCode(ctx context.Context, phone string, purpose Purpose
 	if err != nil {
 		return Ticket{}, err
 	}
+	if capped {
+		s.Log.ErrorContext(ctx, "the hourly cap of SMS codes is reached; strangers get none until the hour is over", "cap", s.Limits.Hourly)
+	}
 	return ticket, nil
 }
 
-// limit counts a code against the phone and the address. A refusal rolls the
-// counts back, so waiting as told always helps.
-func (s *Service) limit(ctx context.Context, tx work.Tx, phone string, purpose Purpose, address string) error {
-	daily := "code.day.session"
-	if purpose.ofAnyNumber() {
-		daily = "code.day.anyone"
-	}
-	now := s.Clock.Now()
-	for _, l := range []struct {
-		name    string
-		subject []byte
-		most    int
-		span    time.Duration
-		refusal fault.Code
-	}{
-		// Counting locks each row in the same order everywhere: no deadlock.
-		{"code.address", s.Box.Hash("address", []byte(network(address))), s.Limits.PerAddress, time.Hour, CodeAddress},
-		{daily, s.phoneHash(phone), s.Limits.Daily, 24 * time.Hour, CodeTooMany},
-		{"code.pause." + string(purpose), s.phoneHash(phone), 1, s.Limits.Pause, CodeTooSoon},
-	} {
-		n, opened, err := s.Store.Count(ctx, tx, l.name, l.subject, now, l.span)
-		if err != nil {
-			return err
-		}
-		if n > l.most {
-			wait := opened.Add(l.span).Sub(now)
-			return l.refusal.With(map[string]any{"retryAfterSeconds": int((wait + time.Second - 1) / time.Second)})
-		}
-	}
-	return nil
+// budget is one count that a code goes against.
+type budget struct {
+	name    string
+	subject []byte
+	most    int
+	span    time.Duration
+	refusal fault.Code
 }
 
-// network is what an address limit counts: an IPv4 address, or the /64 network
-// that one IPv6 customer has to himself.
-func network(address string) string {
+// limit counts a code against the budgets of who asks. A refusal rolls the
+// counts back, so waiting as told always helps. capped tells that this code was
+// the hour's last for strangers.
+func (s *Service) limit(ctx context.Context, tx work.Tx, phone string, purpose Purpose, address string) (capped bool, err error) {
+	now := s.Clock.Now()
+	all, err := s.budgets(ctx, tx, phone, purpose, networks(address), now)
+	if err != nil {
+		return false, err
+	}
+	// Counting locks each row in the same order everywhere: no deadlock.
+	for _, b := range all {
+		n, opened, err := s.Store.Count(ctx, tx, b.name, b.subject, now, b.span)
+		if err != nil {
+			return false, err
+		}
+		if n > b.most {
+			wait := opened.Add(b.span).Sub(now)
+			return false, b.refusal.With(map[string]any{"retryAfterSeconds": int((wait + time.Second - 1) / time.Second)})
+		}
+		capped = b.name == budgetAll && n == b.most
+	}
+	return capped, nil
+}
+
+const budgetAll = "code.all"
+
+func (s *Service) budgets(ctx context.Context, tx work.Tx, phone string, purpose Purpose, from []network, now time.Time) ([]budget, error) {
+	const day = 24 * time.Hour
+	hash := s.phoneHash(phone)
+	var all, pairs []budget
+	for _, n := range from {
+		all = append(all, budget{"code.address", s.networkHash(n), n.share * s.Limits.PerAddress, time.Hour, CodeAddress})
+		pairs = append(pairs, budget{"code.day.network", s.pairHash(phone, n), n.share * s.Limits.PerNetwork, day, CodeNetwork})
+	}
+	pause := budget{"code.pause." + string(purpose), hash, 1, s.Limits.Pause, CodeTooSoon}
+	if !purpose.ofAnyNumber() {
+		return append(all, budget{"code.day.session", hash, s.Limits.Daily, day, CodeTooMany}, pause), nil
+	}
+	if purpose == PurposeLogin {
+		known, err := s.Store.KnownNetwork(ctx, tx, hash, s.networkHash(from[0]), now.Add(-Absolute))
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			pause.name += ".known"
+			return append(all, budget{"code.day.known", s.pairHash(phone, from[0]), s.Limits.Known, day, CodeNetwork}, pause), nil
+		}
+	}
+	all = append(all, pairs...)
+	return append(all, budget{"code.day.anyone", hash, s.Limits.Anyone, day, CodeTooMany}, pause,
+		budget{budgetAll, []byte{}, s.Limits.Hourly, time.Hour, CodeBusy}), nil
+}
+
+// network is what limits count as one asker, with the share of the limits that
+// it has.
+type network struct {
+	name  string
+	share int
+}
+
+// networks gives what an address belongs to, the narrowest first: an IPv4
+// address is one asker; so is the IPv6 /64 that one customer has to himself, and
+// the /48 that a site has is siteFactor of them.
+func networks(address string) []network {
 	a, err := netip.ParseAddr(address)
 	if err != nil {
-		return "unknown"
+		return []network{{"unknown", 1}}
 	}
-	a = a.Unmap()
+	a = a.Unmap().WithZone("")
 	if a.Is4() {
-		return a.String()
+		return []network{{a.String(), 1}}
 	}
-	p, err := a.WithZone("").Prefix(64)
-	if err != nil {
-		return "unknown"
+	return []network{
+		{netip.PrefixFrom(a, 64).Masked().String(), 1},
+		{netip.PrefixFrom(a, 48).Masked().String(), siteFactor},
 	}
-	return p.String()
+}
+
+func (s *Service) networkHash(n network) []byte { return s.Box.Hash("address", []byte(n.name)) }
+
+func (s *Service) pairHash(phone string, n network) []byte {
+	return s.Box.Hash("phone-address", []byte(phone+"@"+n.name))
 }
 
 // draw gives CodeDigits uniform digits.

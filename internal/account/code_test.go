@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -217,33 +218,120 @@ func TestCodeIsBoundToPurposeSessionAccountAndPhone(t *testing.T) {
 	})
 }
 
-func TestPhoneGetsOneCodeAMinuteAndTenADay(t *testing.T) {
-	each(t, func(t *testing.T, k *kit) {
-		ask := func(p account.Purpose, c account.Caller) error {
-			_, err := k.RequestCode(t.Context(), phone(1), p, c, "192.0.2.1")
-			return err
+// asks asks for codes, a minute apart, until one is refused.
+func (k *kit) asks(most int, phone string, p account.Purpose, c account.Caller, address func(n int) string) (n int, err error) {
+	k.t.Helper()
+	for ; n < most; n++ {
+		k.clock.Advance(time.Minute)
+		if _, err = k.RequestCode(k.t.Context(), phone, p, c, address(n)); err != nil {
+			return n, err
 		}
-		c := k.caller(k.signIn(phone(1), device(t, p256)))
-		err := ask(account.PurposeLogin, account.Caller{})
+	}
+	return n, nil
+}
+
+func at(address string) func(int) string { return func(int) string { return address } }
+
+func elsewhere(n int) string { return fmt.Sprintf("203.0.%d.%d", 113+n/250, n%250) }
+
+func TestPhoneGetsOneCodeAMinute(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		k.signIn(phone(1), device(t, p256))
+		if _, err := k.asks(1, phone(1), account.PurposeLogin, account.Caller{}, elsewhere); err != nil {
+			t.Fatal(err)
+		}
+		_, err := k.RequestCode(t.Context(), phone(1), account.PurposeLogin, account.Caller{}, elsewhere(1))
 		want(t, err, account.CodeTooSoon)
 		if member(err, "retryAfterSeconds") != 60 {
 			t.Fatalf("retryAfterSeconds = %v", member(err, "retryAfterSeconds"))
 		}
-		for range 9 {
-			k.clock.Advance(time.Minute)
-			if err := ask(account.PurposeLogin, account.Caller{}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		k.clock.Advance(time.Minute)
-		want(t, ask(account.PurposeLogin, account.Caller{}), account.CodeTooMany)
-		// What strangers can use up is not what the owner needs in his session.
-		if err := ask(account.PurposeRecover, c); err != nil {
+		// Nor does that keep the owner waiting where he signed in before.
+		if _, err := k.RequestCode(t.Context(), phone(1), account.PurposeLogin, account.Caller{}, home); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+func TestAStrangerLocksNobodyOut(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		c := k.caller(k.signIn(phone(1), device(t, p256)))
+		n, err := k.asks(30, phone(1), account.PurposeLogin, account.Caller{}, at("198.51.100.9"))
+		want(t, err, account.CodeNetwork)
+		if n != 5 || member(err, "retryAfterSeconds") == nil {
+			t.Fatalf("%d codes from one strange address, %v", n, err)
+		}
+		// The owner is served at another address, in his session, and at home.
+		if n, err := k.asks(2, phone(1), account.PurposeLogin, account.Caller{}, at("198.51.100.1")); err != nil {
+			t.Fatalf("%d codes elsewhere, %v", n, err)
+		}
+		// With many addresses a stranger uses up what strangers have together.
+		n, err = k.asks(40, phone(1), account.PurposeLogin, account.Caller{}, elsewhere)
+		want(t, err, account.CodeTooMany)
+		if n != 30-5-2-1 { // one was the registration's
+			t.Fatalf("%d codes for strangers", n)
+		}
+		n, err = k.asks(30, phone(1), account.PurposeLogin, account.Caller{}, at(home))
+		want(t, err, account.CodeNetwork)
+		if n != 10 {
+			t.Fatalf("%d codes where the account signed in before", n)
+		}
+		n, err = k.asks(30, "", account.PurposeRecover, c, elsewhere)
+		want(t, err, account.CodeTooMany)
+		if n != 10 {
+			t.Fatalf("%d codes in the owner's session", n)
 		}
 		k.clock.Advance(24 * time.Hour)
-		if err := ask(account.PurposeLogin, account.Caller{}); err != nil {
+		if _, err := k.asks(1, phone(1), account.PurposeLogin, account.Caller{}, at("198.51.100.9")); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+func TestANetworkIsKnownForAWhileAndToItsAccountAlone(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		if err := k.Start(t.Context()); err != nil { // the daily tidying
+			t.Fatal(err)
+		}
+		k.signIn(phone(1), device(t, p256))
+		k.signIn(phone(2), device(t, p256))
+		if _, err := k.asks(40, phone(1), account.PurposeLogin, account.Caller{}, elsewhere); !errors.Is(err, account.CodeTooMany) {
+			t.Fatal(err)
+		}
+		in := account.SignIn{Phone: phone(2), Agreements: agreements, DeviceKey: device(t, p256), Address: "198.51.100.7"}
+		in.Ticket, in.Code = k.ask(in.Phone, account.PurposeLogin, account.Caller{})
+		if _, err := k.SignIn(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+		_, err := k.asks(1, phone(1), account.PurposeLogin, account.Caller{}, at("198.51.100.7"))
+		want(t, err, account.CodeTooMany)
+		if _, err := k.asks(1, phone(1), account.PurposeLogin, account.Caller{}, at(home)); err != nil {
+			t.Fatal(err)
+		}
+		k.clock.Advance(account.Absolute - 2*time.Hour)
+		if err := k.jobs.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.asks(40, phone(1), account.PurposeLogin, account.Caller{}, elsewhere); !errors.Is(err, account.CodeTooMany) {
+			t.Fatal(err)
+		}
+		if _, err := k.asks(1, phone(1), account.PurposeLogin, account.Caller{}, at(home)); err != nil {
+			t.Fatal(err)
+		}
+		k.clock.Advance(2 * time.Hour)
+		_, err = k.asks(1, phone(1), account.PurposeLogin, account.Caller{}, at(home))
+		want(t, err, account.CodeTooMany)
+	})
+}
+
+func TestOnePersonSignsInOnTwoPhonesADayAndManyPersonsAtOneAddress(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		for range 2 { // each phone registers or signs in, out, and in again
+			d := device(t, p256)
+			k.signIn(phone(1), d)
+			k.signIn(phone(1), d)
+		}
+		for n := range 40 { // an office
+			k.signIn(phone(100+n), device(t, p256))
 		}
 	})
 }
@@ -261,11 +349,75 @@ func TestAddressIsLimitedWithItsIPv6Network(t *testing.T) {
 			}
 		}
 		want(t, ask(most, "2001:db8::ffff"), account.CodeAddress)
-		if err := ask(most, "2001:db8:0:1::1"); err != nil {
+		// A site has four times as much, whatever its /64.
+		for n := most; n < 4*most; n++ {
+			if err := ask(n, fmt.Sprintf("2001:db8:0:%x::1", n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want(t, ask(4*most, "2001:db8:0:ffff::1"), account.CodeAddress)
+		if err := ask(4*most, "2001:db8:1::1"); err != nil {
 			t.Fatal(err)
 		}
 		k.clock.Advance(time.Hour)
 		if err := ask(0, "2001:db8::ffff"); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestAStrangersIPv6SiteGetsAFewCodesForOnePhone(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		n, err := k.asks(30, phone(1), account.PurposeLogin, account.Caller{}, at("2001:db8::1"))
+		want(t, err, account.CodeNetwork)
+		if n != 5 {
+			t.Fatalf("%d codes from one /64", n)
+		}
+		n, err = k.asks(30, phone(1), account.PurposeLogin, account.Caller{}, func(n int) string { return fmt.Sprintf("2001:db8:0:%x::1", n+1) })
+		want(t, err, account.CodeNetwork)
+		if n != 15 {
+			t.Fatalf("%d more codes from one /48", n)
+		}
+	})
+}
+
+func TestStrangersTogetherHaveACapWithAnAlarm(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		var log bytes.Buffer
+		k.Log = slog.New(slog.NewTextHandler(&log, nil))
+		c := k.caller(k.signIn(phone(1), device(t, p256)))
+		k.clock.Advance(time.Hour)
+		k.Limits.Hourly = 20
+		ask := func(n int) error {
+			_, err := k.RequestCode(t.Context(), phone(100+n), account.PurposeLogin, account.Caller{}, elsewhere(n))
+			return err
+		}
+		for n := range 20 {
+			if log.Len() != 0 {
+				t.Fatalf("an alarm after %d codes: %s", n, log.String())
+			}
+			if err := ask(n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range 3 {
+			err := ask(20 + n)
+			want(t, err, account.CodeBusy)
+			if member(err, "retryAfterSeconds") == nil {
+				t.Fatal(err)
+			}
+		}
+		if strings.Count(log.String(), "level=ERROR") != 1 || strings.Contains(log.String(), phone(119)) {
+			t.Fatalf("the log: %s", log.String())
+		}
+		if _, err := k.RequestCode(t.Context(), phone(1), account.PurposeLogin, account.Caller{}, home); err != nil {
+			t.Fatalf("where the account signed in before: %v", err)
+		}
+		if _, err := k.RequestCode(t.Context(), "", account.PurposePIN, c, elsewhere(1)); err != nil {
+			t.Fatalf("in a session: %v", err)
+		}
+		k.clock.Advance(time.Hour)
+		if err := ask(20); err != nil {
 			t.Fatal(err)
 		}
 	})

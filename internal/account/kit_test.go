@@ -30,6 +30,9 @@ var agreements = []account.Agreement{
 	{Document: "privacy", Version: "2026-10", Title: "隐私政策"},
 }
 
+// home is the address of everybody who does not say otherwise.
+const home = "192.0.2.1"
+
 // inbox is an SMS provider that keeps what it was given.
 type inbox struct {
 	mu   sync.Mutex
@@ -95,7 +98,7 @@ func (k *kit) deliver(phone string) string {
 func (k *kit) ask(phone string, p account.Purpose, c account.Caller) (ticket, code string) {
 	k.t.Helper()
 	k.clock.Advance(time.Minute)
-	got, err := k.RequestCode(k.t.Context(), phone, p, c, "192.0.2.1")
+	got, err := k.RequestCode(k.t.Context(), phone, p, c, home)
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -128,7 +131,7 @@ func (k *kit) do(f func(context.Context, work.Tx) error) error {
 func (k *kit) signIn(phone string, device []byte) account.Session {
 	k.t.Helper()
 	ticket, code := k.ask(phone, account.PurposeLogin, account.Caller{})
-	s, err := k.SignIn(k.t.Context(), account.SignIn{Ticket: ticket, Code: code, Phone: phone, Agreements: agreements, DeviceKey: device})
+	s, err := k.SignIn(k.t.Context(), account.SignIn{Ticket: ticket, Code: code, Phone: phone, Agreements: agreements, DeviceKey: device, Address: home})
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func (s *Service) enqueueTidy(ctx context.Context, tx work.Tx, due time.Time) er
 func (s *Service) tidy(ctx context.Context, _ []byte) error {
 	return s.Runner.Do(ctx, topicTidy, func(ctx context.Context, tx work.Tx) error {
 		now := s.Clock.Now()
-		if err := s.Store.Tidy(ctx, tx, now.Add(-kept)); err != nil {
+		if err := s.Store.Tidy(ctx, tx, now.Add(-kept), now.Add(-Absolute)); err != nil {
 			return err
 		}
 		return s.enqueueTidy(ctx, tx, now.Add(24*time.Hour))

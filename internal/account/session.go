@@ -30,6 +30,9 @@ type SignIn struct {
 	DeviceKey []byte
 	// DeviceLabel is what the user's list of devices shows; cut to 40 characters.
 	DeviceLabel string
+	// Address is the client's IP address: codes asked for from its network later
+	// are the owner's, not a stranger's. Stored as a keyed hash.
+	Address string
 }
 
 // Session is a new session as its device sees it.
@@ -146,6 +149,9 @@ func (s *Service) open(ctx context.Context, tx work.Tx, in SignIn, device string
 		if err := s.Store.Put(ctx, tx, a); err != nil {
 			return Session{}, err
 		}
+	}
+	if err := s.Store.PutNetwork(ctx, tx, a.ID, s.networkHash(networks(in.Address)[0]), now); err != nil {
+		return Session{}, err
 	}
 	if err := s.Store.EndSessionsOf(ctx, tx, a.ID, device, now); err != nil {
 		return Session{}, err

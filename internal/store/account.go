@@ -101,6 +101,15 @@ func (accounts) Agree(ctx context.Context, tx work.Tx, acc string, a account.Agr
 	}))
 }
 
+func (accounts) PutNetwork(ctx context.Context, tx work.Tx, acc string, network []byte, when time.Time) error {
+	return failure(queries(tx).PutAccountNetwork(ctx, db.PutAccountNetworkParams{Account: acc, Network: network, SeenAt: ms(when)}))
+}
+
+func (accounts) KnownNetwork(ctx context.Context, tx work.Tx, phoneHash, network []byte, since time.Time) (bool, error) {
+	known, err := queries(tx).KnownAccountNetwork(ctx, db.KnownAccountNetworkParams{PhoneHash: phoneHash, Network: network, Since: ms(since)})
+	return known, failure(err)
+}
+
 func (accounts) PutDevice(ctx context.Context, tx work.Tx, d account.StoredDevice) error {
 	return failure(queries(tx).InsertAccountDevice(ctx, db.InsertAccountDeviceParams{
 		Account: d.Account, Thumbprint: d.Thumbprint, PublicKey: d.PublicKey, Label: d.Label, CreatedAt: ms(d.CreatedAt),
@@ -159,7 +168,7 @@ func (accounts) EndOtherSessions(ctx context.Context, tx work.Tx, acc, exceptDev
 	}))
 }
 
-func (accounts) Tidy(ctx context.Context, tx work.Tx, before time.Time) error {
+func (accounts) Tidy(ctx context.Context, tx work.Tx, before, networks time.Time) error {
 	q := queries(tx)
 	if err := q.DeleteAccountCodesBefore(ctx, ms(before)); err != nil {
 		return failure(err)
@@ -167,5 +176,8 @@ func (accounts) Tidy(ctx context.Context, tx work.Tx, before time.Time) error {
 	if err := q.DeleteAccountWindowsBefore(ctx, ms(before)); err != nil {
 		return failure(err)
 	}
-	return failure(q.DeleteAccountSessionsBefore(ctx, ms(before)))
+	if err := q.DeleteAccountSessionsBefore(ctx, ms(before)); err != nil {
+		return failure(err)
+	}
+	return failure(q.DeleteAccountNetworksBefore(ctx, ms(networks)))
 }

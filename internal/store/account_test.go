@@ -155,7 +155,7 @@ func TestAccountSessionsEndAndAreTidied(t *testing.T) {
 			if err := s.EndSessionsOf(ctx, tx, "a", "d1", noon); err != nil {
 				return err
 			}
-			return s.Tidy(ctx, tx, noon)
+			return s.Tidy(ctx, tx, noon, noon)
 		})
 		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
 			for token, open := range map[string]bool{"t1": false, "t2": true, "t3": false} {

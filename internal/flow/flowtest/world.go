@@ -128,7 +128,7 @@ func (w *World) Start() {
 	w.Jobs = job.New(st, c, rand.Reader, log)
 	w.Accounts = account.New(account.Deps{
 		Runner: r, Store: st.Accounts(), Clock: c, Rand: rand.Reader, Box: w.box, SMS: w.Text, Log: log,
-		Limits: account.Limits{Daily: 1000, PerAddress: 100000},
+		Limits: account.Limits{Daily: 1000, PerNetwork: 1000, Anyone: 1000, PerAddress: 100000, Hourly: 100000},
 	})
 	w.Notices = notice.New(notice.Deps{Runner: r, Store: st.Notices(), Clock: c, Rand: rand.Reader, Texts: w.Accounts})
 	w.Persons = realname.New(realname.Deps{

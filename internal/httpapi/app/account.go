@@ -151,7 +151,7 @@ func (s *Server) signIn(ctx context.Context, _ account.Caller, in *sessionInput)
 		agreed[i] = account.Agreement{Document: a.Document, Version: a.Version}
 	}
 	got, err := s.Accounts.SignIn(ctx, account.SignIn{Ticket: b.Ticket, Code: b.Code, Phone: b.Phone, Agreements: agreed,
-		DeviceKey: b.DeviceKey, DeviceLabel: b.DeviceLabel})
+		DeviceKey: b.DeviceKey, DeviceLabel: b.DeviceLabel, Address: httpapi.RequestOf(ctx).Address})
 	if err != nil {
 		return nil, err
 	}

@@ -186,6 +186,15 @@ func (q *Queries) DeleteAccountCodesBefore(ctx context.Context, before int64) er
 	return err
 }
 
+const deleteAccountNetworksBefore = `-- name: DeleteAccountNetworksBefore :exec
+DELETE FROM account_networks WHERE seen_at < $1
+`
+
+func (q *Queries) DeleteAccountNetworksBefore(ctx context.Context, before int64) error {
+	_, err := q.exec(ctx, q.deleteAccountNetworksBeforeStmt, deleteAccountNetworksBefore, before)
+	return err
+}
+
 const deleteAccountSessionsBefore = `-- name: DeleteAccountSessionsBefore :exec
 DELETE FROM account_sessions WHERE expires_at < $1 OR (ended_at > 0 AND ended_at < $1)
 `
@@ -385,6 +394,26 @@ func (q *Queries) InsertAccountSession(ctx context.Context, arg InsertAccountSes
 	return err
 }
 
+const knownAccountNetwork = `-- name: KnownAccountNetwork :one
+SELECT EXISTS (
+    SELECT 1 FROM account_networks n JOIN accounts a ON a.id = n.account
+    WHERE a.phone_hash = $1 AND n.network = $2 AND n.seen_at > $3
+)
+`
+
+type KnownAccountNetworkParams struct {
+	PhoneHash []byte
+	Network   []byte
+	Since     int64
+}
+
+func (q *Queries) KnownAccountNetwork(ctx context.Context, arg KnownAccountNetworkParams) (bool, error) {
+	row := q.queryRow(ctx, q.knownAccountNetworkStmt, knownAccountNetwork, arg.PhoneHash, arg.Network, arg.Since)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const passAccountCode = `-- name: PassAccountCode :execrows
 UPDATE account_codes SET passed_at = $1 WHERE id = $2 AND used_at = 0
 `
@@ -400,6 +429,22 @@ func (q *Queries) PassAccountCode(ctx context.Context, arg PassAccountCodeParams
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const putAccountNetwork = `-- name: PutAccountNetwork :exec
+INSERT INTO account_networks (account, network, seen_at) VALUES ($1, $2, $3)
+ON CONFLICT (account, network) DO UPDATE SET seen_at = excluded.seen_at
+`
+
+type PutAccountNetworkParams struct {
+	Account string
+	Network []byte
+	SeenAt  int64
+}
+
+func (q *Queries) PutAccountNetwork(ctx context.Context, arg PutAccountNetworkParams) error {
+	_, err := q.exec(ctx, q.putAccountNetworkStmt, putAccountNetwork, arg.Account, arg.Network, arg.SeenAt)
+	return err
 }
 
 const stampAccountDevice = `-- name: StampAccountDevice :exec

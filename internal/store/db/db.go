@@ -103,6 +103,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteAccountCodesBeforeStmt, err = db.PrepareContext(ctx, deleteAccountCodesBefore); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountCodesBefore: %w", err)
 	}
+	if q.deleteAccountNetworksBeforeStmt, err = db.PrepareContext(ctx, deleteAccountNetworksBefore); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAccountNetworksBefore: %w", err)
+	}
 	if q.deleteAccountSessionsBeforeStmt, err = db.PrepareContext(ctx, deleteAccountSessionsBefore); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountSessionsBefore: %w", err)
 	}
@@ -352,6 +355,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.issuancesAfterStmt, err = db.PrepareContext(ctx, issuancesAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query IssuancesAfter: %w", err)
 	}
+	if q.knownAccountNetworkStmt, err = db.PrepareContext(ctx, knownAccountNetwork); err != nil {
+		return nil, fmt.Errorf("error preparing query KnownAccountNetwork: %w", err)
+	}
 	if q.lastAuditCheckpointStmt, err = db.PrepareContext(ctx, lastAuditCheckpoint); err != nil {
 		return nil, fmt.Errorf("error preparing query LastAuditCheckpoint: %w", err)
 	}
@@ -486,6 +492,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.promoteCustodyShareStmt, err = db.PrepareContext(ctx, promoteCustodyShare); err != nil {
 		return nil, fmt.Errorf("error preparing query PromoteCustodyShare: %w", err)
+	}
+	if q.putAccountNetworkStmt, err = db.PrepareContext(ctx, putAccountNetwork); err != nil {
+		return nil, fmt.Errorf("error preparing query PutAccountNetwork: %w", err)
 	}
 	if q.putCatalogInstitutionStmt, err = db.PrepareContext(ctx, putCatalogInstitution); err != nil {
 		return nil, fmt.Errorf("error preparing query PutCatalogInstitution: %w", err)
@@ -787,6 +796,11 @@ func (q *Queries) Close() error {
 	if q.deleteAccountCodesBeforeStmt != nil {
 		if cerr := q.deleteAccountCodesBeforeStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteAccountCodesBeforeStmt: %w", cerr)
+		}
+	}
+	if q.deleteAccountNetworksBeforeStmt != nil {
+		if cerr := q.deleteAccountNetworksBeforeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAccountNetworksBeforeStmt: %w", cerr)
 		}
 	}
 	if q.deleteAccountSessionsBeforeStmt != nil {
@@ -1204,6 +1218,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing issuancesAfterStmt: %w", cerr)
 		}
 	}
+	if q.knownAccountNetworkStmt != nil {
+		if cerr := q.knownAccountNetworkStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing knownAccountNetworkStmt: %w", cerr)
+		}
+	}
 	if q.lastAuditCheckpointStmt != nil {
 		if cerr := q.lastAuditCheckpointStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lastAuditCheckpointStmt: %w", cerr)
@@ -1427,6 +1446,11 @@ func (q *Queries) Close() error {
 	if q.promoteCustodyShareStmt != nil {
 		if cerr := q.promoteCustodyShareStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing promoteCustodyShareStmt: %w", cerr)
+		}
+	}
+	if q.putAccountNetworkStmt != nil {
+		if cerr := q.putAccountNetworkStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putAccountNetworkStmt: %w", cerr)
 		}
 	}
 	if q.putCatalogInstitutionStmt != nil {
@@ -1765,6 +1789,7 @@ type Queries struct {
 	countUnsealedAuditEntriesBeforeStmt *sql.Stmt
 	countUsageRecordsStmt               *sql.Stmt
 	deleteAccountCodesBeforeStmt        *sql.Stmt
+	deleteAccountNetworksBeforeStmt     *sql.Stmt
 	deleteAccountSessionsBeforeStmt     *sql.Stmt
 	deleteAccountWindowsBeforeStmt      *sql.Stmt
 	deleteAuditCheckpointStmt           *sql.Stmt
@@ -1848,6 +1873,7 @@ type Queries struct {
 	issuanceByRefStmt                   *sql.Stmt
 	issuanceBySerialStmt                *sql.Stmt
 	issuancesAfterStmt                  *sql.Stmt
+	knownAccountNetworkStmt             *sql.Stmt
 	lastAuditCheckpointStmt             *sql.Stmt
 	lastInstallationStmt                *sql.Stmt
 	lastListStmt                        *sql.Stmt
@@ -1893,6 +1919,7 @@ type Queries struct {
 	passAccountCodeStmt                 *sql.Stmt
 	platformNonceStmt                   *sql.Stmt
 	promoteCustodyShareStmt             *sql.Stmt
+	putAccountNetworkStmt               *sql.Stmt
 	putCatalogInstitutionStmt           *sql.Stmt
 	putCatalogPriceStmt                 *sql.Stmt
 	putCustodyAccountStmt               *sql.Stmt
@@ -1980,6 +2007,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countUnsealedAuditEntriesBeforeStmt: q.countUnsealedAuditEntriesBeforeStmt,
 		countUsageRecordsStmt:               q.countUsageRecordsStmt,
 		deleteAccountCodesBeforeStmt:        q.deleteAccountCodesBeforeStmt,
+		deleteAccountNetworksBeforeStmt:     q.deleteAccountNetworksBeforeStmt,
 		deleteAccountSessionsBeforeStmt:     q.deleteAccountSessionsBeforeStmt,
 		deleteAccountWindowsBeforeStmt:      q.deleteAccountWindowsBeforeStmt,
 		deleteAuditCheckpointStmt:           q.deleteAuditCheckpointStmt,
@@ -2063,6 +2091,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		issuanceByRefStmt:                   q.issuanceByRefStmt,
 		issuanceBySerialStmt:                q.issuanceBySerialStmt,
 		issuancesAfterStmt:                  q.issuancesAfterStmt,
+		knownAccountNetworkStmt:             q.knownAccountNetworkStmt,
 		lastAuditCheckpointStmt:             q.lastAuditCheckpointStmt,
 		lastInstallationStmt:                q.lastInstallationStmt,
 		lastListStmt:                        q.lastListStmt,
@@ -2108,6 +2137,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		passAccountCodeStmt:                 q.passAccountCodeStmt,
 		platformNonceStmt:                   q.platformNonceStmt,
 		promoteCustodyShareStmt:             q.promoteCustodyShareStmt,
+		putAccountNetworkStmt:               q.putAccountNetworkStmt,
 		putCatalogInstitutionStmt:           q.putCatalogInstitutionStmt,
 		putCatalogPriceStmt:                 q.putCatalogPriceStmt,
 		putCustodyAccountStmt:               q.putCustodyAccountStmt,

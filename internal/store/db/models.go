@@ -47,6 +47,12 @@ type AccountDevice struct {
 	BoundAt    int64
 }
 
+type AccountNetwork struct {
+	Account string
+	Network []byte
+	SeenAt  int64
+}
+
 type AccountSession struct {
 	ID        string
 	Account   string

@@ -22,6 +22,15 @@ CREATE TABLE account_agreements (
     PRIMARY KEY (account, document, edition)
 );
 
+-- Where an account signed in: codes asked for from there are its owner's.
+CREATE TABLE account_networks (
+    account TEXT NOT NULL REFERENCES accounts (id),
+    network BYTEA NOT NULL, -- keyed hash
+    seen_at BIGINT NOT NULL,
+    PRIMARY KEY (account, network)
+);
+CREATE INDEX account_networks_seen ON account_networks (seen_at);
+
 CREATE TABLE account_devices (
     account    TEXT NOT NULL REFERENCES accounts (id),
     thumbprint TEXT NOT NULL,
@@ -74,5 +83,6 @@ DROP TABLE account_windows;
 DROP TABLE account_codes;
 DROP TABLE account_sessions;
 DROP TABLE account_devices;
+DROP TABLE account_networks;
 DROP TABLE account_agreements;
 DROP TABLE accounts;

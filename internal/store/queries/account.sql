@@ -41,6 +41,16 @@ WHERE id = @id AND version = @version;
 INSERT INTO account_agreements (account, document, edition, agreed_at) VALUES (@account, @document, @edition, @agreed_at)
 ON CONFLICT (account, document, edition) DO NOTHING;
 
+-- name: PutAccountNetwork :exec
+INSERT INTO account_networks (account, network, seen_at) VALUES (@account, @network, @seen_at)
+ON CONFLICT (account, network) DO UPDATE SET seen_at = excluded.seen_at;
+
+-- name: KnownAccountNetwork :one
+SELECT EXISTS (
+    SELECT 1 FROM account_networks n JOIN accounts a ON a.id = n.account
+    WHERE a.phone_hash = @phone_hash AND n.network = @network AND n.seen_at > @since
+);
+
 -- name: InsertAccountDevice :exec
 INSERT INTO account_devices (account, thumbprint, public_key, label, created_at, bound_at)
 VALUES (@account, @thumbprint, @public_key, @label, @created_at, 0)
@@ -84,3 +94,6 @@ DELETE FROM account_windows WHERE opened_at < @before;
 
 -- name: DeleteAccountSessionsBefore :exec
 DELETE FROM account_sessions WHERE expires_at < @before OR (ended_at > 0 AND ended_at < @before);
+
+-- name: DeleteAccountNetworksBefore :exec
+DELETE FROM account_networks WHERE seen_at < @before;
