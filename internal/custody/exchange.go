@@ -45,49 +45,91 @@ func modulePlace(kid string) secret.Place {
 	return secret.Place{Table: "custody_module_keys", Column: "sealed", Row: kid}
 }
 
-func (m *Module) moduleKeys(ctx context.Context) (rows []ModuleKeyRow, err error) {
-	err = m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
-		rows, err = m.d.Store.ModuleKeys(ctx, tx)
-		return err
-	})
-	return rows, err
+// moduleKeys are the module keys that this process knows of, so that a made-up
+// kid costs no query.
+type moduleKeys struct {
+	mu    sync.Mutex
+	byKid map[string]ModuleKeyRow
+	read  time.Time // when a kid was last looked up in the table
+}
+
+func (k *moduleKeys) add(rows ...ModuleKeyRow) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.byKid == nil {
+		k.byKid = map[string]ModuleKeyRow{}
+	}
+	for _, row := range rows {
+		k.byKid[row.Kid] = row
+	}
+}
+
+// find also says whether to look into the table, at most once a second.
+func (k *moduleKeys) find(kid string, now time.Time) (row ModuleKeyRow, known, look bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if row, known = k.byKid[kid]; !known && now.Sub(k.read) >= time.Second {
+		k.read, look = now, true
+	}
+	return row, known, look
+}
+
+// newest gives the newest key, the zero row if there is none.
+func (k *moduleKeys) newest() (row ModuleKeyRow) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, r := range k.byKid {
+		if r.To.After(row.To) {
+			row = r
+		}
+	}
+	return row
+}
+
+// drop forgets the keys whose private half is to be destroyed by now.
+func (k *moduleKeys) drop(now time.Time) (kids []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for kid, row := range k.byKid {
+		if !now.Before(row.To.Add(moduleKeyGrace)) {
+			kids = append(kids, kid)
+			delete(k.byKid, kid)
+		}
+	}
+	return kids
 }
 
 // moduleKey gives the newest key that has more than a day left, or makes one.
 func (m *Module) moduleKey(ctx context.Context) (ModuleKeyRow, error) {
 	now := m.d.Clock.Now()
-	current := func(rows []ModuleKeyRow) (ModuleKeyRow, bool) {
-		if len(rows) == 0 || rows[len(rows)-1].To.Sub(now) <= moduleKeyGrace {
-			return ModuleKeyRow{}, false
-		}
-		return rows[len(rows)-1], true
-	}
-	rows, err := m.moduleKeys(ctx)
-	if err != nil {
-		return ModuleKeyRow{}, err
-	}
-	if row, ok := current(rows); ok {
+	lasts := func(row ModuleKeyRow) bool { return row.To.Sub(now) > moduleKeyGrace }
+	if row := m.module.newest(); lasts(row) {
 		return row, nil
 	}
 	row := ModuleKeyRow{Kid: id.New(m.d.Rand), From: now.Truncate(time.Second), To: now.Truncate(time.Second).Add(moduleKeyLife)}
+	var err error
 	if row.PublicKey, row.Sealed, err = m.house.Draw(modulePlace(row.Kid)); err != nil {
 		return ModuleKeyRow{}, err
 	}
-	err = m.do(ctx, "module-key", func(ctx context.Context, tx work.Tx) error {
-		rows, err := m.d.Store.ModuleKeys(ctx, tx)
-		if err != nil {
+	var rows []ModuleKeyRow
+	err = m.do(ctx, "module-key", func(ctx context.Context, tx work.Tx) (err error) {
+		if rows, err = m.d.Store.ModuleKeys(ctx, tx); err != nil {
 			return err
 		}
-		if other, ok := current(rows); ok {
-			row = other
+		if n := len(rows); n > 0 && lasts(rows[n-1]) {
 			return nil
 		}
+		rows = append(rows, row)
 		if err := m.d.Store.AddModuleKey(ctx, tx, row); err != nil {
 			return err
 		}
 		return record(ctx, tx, "custody.module-key", "system", row.Kid)
 	})
-	return row, err
+	if err != nil {
+		return ModuleKeyRow{}, err
+	}
+	m.module.add(rows...)
+	return rows[len(rows)-1], nil
 }
 
 // Exchange opens a sealed request and returns its content with the exchange
@@ -103,13 +145,9 @@ func (m *Module) Exchange(ctx context.Context, aad splitkey.AAD, r splitkey.Seal
 	if off := now.Sub(time.Unix(aad.Time, 0)); off > exchangeSkew || off < -exchangeSkew {
 		return nil, nil, CodeSealed.Becausef("the request's time is off by %s", off)
 	}
-	pair, err := m.house.Cached("module/"+aad.Kid, func() (*house.Pair, error) { return m.loadModuleKey(ctx, aad.Kid) })
+	pair, err := m.modulePair(ctx, aad.Kid, now)
 	if err != nil {
 		return nil, nil, err
-	}
-	if !now.Before(pair.Until) {
-		m.house.Forget("module/" + aad.Kid)
-		return nil, nil, CodeSealed.Becausef("module key %q is over", aad.Kid)
 	}
 	watch := clock.Start()
 	plain, x, err := splitkey.OpenRequest(pair.Decrypt, aad, r)
@@ -130,22 +168,26 @@ func (m *Module) SealReply(x *splitkey.Exchange, plain []byte) (splitkey.SealedR
 	return x.SealReply(m.d.Rand, plain)
 }
 
-func (m *Module) loadModuleKey(ctx context.Context, kid string) (*house.Pair, error) {
-	rows, err := m.moduleKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, row := range rows {
-		if row.Kid == kid {
-			pair, err := m.house.Open(row.PublicKey, row.Sealed, modulePlace(kid))
-			if err != nil {
-				return nil, err
-			}
-			pair.Until = row.To.Add(moduleKeyGrace)
-			return pair, nil
+// modulePair gives the open module key of a kid.
+func (m *Module) modulePair(ctx context.Context, kid string, now time.Time) (*house.Pair, error) {
+	row, known, look := m.module.find(kid, now)
+	if look {
+		err := m.d.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
+			rows, err := m.d.Store.ModuleKeys(ctx, tx)
+			m.module.add(rows...)
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
+		row, known, _ = m.module.find(kid, now)
 	}
-	return nil, CodeSealed.Becausef("no module key %q", kid)
+	if !known || !now.Before(row.To.Add(moduleKeyGrace)) {
+		return nil, CodeSealed.Becausef("no module key %q, or it is over", kid)
+	}
+	return m.house.Cached("module/"+kid, func() (*house.Pair, error) {
+		return m.house.Open(row.PublicKey, row.Sealed, modulePlace(kid))
+	})
 }
 
 // replays remembers the EK of every request for as long as its time is

@@ -53,8 +53,11 @@ func (m *Module) Start(ctx context.Context) error {
 
 // sweep forgets what is over, erases old module keys and plans itself anew.
 func (m *Module) sweep(ctx context.Context) error {
+	now := m.d.Clock.Now()
+	for _, kid := range m.module.drop(now) {
+		m.house.Forget("module/" + kid)
+	}
 	return m.do(ctx, "sweep", func(ctx context.Context, tx work.Tx) error {
-		now := m.d.Clock.Now()
 		if err := m.d.Store.Sweep(ctx, tx, now.Add(-keepSpent), now.Add(-moduleKeyGrace)); err != nil {
 			return err
 		}

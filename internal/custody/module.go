@@ -51,6 +51,7 @@ type Module struct {
 	broken atomic.Pointer[error]
 	house  *house.Keys
 	seen   replays
+	module moduleKeys
 
 	// interrupt, in tests, is called between the steps of an answer or refresh and
 	// ends it with its error, as a crash would.

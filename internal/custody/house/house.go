@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
 	"github.com/emmansun/gmsm/sm2"
 
@@ -98,8 +97,6 @@ func New(d Deps) *Keys { return &Keys{d: d, open: map[string]*Pair{}} }
 type Pair struct {
 	private *sm2.PrivateKey
 	Public  []byte // 65 bytes
-	// Until ends its use; zero for role keys.
-	Until time.Time
 }
 
 // Decrypt opens an SM2 ciphertext (GM/T 0009 DER).
@@ -139,16 +136,24 @@ func (k *Keys) Open(public, sealed []byte, p secret.Place) (*Pair, error) {
 	return &Pair{private: private, Public: public}, nil
 }
 
-// Cached gives the pair of a name, which load opens the first time.
+// Cached gives the pair of a name, which load opens the first time. Nobody waits
+// for another's load, which may need a connection that those who wait hold; so
+// it may run more than once.
 func (k *Keys) Cached(name string, load func() (*Pair, error)) (*Pair, error) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	if p := k.open[name]; p != nil {
+	p := k.open[name]
+	k.mu.Unlock()
+	if p != nil {
 		return p, nil
 	}
 	p, err := load()
 	if err != nil {
 		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if first := k.open[name]; first != nil {
+		return first, nil
 	}
 	k.open[name] = p
 	return p, nil
@@ -232,13 +237,7 @@ func (k *Keys) SignAs(ctx context.Context, r Role, name string, t Token) ([]byte
 	if !r.signs() && r != RoleCRL || t == nil {
 		return nil, fmt.Errorf("house: role %q signs nothing", r)
 	}
-	pair, err := k.Cached(string(r)+"/"+name, func() (*Pair, error) {
-		row, err := k.row(ctx, r, name)
-		if err != nil {
-			return nil, err
-		}
-		return k.Open(row.PublicKey, row.Sealed, place(row.Role, row.Name))
-	})
+	pair, err := k.pair(ctx, r, name)
 	if err != nil {
 		return nil, err
 	}
@@ -259,19 +258,38 @@ func (k *Keys) SignAs(ctx context.Context, r Role, name string, t Token) ([]byte
 	return signature, nil
 }
 
+// pair gives the open key of a role.
+func (k *Keys) pair(ctx context.Context, r Role, name string) (*Pair, error) {
+	return k.Cached(string(r)+"/"+name, func() (*Pair, error) {
+		row, err := k.row(ctx, r, name)
+		if err != nil {
+			return nil, err
+		}
+		return k.Open(row.PublicKey, row.Sealed, place(row.Role, row.Name))
+	})
+}
+
 // Transport gives the public key, 65 bytes, to which the KMC encrypts what is
-// for custody. It is made when it is first asked for.
+// for custody. It is made when it is first asked for, and opened, so that
+// Received finds it in memory.
 func (k *Keys) Transport(ctx context.Context) ([]byte, error) {
-	return k.create(ctx, roleTransport, One)
+	if _, err := k.create(ctx, roleTransport, One); err != nil {
+		return nil, err
+	}
+	p, err := k.pair(ctx, roleTransport, One)
+	if err != nil {
+		return nil, err
+	}
+	return p.Public, nil
 }
 
 // Received decrypts what the KMC sent, in the caller's transaction.
 func (k *Keys) Received(ctx context.Context, tx work.Tx, ciphertext []byte) ([]byte, error) {
-	row, err := k.d.Store.RoleKey(ctx, tx, roleTransport, One)
-	if err != nil {
-		return nil, err
-	}
 	pair, err := k.Cached(string(roleTransport)+"/"+One, func() (*Pair, error) {
+		row, err := k.d.Store.RoleKey(ctx, tx, roleTransport, One)
+		if err != nil {
+			return nil, err
+		}
 		return k.Open(row.PublicKey, row.Sealed, place(row.Role, row.Name))
 	})
 	if err != nil {
