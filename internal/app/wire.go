@@ -270,7 +270,7 @@ func (a *App) wireFlows(context.Context) error {
 	})
 	h.recover = recover.New(recover.Deps{
 		Store: st.Recoveries(), Runner: st, Clock: a.Clock, Rand: a.Rand, Custody: h.custody, Accounts: h.accounts,
-		Certificates: h.certificates, Installations: st.Installations(), Faces: h.realname, Notices: h.notices,
+		Certificates: h.certificates, Installations: st.Installations(), Faces: h.realname, Notices: h.notices, Transactions: h.scans,
 	})
 	h.install = install.NewService(install.Deps{
 		Store: st.Installations(), Runner: st, Clock: a.Clock, Rand: a.Rand, Log: a.Log, Arc: h.arc, Custody: h.custody, KMC: h.centre,

@@ -142,6 +142,13 @@ type Notices interface {
 	Post(ctx context.Context, tx work.Tx, n notice.Notice) error
 }
 
+// Transactions are the account's scans: they wait while it re-keys (恢复中) and go
+// on afterwards (docs/domain.md §2.3); scan.Service is one.
+type Transactions interface {
+	Hold(ctx context.Context, tx work.Tx, account string) error
+	Resume(ctx context.Context, tx work.Tx, account string) error
+}
+
 // Deps are what a Service needs.
 type Deps struct {
 	Store        Store
@@ -154,6 +161,7 @@ type Deps struct {
 	// Installations are settled before the keys are suspended.
 	Installations install.Store
 	Faces         Faces
+	Transactions  Transactions
 	Notices       Notices
 	// SMSAlone leaves the face check out. It exists for the sandbox; in service
 	// it is a start-up error (docs/domain.md A11).
@@ -350,7 +358,10 @@ func (s *Service) stop(ctx context.Context, tx work.Tx, account string) error {
 	if err := s.Custody.Suspend(ctx, tx, account); err != nil {
 		return err
 	}
-	return s.Certificates.KeysLost(ctx, tx, account)
+	if err := s.Certificates.KeysLost(ctx, tx, account); err != nil {
+		return err
+	}
+	return s.Transactions.Hold(ctx, tx, account)
 }
 
 // endRunning ends the recovery that runs, if one does, and gives it as it stood.
@@ -667,6 +678,9 @@ func (s *Service) Rekeyed(ctx context.Context, tx work.Tx, account string, remai
 		}
 	}
 	if err := s.release(ctx, tx, r); err != nil {
+		return err
+	}
+	if err := s.Transactions.Resume(ctx, tx, account); err != nil {
 		return err
 	}
 	r.State = Done

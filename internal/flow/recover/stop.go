@@ -103,7 +103,10 @@ func (s *Service) giveBack(ctx context.Context, tx work.Tx, r Recovery) error {
 	if err := s.Custody.Restore(ctx, tx, r.Account); err != nil {
 		return err
 	}
-	return s.Certificates.KeysBack(ctx, tx, r.Account)
+	if err := s.Certificates.KeysBack(ctx, tx, r.Account); err != nil {
+		return err
+	}
+	return s.Transactions.Resume(ctx, tx, r.Account)
 }
 
 // freeze suspends everything, also what another recovery has begun meanwhile.
