@@ -141,6 +141,18 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, log *slog.Logger, err 
 	json.NewEncoder(w).Encode(p)
 }
 
+// Refuse answers a huma middleware's request with a problem document, headers
+// included.
+func Refuse(c huma.Context, log *slog.Logger, err error) {
+	p := ProblemOf(c.Context(), log, err)
+	for k, v := range p.header {
+		c.SetHeader(k, v[0])
+	}
+	c.SetHeader("Content-Type", "application/problem+json")
+	c.SetStatus(p.Status)
+	json.NewEncoder(c.BodyWriter()).Encode(p)
+}
+
 var useOnce sync.Once
 
 // useProblems makes huma answer with our documents: its own would echo the

@@ -83,8 +83,12 @@ type Edge struct {
 	// Admit, if set, decides before a body beyond the default is read: nobody
 	// without a session makes the house hold megabytes.
 	Admit func(ctx context.Context) error
-	large chan struct{}
-	once  sync.Once
+	// Who names the caller for the limit of large bodies a caller; nil is the
+	// client's address.
+	Who   func(ctx context.Context) string
+	mu    sync.Mutex
+	large map[string]int // by caller
+	held  int
 	// TrustProxy takes the client's address from the last X-Forwarded-For entry.
 	TrustProxy bool
 	// Observe, if set, hears route, status and duration of each request.
@@ -94,8 +98,13 @@ type Edge struct {
 const (
 	// DefaultBody is the largest body of a route that names no limit.
 	DefaultBody = 256 << 10
-	// largeBodies is how many bodies beyond it are held at a time.
-	largeBodies = 8
+	// largeBodies is how many bodies beyond it are held at a time, and
+	// largePerCaller how many of one caller.
+	largeBodies    = 24
+	largePerCaller = 2
+	// A large body has to arrive at largeRate bytes a second, after a start.
+	largeRate  = 512 << 10
+	largeStart = 15 * time.Second
 )
 
 // CodeBusy: too many large bodies are being received.
@@ -146,18 +155,19 @@ func (e *Edge) body(w http.ResponseWriter, r *http.Request) (b []byte, release f
 		limit = e.Limit(r.Method, r.URL.Path)
 	}
 	if limit > DefaultBody && (r.ContentLength < 0 || r.ContentLength > DefaultBody) {
+		if r.ContentLength > limit {
+			return nil, nil, CodeTooLarge
+		}
 		if e.Admit != nil {
 			if err := e.Admit(r.Context()); err != nil {
 				return nil, nil, err
 			}
 		}
-		e.once.Do(func() { e.large = make(chan struct{}, largeBodies) })
-		select {
-		case e.large <- struct{}{}:
-			release = func() { <-e.large }
-		default:
+		if release = e.place(r.Context()); release == nil {
 			return nil, nil, CodeBusy
 		}
+		// Not every writer knows deadlines; the server's own limit holds then.
+		http.NewResponseController(w).SetReadDeadline(clock.System{}.Now().Add(largeStart + time.Duration(limit/largeRate)*time.Second))
 	}
 	b, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
@@ -169,6 +179,32 @@ func (e *Edge) body(w http.ResponseWriter, r *http.Request) (b []byte, release f
 		return nil, nil, CodeMalformed.Because(err)
 	}
 	return b, release, nil
+}
+
+// place takes one of the places for large bodies, or nil when there is none.
+func (e *Edge) place(ctx context.Context) (release func()) {
+	who := RequestOf(ctx).Address
+	if e.Who != nil {
+		who = e.Who(ctx)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.held >= largeBodies || e.large[who] >= largePerCaller {
+		return nil
+	}
+	if e.large == nil {
+		e.large = map[string]int{}
+	}
+	e.held++
+	e.large[who]++
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.held--
+		if e.large[who]--; e.large[who] == 0 {
+			delete(e.large, who)
+		}
+	}
 }
 
 func (e *Edge) address(r *http.Request) string {

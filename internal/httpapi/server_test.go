@@ -68,36 +68,43 @@ func TestLargeBodyIsNotReadWithoutAdmission(t *testing.T) {
 	}
 }
 
-func TestOnlySoManyLargeBodiesAtATime(t *testing.T) {
+func TestOnlySoManyLargeBodiesACallerAtATime(t *testing.T) {
 	inside, leave := make(chan struct{}), make(chan struct{})
 	s := edge(t, &Edge{
 		Limit: func(string, string) int64 { return 20 << 20 },
+		Who:   func(ctx context.Context) string { return RequestOf(ctx).UserAgent },
 		Next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 			inside <- struct{}{}
 			<-leave
 		}),
 	})
-	large := func() io.Reader { return bytes.NewReader(make([]byte, DefaultBody+1)) }
-	done := make(chan int, largeBodies)
-	for range largeBodies {
-		go func() {
-			res, err := http.Post(s.URL, "application/octet-stream", large())
-			if err != nil {
-				done <- 0
-				return
-			}
-			res.Body.Close()
-			done <- res.StatusCode
-		}()
+	status := func(who string) int {
+		req, err := http.NewRequest(http.MethodPost, s.URL, bytes.NewReader(make([]byte, DefaultBody+1)))
+		if err != nil {
+			return 0
+		}
+		req.Header.Set("User-Agent", who)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return 0
+		}
+		res.Body.Close()
+		return res.StatusCode
 	}
-	for range largeBodies {
+	done := make(chan int)
+	for range largePerCaller {
+		go func() { done <- status("a") }()
+	}
+	for range largePerCaller {
 		<-inside
 	}
-	if got := send(t, s, large()); got != http.StatusServiceUnavailable {
-		t.Fatalf("one too many: status %d", got)
+	if got := status("a"); got != http.StatusServiceUnavailable {
+		t.Fatalf("one too many of a caller: status %d", got)
 	}
+	go func() { done <- status("b") }()
+	<-inside // another caller has places of his own
 	close(leave)
-	for range largeBodies {
+	for range largePerCaller + 1 {
 		if got := <-done; got != http.StatusOK {
 			t.Fatalf("status %d", got)
 		}

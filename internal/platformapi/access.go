@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"sync"
@@ -68,10 +67,7 @@ func callerOf(ctx context.Context) Caller {
 func (s *Server) guard(c huma.Context, next func(huma.Context)) {
 	caller, err := s.authenticate(c.Context())
 	if err != nil {
-		p := httpapi.ProblemOf(c.Context(), s.Log, err)
-		c.SetHeader("Content-Type", "application/problem+json")
-		c.SetStatus(p.Status)
-		json.NewEncoder(c.BodyWriter()).Encode(p)
+		httpapi.Refuse(c, s.Log, err)
 		return
 	}
 	next(huma.WithValue(c, callerKey{}, caller))

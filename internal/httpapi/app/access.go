@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"sync"
@@ -64,10 +63,7 @@ func (s *Server) guard(a Access) func(huma.Context, func(huma.Context)) {
 	return func(c huma.Context, next func(huma.Context)) {
 		caller, err := s.authenticate(c.Context(), a)
 		if err != nil {
-			p := httpapi.ProblemOf(c.Context(), s.Log, err)
-			c.SetHeader("Content-Type", "application/problem+json")
-			c.SetStatus(p.Status)
-			json.NewEncoder(c.BodyWriter()).Encode(p)
+			httpapi.Refuse(c, s.Log, err)
 			return
 		}
 		next(huma.WithValue(c, callerKey{}, caller))

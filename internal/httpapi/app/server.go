@@ -104,6 +104,7 @@ func (s *Server) Handler() http.Handler {
 			return httpapi.DefaultBody
 		},
 		Admit: s.admit,
+		Who:   func(ctx context.Context) string { return httpapi.RequestOf(ctx).Cookie(Cookie) },
 	}
 }
 
