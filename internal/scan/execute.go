@@ -104,7 +104,8 @@ func (s *Service) execute(ctx context.Context, tx work.Tx, h custody.Holder, d c
 	if err != nil {
 		return err
 	}
-	if err := executable(t, a); err != nil {
+	// What a reader was told has ended stays ended, however late the timestamp came.
+	if err := executable(t.at(s.Clock.Now()), a); err != nil {
 		return err
 	}
 	if d.At.After(t.ExpiresAt) {

@@ -194,6 +194,26 @@ func TestRightPINInTheLastMomentStillCounts(t *testing.T) {
 	ended(t, s.status(id), scan.Executed, scan.OK)
 }
 
+func TestEndThatThePlatformSawStays(t *testing.T) {
+	each(t, func(t *testing.T, s *stage) {
+		id, op := s.confirmed(sign())
+		s.Clock.Advance(scan.OtherLife - time.Second)
+		stamp := s.Stamp
+		s.Stamp = func(imprint []byte) ([]byte, error) {
+			s.Clock.Advance(30 * time.Second) // the timestamp comes after the grace
+			ended(t, s.status(id), scan.Expired, scan.Timeout)
+			return stamp(imprint)
+		}
+		is(t, s.enter(op), scan.CodeOver)
+		ended(t, s.status(id), scan.Expired, scan.Timeout)
+		s.sweep()
+		ended(t, s.status(id), scan.Expired, scan.Timeout)
+		if all := s.usage(); len(all) != 1 || all[0].Outcome != string(scan.Timeout) {
+			t.Errorf("usage %+v", all)
+		}
+	})
+}
+
 func TestCertificateIsJudgedAgainAtExecution(t *testing.T) {
 	s := lite(t)
 	for name, c := range map[string]struct {
