@@ -2,7 +2,6 @@ package platformapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -53,18 +52,17 @@ func (s *Server) certificate(ctx context.Context, _ Caller, in *serialInput) (*b
 		l, c, err = s.Certificates.BySerial(ctx, tx, serial)
 		return err
 	})
-	if errors.Is(err, work.ErrNotFound) {
-		err = certificate.CodeNotFound
-	}
 	if err != nil {
 		return nil, err
 	}
 	out := leaf{DER: l.DER, State: "valid"}
 	switch {
-	case c.State == certificate.Revoked:
-		out.State, out.RevokedAt = "revoked", c.RevokedAt
+	// A revocation meets the certificate in force: one that was replaced before
+	// stays good in the CRL and with OCSP.
 	case !l.ReplacedAt.IsZero() || c.State == certificate.Replaced:
 		out.State = "replaced"
+	case c.State == certificate.Revoked:
+		out.State, out.RevokedAt = "revoked", c.RevokedAt
 	case c.State == certificate.Expired:
 		out.State = "expired"
 	case c.State == certificate.Frozen:

@@ -356,6 +356,9 @@ func TestDirectoryAndCertificates(t *testing.T) {
 	if a := look(s.find(s.cert).SignSerial); a.json["state"] != "revoked" || a.json["revokedAt"] != s.Clock.Now().Format(time.RFC3339) {
 		t.Errorf("revoked: %s", a.raw)
 	}
+	if a := look(c.SignSerial); a.json["state"] != "replaced" || a.json["revokedAt"] != nil {
+		t.Errorf("replaced before the revocation: %s", a.raw)
+	}
 }
 
 func (s *site) change(f func(ctx context.Context, tx work.Tx) error) {
