@@ -37,17 +37,17 @@ var (
 	CodeHeld = fault.Code{Name: "decryption_held", Kind: fault.Locked, Text: "补办恢复后，此前的加密文件需等待一段时间才能解密；如需立即解密，请联系客服。"}
 	// CodeStale: the nonce is not the open one; the phone takes a new one by
 	// itself, nothing is charged.
-	CodeStale = fault.Code{Name: "nonce_stale", Kind: fault.Conflict, Text: "操作已更新，请重试。"}
+	CodeStale = fault.Code{Name: "nonce_stale", Kind: fault.Conflict, Text: "操作已更新，请重新输入 PIN 码。"}
 	// CodeNoOperation: no such operation, or not this holder's.
 	CodeNoOperation = fault.Code{Name: "operation_unknown", Kind: fault.NotFound, Text: "没有找到这项操作，请返回后重新发起。"}
 	// CodeOperationOver: the operation expired or was withdrawn.
 	CodeOperationOver = fault.Code{Name: "operation_over", Kind: fault.Gone, Text: "操作已过期或已取消，请重新发起。"}
 	// CodeWrongDevice: the key lives on another device.
-	CodeWrongDevice = fault.Code{Name: "wrong_device", Kind: fault.Forbidden, Text: "证书密钥不在本设备上，请在绑定的手机上操作，或办理补办恢复。"}
+	CodeWrongDevice = fault.Code{Name: "wrong_device", Kind: fault.Forbidden, Text: "证书密钥不在本机，请在绑定的手机上操作，或办理补办恢复。"}
 	// CodeKeyUnusable: the key is suspended, pending or destroyed.
 	CodeKeyUnusable = fault.Code{Name: "key_unusable", Kind: fault.Conflict, Text: "证书密钥当前不可用，请办理补办恢复。"}
 	// CodeBadAnswer: the answer is malformed or for another message; not charged.
-	CodeBadAnswer = fault.Code{Name: "answer_malformed", Kind: fault.Invalid, Text: "数据有误，请重试；如多次出现，请升级应用。"}
+	CodeBadAnswer = fault.Code{Name: "answer_malformed", Kind: fault.Invalid, Text: "数据有误，请重试；如多次出现，请更新应用。"}
 	// CodeEnrolment: the enrolment is unknown, used, expired or another's.
 	CodeEnrolment = fault.Code{Name: "enrolment_invalid", Kind: fault.Conflict, Text: "安装步骤已失效，请重新开始安装。"}
 	// CodeRefresh: the change of PIN is over, or not every new share is proved.
@@ -55,7 +55,7 @@ var (
 	// CodeModule: the module is in its error state and refuses everything.
 	CodeModule = fault.Code{Name: "module_error", Kind: fault.Unavailable, Text: "密码服务暂不可用，请稍后重试。"}
 	// CodeSealed: a sealed exchange does not open, is too old, or came twice.
-	CodeSealed = fault.Code{Name: "exchange_unreadable", Kind: fault.Invalid, Text: "安全通道已更新，请重试。"}
+	CodeSealed = fault.Code{Name: "exchange_unreadable", Kind: fault.Invalid, Text: "与服务器的安全连接已更新，请重试。"}
 )
 
 // Holder is an account on one of its devices, as the edge authenticated it.

@@ -90,9 +90,9 @@ var statuses = map[fault.Kind]int{
 // The edge's own refusals.
 var (
 	CodeMalformed = fault.Code{Name: "request_malformed", Kind: fault.Invalid, Text: "提交的内容有误，请检查后重新提交。"}
-	CodeNotFound  = fault.Code{Name: "not_found", Kind: fault.NotFound, Text: "没有找到您要的内容。"}
+	CodeNotFound  = fault.Code{Name: "not_found", Kind: fault.NotFound, Text: "没有找到您要的内容，请返回上一页刷新后重试。"}
 	CodeTooLarge  = fault.Code{Name: "body_too_large", Kind: fault.TooLarge, Text: "提交的内容过大，请减小后重试。"}
-	CodeMethod    = fault.Code{Name: "method_not_allowed", Kind: fault.NotFound, Text: "不支持这种操作。"}
+	CodeMethod    = fault.Code{Name: "method_not_allowed", Kind: fault.NotFound, Text: "不支持这种操作，请更新应用后重试。"}
 	CodeSlow      = fault.Code{Name: "request_timeout", Kind: fault.Unavailable, Text: "网络较慢，请求未完成，请重试。"}
 )
 

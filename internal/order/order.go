@@ -76,8 +76,8 @@ var (
 	CodeYears         = fault.Code{Name: "order_years", Kind: fault.Invalid, Text: "请选择 1 至 3 年的证书年限。"}
 	CodeNotUnpaid     = fault.Code{Name: "order_not_unpaid", Kind: fault.Conflict, Text: "订单不是待支付状态，请返回订单列表查看。"}
 	CodeExpired       = fault.Code{Name: "order_expired", Kind: fault.Gone, Text: "订单超过 30 分钟未支付，已自动取消，请重新下单。"}
-	CodeNotRefundable = fault.Code{Name: "order_not_refundable", Kind: fault.Conflict, Text: "证书已签发或已开通，或订单未支付，不能退款。"}
-	CodeRefunding     = fault.Code{Name: "order_refunding", Kind: fault.Conflict, Text: "该订单已申请退款，不能继续办理。"}
+	CodeNotRefundable = fault.Code{Name: "order_not_refundable", Kind: fault.Conflict, Text: "证书已签发或已开通，或订单未支付，不能退款；如有疑问，请联系客服。"}
+	CodeRefunding     = fault.Code{Name: "order_refunding", Kind: fault.Conflict, Text: "该订单已申请退款，不能继续办理；如仍需购买，请重新下单。"}
 	CodeGateway       = fault.Code{Name: "payment_gateway_unknown", Kind: fault.NotFound, Text: "不支持这种支付方式，请选择其他支付方式。"}
 	CodeGatewayDown   = fault.Code{Name: "payment_gateway_down", Kind: fault.Unavailable, Text: "支付服务暂不可用，请稍后重试，订单会为您保留。"}
 	CodeNotice        = fault.Code{Name: "payment_notice_invalid", Kind: fault.Forbidden, Text: "支付通知的签名不正确，已拒绝。"}

@@ -86,7 +86,7 @@ var (
 	CodeOver = fault.Code{Name: "realname_over", Kind: fault.Gone,
 		Text: "本次认证已结束或超时，请重新开始认证。"}
 	CodeBusy = fault.Code{Name: "realname_busy", Kind: fault.Conflict,
-		Text: "正在核验，请稍候查看结果，无需重复提交。"}
+		Text: "正在核验，请稍后查看结果，无需重复提交。"}
 )
 
 // The reasons why a check failed or a video must be recorded again.

@@ -25,12 +25,12 @@ var (
 	CodeRoamExpired = fault.Code{Name: "roaming_expired", Kind: fault.Conflict, Text: "证书在该平台的漫游已过期，请续期漫游。"}
 	CodeCertFrozen  = fault.Code{Name: "scan_certificate_frozen", Kind: fault.Conflict, Text: "证书已冻结，恢复后才能使用。"}
 	CodeKeyLost     = fault.Code{Name: "key_lost", Kind: fault.Conflict, Text: "证书密钥不在本机，请办理补办恢复。"}
-	CodeTimestamp   = fault.Code{Name: "timestamp_unavailable", Kind: fault.Unavailable, Text: "时间戳服务暂不可用，请稍候重试，无需重新扫码。"}
+	CodeTimestamp   = fault.Code{Name: "timestamp_unavailable", Kind: fault.Unavailable, Text: "时间戳服务暂不可用，请稍后重试，无需重新扫码。"}
 )
 
 // The refusals that platforms see.
 var (
-	CodeDocument  = fault.Code{Name: "document_refused", Kind: fault.Invalid, Text: "文件不能签名：内容为空、过大，或是会被误认为印章、签名属性或系统消息的结构。"}
+	CodeDocument  = fault.Code{Name: "document_refused", Kind: fault.Invalid, Text: "文件不能签名：内容为空、过大，或格式会被误认为印章、签名属性或系统消息；请更换文件后重新发起。"}
 	CodeRequest   = fault.Code{Name: "transaction_invalid", Kind: fault.Invalid, Text: "业务参数有误，请核对接口文档。"}
 	CodeNotifyURL = fault.Code{Name: "notify_path_invalid", Kind: fault.Invalid, Text: "回调路径有误：应以 / 开头，且只含字母、数字和 . _ ~ - / 。"}
 	CodeQRClosed  = fault.Code{Name: "qr_closed", Kind: fault.Conflict, Text: "二维码已被扫描或业务已结束，不再提供新码。"}

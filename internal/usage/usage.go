@@ -30,7 +30,7 @@ import (
 const OK = "OK"
 
 // CodeNotFound: no such record, or another account's.
-var CodeNotFound = fault.Code{Name: "usage_not_found", Kind: fault.NotFound, Text: "没有找到这条使用记录。"}
+var CodeNotFound = fault.Code{Name: "usage_not_found", Kind: fault.NotFound, Text: "没有找到这条使用记录，请返回列表刷新后查看。"}
 
 // ErrAltered says that a record is not the one that was written.
 var ErrAltered = errors.New("usage: the record is not the one that was written")

@@ -68,8 +68,8 @@ var (
 	CodeNotFound     = fault.Code{Name: "installation_unknown", Kind: fault.NotFound, Text: "没有找到这次安装，请返回证书页面重新开始。"}
 	CodeStep         = fault.Code{Name: "installation_step", Kind: fault.Conflict, Text: "安装步骤已失效，请重新开始安装。"}
 	CodeHere         = fault.Code{Name: "installation_not_needed", Kind: fault.Conflict, Text: "证书已安装在本机，无需重复安装。"}
-	CodeEnrolmentKey = fault.Code{Name: "enrolment_key_invalid", Kind: fault.Invalid, Text: "安装数据有误，请重试；如多次出现，请升级应用。"}
-	CodeNoRedeal     = fault.Code{Name: "redeal_not_needed", Kind: fault.Conflict, Text: "没有需要恢复的历史加密密钥。"}
+	CodeEnrolmentKey = fault.Code{Name: "enrolment_key_invalid", Kind: fault.Invalid, Text: "安装数据有误，请重试；如多次出现，请更新应用。"}
+	CodeNoRedeal     = fault.Code{Name: "redeal_not_needed", Kind: fault.Conflict, Text: "没有需要恢复的历史加密密钥，无需办理。"}
 	// CodeKMC: the centre does not answer; the same step can be repeated.
 	CodeKMC = fault.Code{Name: "kmc_unavailable", Kind: fault.Unavailable, Text: "密钥管理中心暂时没有响应，请稍后重试。"}
 )

@@ -38,10 +38,10 @@ const (
 
 // The refusals of the guard.
 var (
-	CodeLogin      = fault.Code{Name: "login_required", Kind: fault.Unauthenticated, Text: "请先登录。"}
+	CodeLogin      = fault.Code{Name: "login_required", Kind: fault.Unauthenticated, Text: "您还没有登录，请先登录。"}
 	CodeDevice     = fault.Code{Name: "device_signature_invalid", Kind: fault.Unauthenticated, Text: "设备校验未通过，请重新登录。"}
 	CodeClock      = fault.Code{Name: "device_clock_wrong", Kind: fault.Unauthenticated, Text: "手机时间与服务器相差过大，请校准手机时间后重试。"}
-	CodeReplay     = fault.Code{Name: "request_repeated", Kind: fault.Conflict, Text: "请求重复，请勿重复提交。"}
+	CodeReplay     = fault.Code{Name: "request_repeated", Kind: fault.Conflict, Text: "已收到过这次提交，请刷新查看结果，无需重复提交。"}
 	CodeRestricted = fault.Code{Name: "session_restricted", Kind: fault.Forbidden, Text: "您的账号正在另一台设备上办理补办恢复，本设备暂时只能确认或停止该操作。"}
 )
 
