@@ -93,7 +93,7 @@ func run(args []string) int {
 	}
 	k, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "tianweitong:", err)
+		fmt.Fprintf(os.Stderr, "tianweitong: %v; see tianweitong --help\n", err)
 		return 2
 	}
 	if err := k.Run(); err != nil && !errors.Is(err, context.Canceled) {

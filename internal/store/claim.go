@@ -12,7 +12,7 @@ import (
 )
 
 // ErrClaimed says that another process serves from this database.
-var ErrClaimed = errors.New("store: another process already serves from this database")
+var ErrClaimed = errors.New("store: another process already serves from this database: stop it first, or choose another with --data or --db")
 
 // claimKey is the advisory lock's number: "twt" in ASCII and a version.
 const claimKey = 0x74777401
