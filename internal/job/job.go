@@ -27,8 +27,9 @@ type Claimed struct {
 
 // Store keeps the jobs. Every call is a transaction of its own.
 type Store interface {
-	// ClaimJobs gives up to n due jobs to the lease until the given time.
-	ClaimJobs(ctx context.Context, lease string, now, until time.Time, n int) ([]Claimed, error)
+	// ClaimJobs gives up to n due jobs of some topics to the lease until the given
+	// time.
+	ClaimJobs(ctx context.Context, of Topics, lease string, now, until time.Time, n int) ([]Claimed, error)
 	// FinishJob removes a job that the lease still holds. It and the next two
 	// answer ErrLost when the lease ended meanwhile.
 	FinishJob(ctx context.Context, c Claimed) error
@@ -38,6 +39,12 @@ type Store interface {
 	BuryJob(ctx context.Context, c Claimed, why string) error
 	// CountJobs counts waiting and dead jobs by topic.
 	CountJobs(ctx context.Context) ([]Count, error)
+}
+
+// Topics are the named topics or, with Except, all others.
+type Topics struct {
+	Except bool
+	Names  []string
 }
 
 // Count is how many jobs of a topic wait or are dead.
@@ -62,6 +69,9 @@ type Policy struct {
 	Pauses []time.Duration
 	// Limit is the longest run of one attempt; 0 is 30 s.
 	Limit time.Duration
+	// Workers, if set, gives the topic as many workers of its own, and no others:
+	// for work that outsiders can slow down.
+	Workers int
 }
 
 // Patient retries for about a day: for work that must not be lost.
@@ -94,16 +104,26 @@ type Runner struct {
 	rand   io.Reader
 	log    *slog.Logger
 	topics map[string]topic
-	wake   chan struct{}
-	// Workers is how many jobs run side by side; set before Run, 0 is 4.
+	shared lane
+	lanes  []lane // of topics with workers of their own
+	// Workers is how many jobs of the other topics run side by side; set before
+	// Run, 0 is 4.
 	Workers int
 	// Observe, if set, hears each attempt.
 	Observe func(topic string, took time.Duration, err error)
 }
 
+// lane is some topics with the workers that do their jobs.
+type lane struct {
+	topics  Topics
+	workers int
+	wake    chan struct{}
+}
+
 // New makes a runner.
 func New(s Store, c clock.Clock, rand io.Reader, log *slog.Logger) *Runner {
-	return &Runner{store: s, clock: c, rand: rand, log: log, topics: map[string]topic{}, wake: make(chan struct{}, 1)}
+	return &Runner{store: s, clock: c, rand: rand, log: log, topics: map[string]topic{},
+		shared: lane{topics: Topics{Except: true}, wake: make(chan struct{}, 1)}}
 }
 
 // Handle registers the handler of a topic; a topic has one.
@@ -112,29 +132,44 @@ func (r *Runner) Handle(name string, p Policy, h Handler) {
 		panic("job: two handlers for " + name)
 	}
 	r.topics[name] = topic{p, h}
+	if p.Workers > 0 {
+		r.shared.topics.Names = append(r.shared.topics.Names, name)
+		r.lanes = append(r.lanes, lane{Topics{Names: []string{name}}, p.Workers, make(chan struct{}, 1)})
+	}
 }
 
 // Wake makes the runner look at the table at once.
 func (r *Runner) Wake() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
+	for _, l := range append([]lane{r.shared}, r.lanes...) {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // Run works until ctx ends, then waits for the jobs at hand.
 func (r *Runner) Run(ctx context.Context) error {
-	workers := r.Workers
-	if workers == 0 {
-		workers = 4
+	shared := r.shared
+	if shared.workers = r.Workers; shared.workers == 0 {
+		shared.workers = 4
 	}
-	slots := make(chan struct{}, workers)
+	var all sync.WaitGroup
+	for _, l := range append([]lane{shared}, r.lanes...) {
+		all.Go(func() { r.work(ctx, l) })
+	}
+	all.Wait()
+	return nil
+}
+
+func (r *Runner) work(ctx context.Context, l lane) {
+	slots := make(chan struct{}, l.workers)
 	var running sync.WaitGroup
 	defer running.Wait()
 	for ctx.Err() == nil {
 		slots <- struct{}{} // wait for a free hand before claiming
 		free := 1
-		for free < workers {
+		for free < l.workers {
 			select {
 			case slots <- struct{}{}:
 				free++
@@ -143,7 +178,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			}
 			break
 		}
-		claimed, err := r.claim(ctx, free)
+		claimed, err := r.claim(ctx, l.topics, free)
 		if err != nil && ctx.Err() == nil {
 			r.log.Error("claiming jobs", "error", err)
 		}
@@ -157,32 +192,31 @@ func (r *Runner) Run(ctx context.Context) error {
 			})
 		}
 		if len(claimed) == 0 {
-			r.rest(ctx)
+			l.rest(ctx)
 		}
 	}
-	return nil
 }
 
-func (r *Runner) rest(ctx context.Context) {
+func (l lane) rest(ctx context.Context) {
 	t := time.NewTimer(idle)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-	case <-r.wake:
+	case <-l.wake:
 	case <-t.C:
 	}
 }
 
-func (r *Runner) claim(ctx context.Context, n int) ([]Claimed, error) {
+func (r *Runner) claim(ctx context.Context, of Topics, n int) ([]Claimed, error) {
 	now := r.clock.Now()
-	return r.store.ClaimJobs(ctx, id.New(r.rand), now, now.Add(5*time.Minute), n)
+	return r.store.ClaimJobs(ctx, of, id.New(r.rand), now, now.Add(5*time.Minute), n)
 }
 
 // Drain does every job that is due now, and what those jobs enqueue, then
 // returns; for tests and for one-off commands.
 func (r *Runner) Drain(ctx context.Context) error {
 	for {
-		claimed, err := r.claim(ctx, 16)
+		claimed, err := r.claim(ctx, Topics{Except: true}, 16)
 		if err != nil || len(claimed) == 0 {
 			return err
 		}

@@ -112,10 +112,16 @@ func (c *Callbacks) Close() { c.client.CloseIdleConnections() }
 
 const tidyTopic = "platformapi.tidy"
 
+// callbackWorkers is how many callbacks are under way: platforms that do not
+// answer hold these for callbackTime each, and no other work of the house.
+const callbackWorkers = 4
+
 // Register makes the runner deliver callbacks (1 s, 5 s, 30 s, 2 min, 10 min, then
 // kept for Replay) and drop old nonces; Start begins the latter.
 func (c *Callbacks) Register(r *job.Runner) {
-	r.Handle(scan.CallbackTopic, job.Brief, c.deliver)
+	brief := job.Brief
+	brief.Workers = callbackWorkers
+	r.Handle(scan.CallbackTopic, brief, c.deliver)
 	r.Handle(tidyTopic, job.Patient, func(ctx context.Context, _ []byte) error { return c.tidy(ctx) })
 }
 

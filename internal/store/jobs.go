@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"tianweitong/internal/job"
@@ -12,12 +13,13 @@ import (
 var _ job.Store = (*Store)(nil)
 
 // ClaimJobs implements job.Store.
-func (st *Store) ClaimJobs(ctx context.Context, lease string, now, until time.Time, n int) ([]job.Claimed, error) {
+func (st *Store) ClaimJobs(ctx context.Context, of job.Topics, lease string, now, until time.Time, n int) ([]job.Claimed, error) {
+	topics := " " + strings.Join(of.Names, " ") + " "
 	// An empty table is the usual case: look with a reader before asking the writer.
 	if st.engine == SQLite {
 		due := false
 		err := st.View(ctx, func(ctx context.Context, t work.Tx) (err error) {
-			due, err = queries(t).AnyJobDue(ctx, ms(now))
+			due, err = queries(t).AnyJobDue(ctx, db.AnyJobDueParams{Now: ms(now), Topics: topics, ExceptTopics: of.Except})
 			return failure(err)
 		})
 		if err != nil || !due {
@@ -28,6 +30,7 @@ func (st *Store) ClaimJobs(ctx context.Context, lease string, now, until time.Ti
 	err := st.Do(ctx, "job.claim", func(ctx context.Context, t work.Tx) error {
 		rows, err := queries(t).ClaimJobs(ctx, db.ClaimJobsParams{
 			Lease: lease, LeaseUntil: ms(until), Now: ms(now), MaxJobs: int32(n),
+			Topics: topics, ExceptTopics: of.Except,
 		})
 		if err != nil {
 			return failure(err)

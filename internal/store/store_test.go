@@ -83,7 +83,7 @@ func TestJobIsClaimedByOneAndComesBackWhenItsLeaseEnds(t *testing.T) {
 		for _, name := range []string{"l1", "l2", "l3"} {
 			wg.Go(func() {
 				for {
-					got, err := st.ClaimJobs(ctx, name, c.Now(), c.Now().Add(time.Minute), 7)
+					got, err := st.ClaimJobs(ctx, job.Topics{Except: true}, name, c.Now(), c.Now().Add(time.Minute), 7)
 					if err != nil {
 						t.Error(err)
 						return
@@ -108,7 +108,7 @@ func TestJobIsClaimedByOneAndComesBackWhenItsLeaseEnds(t *testing.T) {
 				t.Fatalf("job %s claimed %d times", id, n)
 			}
 		}
-		got, err := st.ClaimJobs(ctx, "late", c.Now().Add(2*time.Minute), c.Now().Add(3*time.Minute), jobs)
+		got, err := st.ClaimJobs(ctx, job.Topics{Except: true}, "late", c.Now().Add(2*time.Minute), c.Now().Add(3*time.Minute), jobs)
 		if err != nil || len(got) != jobs || got[0].Attempts != 2 {
 			t.Fatalf("after the lease: %d jobs, %v", len(got), err)
 		}
@@ -123,14 +123,14 @@ func TestReleasedJobIsClaimedAtOnceAndLostToItsFormerHolder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		gone, err := st.ClaimJobs(ctx, "gone", c.Now(), c.Now().Add(time.Minute), 1)
+		gone, err := st.ClaimJobs(ctx, job.Topics{Except: true}, "gone", c.Now(), c.Now().Add(time.Minute), 1)
 		if err != nil || len(gone) != 1 {
 			t.Fatalf("%d jobs, %v", len(gone), err)
 		}
 		if err := st.ReleaseJobs(ctx); err != nil {
 			t.Fatal(err)
 		}
-		got, err := st.ClaimJobs(ctx, "next", c.Now(), c.Now().Add(time.Minute), 1)
+		got, err := st.ClaimJobs(ctx, job.Topics{Except: true}, "next", c.Now(), c.Now().Add(time.Minute), 1)
 		if err != nil || len(got) != 1 || got[0].Attempts != 2 {
 			t.Fatalf("after the release: %+v, %v", got, err)
 		}
@@ -192,7 +192,7 @@ func TestKeyedJobMayPlanItsSuccessorWhileItRuns(t *testing.T) {
 			}
 		}
 		enqueue()
-		running, err := st.ClaimJobs(t.Context(), "l", c.Now(), c.Now().Add(time.Minute), 1)
+		running, err := st.ClaimJobs(t.Context(), job.Topics{Except: true}, "l", c.Now(), c.Now().Add(time.Minute), 1)
 		if err != nil || len(running) != 1 {
 			t.Fatalf("claimed %v, %v", running, err)
 		}
@@ -200,7 +200,7 @@ func TestKeyedJobMayPlanItsSuccessorWhileItRuns(t *testing.T) {
 		if err := st.FinishJob(t.Context(), running[0]); err != nil {
 			t.Fatal(err)
 		}
-		if next, err := st.ClaimJobs(t.Context(), "l", c.Now(), c.Now().Add(time.Minute), 9); err != nil || len(next) != 1 {
+		if next, err := st.ClaimJobs(t.Context(), job.Topics{Except: true}, "l", c.Now(), c.Now().Add(time.Minute), 9); err != nil || len(next) != 1 {
 			t.Fatalf("the successor: %v, %v", next, err)
 		}
 	})

@@ -9,11 +9,18 @@ import (
 )
 
 const anyJobDue = `-- name: AnyJobDue :one
-SELECT EXISTS (SELECT 1 FROM jobs WHERE dead = FALSE AND due_at <= $1 AND lease_until <= $1)
+SELECT EXISTS (SELECT 1 FROM jobs WHERE dead = FALSE AND due_at <= $1 AND lease_until <= $1
+    AND (CAST($2 AS TEXT) LIKE '% ' || topic || ' %') <> CAST($3 AS BOOLEAN))
 `
 
-func (q *Queries) AnyJobDue(ctx context.Context, now int64) (bool, error) {
-	row := q.queryRow(ctx, q.anyJobDueStmt, anyJobDue, now)
+type AnyJobDueParams struct {
+	Now          int64
+	Topics       string
+	ExceptTopics bool
+}
+
+func (q *Queries) AnyJobDue(ctx context.Context, arg AnyJobDueParams) (bool, error) {
+	row := q.queryRow(ctx, q.anyJobDueStmt, anyJobDue, arg.Now, arg.Topics, arg.ExceptTopics)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
@@ -116,24 +123,30 @@ UPDATE jobs SET lease = $1, lease_until = $2, attempts = attempts + 1, unique_ke
 WHERE id IN (
     SELECT j.id FROM jobs j
     WHERE j.dead = FALSE AND j.due_at <= $3 AND j.lease_until <= $3
-    ORDER BY j.due_at, j.id LIMIT $4
+      AND (CAST($4 AS TEXT) LIKE '% ' || j.topic || ' %') <> CAST($5 AS BOOLEAN)
+    ORDER BY j.due_at, j.id LIMIT $6
 ) AND dead = FALSE AND due_at <= $3 AND lease_until <= $3
 RETURNING id, topic, body, unique_key, due_at, attempts, lease, lease_until, dead, last_error, created_at
 `
 
 type ClaimJobsParams struct {
-	Lease      string
-	LeaseUntil int64
-	Now        int64
-	MaxJobs    int32
+	Lease        string
+	LeaseUntil   int64
+	Now          int64
+	Topics       string
+	ExceptTopics bool
+	MaxJobs      int32
 }
 
 // A claimed job no longer waits, so it gives its key free: a tick plans its successor while it runs.
+// topics is a list between spaces: the engines share no other way to pass one.
 func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) ([]Job, error) {
 	rows, err := q.query(ctx, q.claimJobsStmt, claimJobs,
 		arg.Lease,
 		arg.LeaseUntil,
 		arg.Now,
+		arg.Topics,
+		arg.ExceptTopics,
 		arg.MaxJobs,
 	)
 	if err != nil {

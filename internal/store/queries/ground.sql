@@ -5,10 +5,12 @@ ON CONFLICT (unique_key) DO NOTHING;
 
 -- name: ClaimJobs :many
 -- A claimed job no longer waits, so it gives its key free: a tick plans its successor while it runs.
+-- topics is a list between spaces: the engines share no other way to pass one.
 UPDATE jobs SET lease = @lease, lease_until = @lease_until, attempts = attempts + 1, unique_key = NULL
 WHERE id IN (
     SELECT j.id FROM jobs j
     WHERE j.dead = FALSE AND j.due_at <= @now AND j.lease_until <= @now
+      AND (CAST(@topics AS TEXT) LIKE '% ' || j.topic || ' %') <> CAST(@except_topics AS BOOLEAN)
     ORDER BY j.due_at, j.id LIMIT @max_jobs
 ) AND dead = FALSE AND due_at <= @now AND lease_until <= @now
 RETURNING *;
@@ -59,7 +61,8 @@ SELECT * FROM audit_checkpoints ORDER BY seq;
 SELECT * FROM audit_checkpoints ORDER BY seq DESC LIMIT 1;
 
 -- name: AnyJobDue :one
-SELECT EXISTS (SELECT 1 FROM jobs WHERE dead = FALSE AND due_at <= @now AND lease_until <= @now);
+SELECT EXISTS (SELECT 1 FROM jobs WHERE dead = FALSE AND due_at <= @now AND lease_until <= @now
+    AND (CAST(@topics AS TEXT) LIKE '% ' || topic || ' %') <> CAST(@except_topics AS BOOLEAN));
 
 -- name: DeleteAuditCheckpoint :exec
 DELETE FROM audit_checkpoints WHERE seq = @seq;
