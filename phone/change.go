@@ -41,7 +41,7 @@ func (p *Phone) ChangePIN(ctx context.Context, old, fresh string) error {
 	defer before.Wipe()
 	defer after.Wipe()
 	var agreed splitkey.ConfirmMessage
-	if _, err := p.sign(ctx, change.OpID, before, func(o Offer) (err error) {
+	if _, err := p.sign(ctx, change.OpID, before, splitkey.PurposePIN, func(o Offer) (err error) {
 		if err = p.confirms("refresh", splitkey.IDRefresh)(o); err == nil {
 			agreed, err = splitkey.ParseConfirmMessage(o.M)
 		}
@@ -123,7 +123,7 @@ func (p *Phone) proveNew(ctx context.Context, opID string, e *Entry, r splitkey.
 		_, err := p.decrypt(ctx, opID, e, same)
 		return err
 	}
-	_, err := p.sign(ctx, opID, e, func(o Offer) error {
+	_, err := p.sign(ctx, opID, e, r.Purpose, func(o Offer) error {
 		m, err := splitkey.ParseConfirmMessage(o.M)
 		if err != nil || m.Account != p.state.Account || !bytes.Equal(m.Device, p.thumbprint()) {
 			return errors.Join(ErrMismatch, err)

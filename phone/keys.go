@@ -159,7 +159,7 @@ func (p *Phone) newPIN(ctx context.Context, subject, proofPath, purpose, pin, se
 	if p.Keep && pin == second {
 		again.stretched = first.stretched
 	}
-	if _, err := p.sign(ctx, proof.OpID, again, p.confirms(purpose, splitkey.IDPIN)); err != nil {
+	if _, err := p.sign(ctx, proof.OpID, again, splitkey.PurposePIN, p.confirms(purpose, splitkey.IDPIN)); err != nil {
 		// Only a refusal says that the key is void; after an answer that was lost it
 		// may be the PIN's already.
 		var refused *Problem
@@ -182,7 +182,7 @@ func (p *Phone) Revoke(ctx context.Context, certificate, reason, pin string) err
 	}
 	e := p.Enter(pin)
 	defer e.Wipe()
-	_, err := p.sign(ctx, r.OpID, e, p.confirms("revoke", splitkey.IDPIN))
+	_, err := p.sign(ctx, r.OpID, e, splitkey.PurposePIN, p.confirms("revoke", splitkey.IDPIN))
 	return err
 }
 
@@ -220,7 +220,7 @@ func (p *Phone) Install(ctx context.Context, certificate, pin string) (Installed
 		return Installed{}, err
 	}
 	if in.State == "authorising" {
-		if err := p.makeKeys(ctx, path, in, e); err != nil {
+		if err := p.makeKeys(ctx, path, certificate, in, e); err != nil {
 			return Installed{}, err
 		}
 	}
@@ -228,12 +228,16 @@ func (p *Phone) Install(ctx context.Context, certificate, pin string) (Installed
 }
 
 // makeKeys are the steps (i) to (iv).
-func (p *Phone) makeKeys(ctx context.Context, path string, in installation, e *Entry) error {
-	if _, err := p.sign(ctx, in.OpID, e, p.confirms(in.Kind, splitkey.IDPIN)); err != nil {
+func (p *Phone) makeKeys(ctx context.Context, path, certificate string, in installation, e *Entry) error {
+	if _, err := p.sign(ctx, in.OpID, e, splitkey.PurposePIN, p.confirms(in.Kind, splitkey.IDPIN)); err != nil {
 		return err
 	}
 	record, err := p.enrol(ctx, splitkey.PurposeSign, "sign", in.ID, e)
 	if err != nil {
+		return err
+	}
+	p.state.hold(Held{Certificate: certificate, SignKey: record.KeyID})
+	if err := p.save(); err != nil {
 		return err
 	}
 	enrolKey, enrolPoint, err := p.enrolmentKey()
@@ -244,7 +248,7 @@ func (p *Phone) makeKeys(ctx context.Context, path string, in installation, e *E
 		return err
 	}
 	var agreed pki.RequestInfo
-	if _, err := p.sign(ctx, in.OpID, e, func(o Offer) (err error) {
+	if _, err := p.sign(ctx, in.OpID, e, splitkey.PurposeSign, func(o Offer) (err error) {
 		agreed, err = p.requests(o, record, enrolPoint)
 		return err
 	}); err != nil {

@@ -89,9 +89,9 @@ func (p *Phone) stretch(e *Entry, pepper []byte) (*splitkey.Stretched, error) {
 }
 
 // sign answers a signing operation: fetch the offer, look at M (check says
-// whether it is what the user was shown), answer once, verify the result under
-// the phone's own public key and its own digest.
-func (p *Phone) sign(ctx context.Context, opID string, e *Entry, check func(Offer) error) (splitkey.Signature, error) {
+// whether it is what the user was shown), answer once with a key of the purpose,
+// verify the result under the phone's own public key and its own digest.
+func (p *Phone) sign(ctx context.Context, opID string, e *Entry, purpose splitkey.Purpose, check func(Offer) error) (splitkey.Signature, error) {
 	var sig splitkey.Signature
 	err := p.answer(ctx, opID, func(o Offer) (answer, func(outcome) error, error) {
 		if len(o.M) == 0 || o.ID == "" {
@@ -100,7 +100,7 @@ func (p *Phone) sign(ctx context.Context, opID string, e *Entry, check func(Offe
 		if err := check(o); err != nil {
 			return answer{}, nil, err
 		}
-		record, err := p.record(e, o.KeyID)
+		record, err := p.record(e, o.KeyID, purpose)
 		if err != nil {
 			return answer{}, nil, err
 		}
@@ -141,7 +141,7 @@ func (p *Phone) decrypt(ctx context.Context, opID string, e *Entry, check func(O
 		if err := check(o); err != nil {
 			return answer{}, nil, err
 		}
-		record, err := p.record(e, o.KeyID)
+		record, err := p.record(e, o.KeyID, splitkey.PurposeEncrypt)
 		if err != nil {
 			return answer{}, nil, err
 		}
@@ -183,12 +183,18 @@ func (p *Phone) decrypt(ctx context.Context, opID string, e *Entry, check func(O
 	return plain, err
 }
 
-func (p *Phone) record(e *Entry, keyID string) (splitkey.Record, error) {
-	if e.records == nil {
-		return p.state.record(keyID)
+// record finds the share of a key, which must have been made for the purpose:
+// a PIN key signs no document, a signing key confirms nothing.
+func (p *Phone) record(e *Entry, keyID string, purpose splitkey.Purpose) (splitkey.Record, error) {
+	s := &p.state
+	if e.records != nil {
+		s = &State{Records: e.records}
 	}
-	s := State{Records: e.records}
-	return s.record(keyID)
+	r, err := s.record(keyID)
+	if err == nil && r.Purpose != purpose {
+		return splitkey.Record{}, fmt.Errorf("%w: a key for %q where one for %q is wanted", ErrMismatch, r.Purpose, purpose)
+	}
+	return r, err
 }
 
 func (p *Phone) unmask(e *Entry, o Offer, r splitkey.Record) (*splitkey.Secret, error) {

@@ -44,6 +44,17 @@ type Scan struct {
 		Default     bool   `json:"default"`
 	} `json:"certificates"`
 	OpID string `json:"opID"`
+	// chosen is the certificate that Confirm was given.
+	chosen string
+}
+
+// same reports whether two views show the user the same: who asks, and for what.
+func (s Scan) same(t Scan) bool {
+	if s.ID != t.ID || s.Type != t.Type || s.Title != t.Title || s.Platform != t.Platform || (s.Document == nil) != (t.Document == nil) {
+		return false
+	}
+	d, e := s.Document, t.Document
+	return d == nil || d.Name == e.Name && d.Size == e.Size && bytes.Equal(d.Digest, e.Digest)
 }
 
 // Chosen is the certificate that the server would take, or the first usable one.
@@ -89,15 +100,22 @@ func (p *Phone) Reject(ctx context.Context, s Scan) error {
 
 // Confirm chooses the certificate and, where it is asked, types the
 // verification code that the platform's page shows. A wrong code ends the
-// transaction.
+// transaction. The answer has to show what s showed, else ErrMismatch: the PIN
+// is entered for what was read.
 func (p *Phone) Confirm(ctx context.Context, s Scan, certificate, code string) (Scan, error) {
 	in := map[string]string{"certificate": certificate}
 	if code != "" {
 		in["code"] = code
 	}
 	var out Scan
-	err := p.post(ctx, "/scans/"+s.ID+"/confirm", in, &out)
-	return out, err
+	if err := p.post(ctx, "/scans/"+s.ID+"/confirm", in, &out); err != nil {
+		return Scan{}, err
+	}
+	if !out.same(s) {
+		return Scan{}, fmt.Errorf("%w: the transaction is no longer the one shown", ErrMismatch)
+	}
+	out.chosen = certificate
+	return out, nil
 }
 
 // Signed is a signature that this phone made and verified.
@@ -114,7 +132,7 @@ func (p *Phone) Execute(ctx context.Context, s Scan, pin string) (Signed, error)
 	e := p.Enter(pin)
 	defer e.Wipe()
 	var shown Offer
-	sig, err := p.sign(ctx, s.OpID, e, func(o Offer) error {
+	sig, err := p.sign(ctx, s.OpID, e, splitkey.PurposeSign, func(o Offer) error {
 		shown = o
 		return p.shows(s, o)
 	})
@@ -127,6 +145,9 @@ func (p *Phone) Execute(ctx context.Context, s Scan, pin string) (Signed, error)
 
 // shows checks that M is what the screen says.
 func (p *Phone) shows(s Scan, o Offer) error {
+	if h, ok := p.state.held(s.chosen); ok && h.SignKey != o.KeyID {
+		return fmt.Errorf("%w: the key of another certificate", ErrMismatch)
+	}
 	switch s.Type {
 	case "login":
 		m, err := splitkey.ParseLoginMessage(o.M)

@@ -26,9 +26,34 @@ type State struct {
 	// Records are the masked shares in force; Next is a set that a change of PIN
 	// wrote beside them, until the server's flip is known.
 	Records []splitkey.Record `json:"records,omitempty"`
-	Next    []splitkey.Record `json:"next,omitempty"`
+	// Held are the certificates that were brought onto this phone.
+	Held []Held            `json:"held,omitempty"`
+	Next []splitkey.Record `json:"next,omitempty"`
 	// Refresh names the refresh that Next belongs to.
 	Refresh string `json:"refresh,omitempty"`
+}
+
+// Held ties a certificate to the keys that this phone made and received for it.
+type Held struct {
+	Certificate     string `json:"certificate"` // the record's id
+	SignKey         string `json:"signKey"`
+	EncKey          string `json:"encKey,omitempty"`
+	SignCertificate []byte `json:"signCertificate,omitempty"` // DER, once it is issued
+}
+
+// hold remembers a certificate in place of what was known of it.
+func (s *State) hold(h Held) {
+	s.Held = slices.DeleteFunc(s.Held, func(old Held) bool { return old.Certificate == h.Certificate })
+	s.Held = append(s.Held, h)
+}
+
+// held finds a certificate of this phone; false if it was not brought here.
+func (s *State) held(certificate string) (Held, bool) {
+	i := slices.IndexFunc(s.Held, func(h Held) bool { return h.Certificate == certificate })
+	if i < 0 {
+		return Held{}, false
+	}
+	return s.Held[i], true
 }
 
 func (s *State) record(keyID string) (splitkey.Record, error) {

@@ -188,6 +188,7 @@ func (p *Phone) ResetPIN(ctx context.Context, recovery, pin, second string) erro
 		return err
 	}
 	p.state.keep()
+	p.state.Held = nil
 	p.state.Next, p.state.Refresh = nil, ""
 	if err := p.save(); err != nil {
 		return err
