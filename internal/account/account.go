@@ -44,7 +44,7 @@ func (p Purpose) known() bool {
 	return false
 }
 
-// The figures of docs/promises.md, "SMS code".
+// The figures of docs/accounts.md.
 const (
 	// CodeDigits is the length of a code.
 	CodeDigits = 6

@@ -31,8 +31,7 @@ type Options struct {
 	Version string
 	// Rand is nil for the machine's.
 	Rand io.Reader
-	// Clock is nil for the machine's, in the sandbox one that can be moved; a
-	// clock.Movable of the caller's can be moved there too.
+	// Clock is nil for the machine's, in the sandbox one that can be moved.
 	Clock clock.Clock
 	// Still leaves the background work to Drain and Seal, and Interrupt is called
 	// around every transaction (store.Options). For tests of recovery, which must
@@ -108,8 +107,6 @@ func (a *App) openStores(ctx context.Context) error {
 			a.movable.Advance(a.storedAdvance())
 			a.Clock = a.movable
 		}
-	} else if m, ok := a.Clock.(*clock.Movable); ok && a.cfg.Mode == config.Sandbox {
-		a.movable = m
 	}
 	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
 		return err

@@ -25,7 +25,7 @@ func keyFile(c config.Config, random io.Reader, name string) ([]byte, error) {
 	case errors.Is(err, fs.ErrNotExist) && c.Mode == config.Sandbox:
 		return makeKey(path, random)
 	case err != nil:
-		return nil, fmt.Errorf("the key %s: %w", name, err)
+		return nil, fmt.Errorf("the key file %s is missing or unreadable (%w): restore it from the backup, a new one would open nothing", path, err)
 	}
 	key, err := hex.DecodeString(strings.TrimSpace(string(b)))
 	if err != nil || len(key) != secret.KeySize {

@@ -71,7 +71,7 @@ func (a *App) seed(ctx context.Context) error {
 			}
 			for years, fen := range map[int]money.Fen{1: 20000, 2: 36000, 3: 48000} {
 				if err := c.SetPrice(ctx, tx, catalog.Price{
-					Institution: i.Code, Kind: catalog.KindCertificate, Years: years, Fen: fen, From: a.Clock.Now(),
+					Institution: i.Code, Kind: catalog.KindCertificate, Years: years, Fen: fen,
 				}); err != nil {
 					return err
 				}

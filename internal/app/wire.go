@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"net"
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/audit"
@@ -214,12 +216,15 @@ func (a *App) wireNouns(context.Context) error {
 	h.counter, err = pay.NewCounter(pay.CounterOptions{
 		Secret: merchant, Public: a.urls.Sandbox, File: filepath.Join(a.cfg.Data, "sandbox-counter.json"), Clock: a.Clock, Rand: a.Rand,
 	})
+	if err != nil {
+		return err
+	}
 	h.gateways = map[string]order.Gateway{"sandbox": gateway}
 	h.orders = order.New(order.Deps{
 		Store: st.Orders(), Runner: st, Clock: a.Clock, Rand: a.Rand, Log: a.Log, Prices: purchase.Prices{Catalog: h.catalog},
 		Fulfiller: purchase.Fulfiller{Certificates: h.certificates, Roamings: h.roamings, Notices: h.notices}, Notices: h.notices, Gateways: h.gateways,
 	})
-	return err
+	return nil
 }
 
 // wireScans builds scan transactions and the platforms' side of them.

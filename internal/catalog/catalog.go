@@ -281,10 +281,15 @@ func (s *Service) Institutions(ctx context.Context, tx work.Tx) ([]Institution, 
 }
 
 // SetPrice adds a line to the price list. A line for the same moment is replaced;
-// From in the past, which would change what was already sold, is CodePriceInvalid.
+// a zero From is this moment; From in the past, which would change what was
+// already sold, is CodePriceInvalid.
 func (s *Service) SetPrice(ctx context.Context, tx work.Tx, p Price) error {
+	now := s.Clock.Now()
+	if p.From.IsZero() {
+		p.From = now
+	}
 	known := p.Kind == KindCertificate || p.Kind == KindRoaming
-	if !known || p.Years < 1 || p.Years > MaxYears || p.Fen <= 0 || p.From.Before(s.Clock.Now()) {
+	if !known || p.Years < 1 || p.Years > MaxYears || p.Fen <= 0 || p.From.Before(now) {
 		return CodePriceInvalid
 	}
 	if _, err := s.Institution(ctx, tx, p.Institution); err != nil {

@@ -144,15 +144,6 @@ func (s *Service) List(ctx context.Context, account string, f Filter, cursor str
 	return p, err
 }
 
-// Installable checks that the holder may install the record now: 待下载.
-func (s *Service) Installable(ctx context.Context, tx work.Tx, account, id string) (Certificate, error) {
-	c, err := s.Get(ctx, tx, account, id)
-	if err != nil {
-		return Certificate{}, err
-	}
-	return c, pending(c)
-}
-
 // BeginIssue is the point of no return before Issuer.Prepare: it fixes the
 // validity and shuts the line's refund out. It serves 待下载 records, and 有效 or
 // frozen ones at a re-key, whose end date stays. Repeated with the same ref it

@@ -362,13 +362,6 @@ func TestRefundedLineIsNeverInstalled(t *testing.T) {
 		if _, err := d.begin(p.ID, "i1"); !errors.Is(err, certificate.CodeCancelled) {
 			d.Fatalf("begin: %v", err)
 		}
-		err := d.try(func(ctx context.Context, tx work.Tx) error {
-			_, err := d.Installable(ctx, tx, owner, p.ID)
-			return err
-		})
-		if !errors.Is(err, certificate.CodeCancelled) {
-			d.Fatalf("installable: %v", err)
-		}
 		if err := d.installed(p.ID, outcome(p, "i1")); !errors.Is(err, certificate.CodeCancelled) {
 			d.Fatalf("installed: %v", err)
 		}
@@ -391,10 +384,6 @@ func TestCertificatesAreTheirHoldersAlone(t *testing.T) {
 		c := d.valid("l1")
 		for name, look := range map[string]func(ctx context.Context, tx work.Tx) error{
 			"get": func(ctx context.Context, tx work.Tx) error { _, err := d.Get(ctx, tx, "stranger", c.ID); return err },
-			"installable": func(ctx context.Context, tx work.Tx) error {
-				_, err := d.Installable(ctx, tx, "stranger", c.ID)
-				return err
-			},
 			"issue": func(ctx context.Context, tx work.Tx) error {
 				_, err := d.BeginIssue(ctx, tx, "stranger", c.ID, "i")
 				return err

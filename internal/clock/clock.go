@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// China is the one time zone of the country; it has no summer time.
+var China = time.FixedZone("CST", 8*60*60)
+
 // Clock tells the time.
 type Clock interface {
 	// Now is the current time in UTC with millisecond precision: what the
@@ -26,14 +29,6 @@ func (System) Now() time.Time { return time.Now().UTC().Truncate(time.Millisecon
 // Movable is a clock that runs with the machine's and can be moved forward: the
 // sandbox's clock. Its zero value shows the machine's time.
 type Movable struct{ ahead atomic.Int64 }
-
-// NewMovable returns a Movable that begins d ahead of the machine's time. One
-// that lags can be moved without dating anything into the world's future.
-func NewMovable(d time.Duration) *Movable {
-	m := new(Movable)
-	m.ahead.Store(int64(d))
-	return m
-}
 
 // Now implements Clock.
 func (m *Movable) Now() time.Time {

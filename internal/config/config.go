@@ -59,9 +59,8 @@ type Config struct {
 	LogLevel string `json:"logLevel" env:"TWT_LOG_LEVEL"`
 }
 
-// Load reads the file at path, if path is not empty, then the environment, and
-// fills what is left with embedded mode's values. An unknown field of the file
-// is an error.
+// Load reads the file at path, if path is not empty, then the environment; see
+// Complete for the rest. An unknown field of the file is an error.
 func Load(path string, environ map[string]string) (Config, error) {
 	var c Config
 	if path != "" {
@@ -100,16 +99,18 @@ func (c Config) Complete() (Config, error) {
 	fill(&c.App, "127.0.0.1:8080")
 	fill(&c.Platform, "127.0.0.1:8081")
 	fill(&c.PKI, "127.0.0.1:8082")
-	fill(&c.Panel, "127.0.0.1:8083")
+	if c.Mode == Sandbox {
+		fill(&c.Panel, "127.0.0.1:8083")
+	}
 	fill(&c.Ops, "127.0.0.1:8089")
 	fill(&c.Operator, "天威通沙箱")
 	fill(&c.LogLevel, "info")
 	if c.DB == c.KMC {
 		return c, errors.New("the key-management centre needs a database of its own: db and kmc are the same")
 	}
-	for name, u := range map[string]string{"appURL": c.AppURL, "platformURL": c.PlatformURL, "pkiURL": c.PKIURL} {
-		if err := checkURL(u); err != nil {
-			return c, fmt.Errorf("%s: %w", name, err)
+	for _, u := range []struct{ name, value string }{{"appURL", c.AppURL}, {"platformURL", c.PlatformURL}, {"pkiURL", c.PKIURL}} {
+		if err := checkURL(u.value); err != nil {
+			return c, fmt.Errorf("%s: %w", u.name, err)
 		}
 	}
 	if c.Mode == Production {
@@ -132,13 +133,16 @@ func checkURL(s string) error {
 // production names everything that is missing at once.
 func (c Config) production() error {
 	var missing []error
-	for name, u := range map[string]string{"appURL": c.AppURL, "platformURL": c.PlatformURL} {
-		if !strings.HasPrefix(u, "https://") {
-			missing = append(missing, fmt.Errorf("%s must be an https address", name))
+	for _, u := range []struct{ name, value string }{{"appURL", c.AppURL}, {"platformURL", c.PlatformURL}} {
+		if !strings.HasPrefix(u.value, "https://") {
+			missing = append(missing, fmt.Errorf("%s must be an https address", u.name))
 		}
 	}
 	if c.PKIURL == "" {
 		missing = append(missing, errors.New("pkiURL is missing: it stands in every certificate"))
+	}
+	if c.Panel != "" && c.Panel != "off" {
+		missing = append(missing, errors.New("sandbox must be off: the panel has no place in production"))
 	}
 	if c.Arc == "" {
 		missing = append(missing, errors.New("arc is missing: the operator's own OID arc"))

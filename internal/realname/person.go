@@ -5,6 +5,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"tianweitong/internal/clock"
 )
 
 // CleanName normalises a person's name as entered and checks it: 2 to 30 Han
@@ -38,15 +40,12 @@ func CleanIDNumber(s string, now time.Time) (string, error) {
 	if s[17] != "10X98765432"[sum%11] {
 		return "", CodeIDNumber
 	}
-	born, err := time.ParseInLocation("20060102", s[6:14], china)
+	born, err := time.ParseInLocation("20060102", s[6:14], clock.China)
 	if err != nil || born.Year() < 1900 || born.After(now) {
 		return "", CodeIDNumber
 	}
 	return s, nil
 }
-
-// china is the one time zone of the country; it has no summer time.
-var china = time.FixedZone("CST", 8*60*60)
 
 // day numbers the calendar days in China.
 func day(t time.Time) int64 { return t.Add(8*time.Hour).Unix() / (24 * 60 * 60) }

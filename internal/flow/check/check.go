@@ -307,15 +307,13 @@ func onList(l *ca.List, issuer *smx509.Certificate, serial string, now time.Time
 }
 
 func (s *Service) expiry(held certificate.Certificate) Item {
-	day := func(t time.Time) string { return t.In(china).Format("2006年1月2日") }
+	day := func(t time.Time) string { return t.In(clock.China).Format("2006年1月2日") }
 	i := Item{Name: "expiry", Label: "有效期", Outcome: Good, Text: "证书有效期至 " + day(held.NotAfter) + "。"}
 	if s.Clock.Now().After(held.NotAfter) {
 		i.Outcome, i.Text, i.Action = Bad, "证书已于 "+day(held.NotAfter)+" 过期，请新购证书。", "buy"
 	}
 	return i
 }
-
-var china = time.FixedZone("CST", 8*60*60)
 
 func (s *Service) platforms(ctx context.Context, tx work.Tx, held certificate.Certificate) (Item, error) {
 	all, err := s.Roamings.Of(ctx, tx, held.ID)
