@@ -7,10 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"tianweitong/internal/app"
-	"tianweitong/internal/clock"
 	"tianweitong/internal/config"
 	"tianweitong/internal/journey"
 	"tianweitong/pki"
@@ -104,9 +102,7 @@ func (c demoCmd) start(ctx context.Context) (stop func(), address string, err er
 	if err != nil {
 		return nil, "", err
 	}
-	// The clock lags, so that the journey may move it and strangers' programs
-	// still find every certificate valid.
-	a, err := app.New(ctx, cfg, app.Options{Log: l, Version: version, Clock: clock.NewMovable(-2 * time.Minute)})
+	a, err := app.New(ctx, cfg, app.Options{Log: l, Version: version})
 	if err != nil {
 		os.RemoveAll(dir)
 		return nil, "", err

@@ -53,7 +53,6 @@ type demo struct {
 	client      *platform.Client
 	credentials platform.Credentials
 	person      *Person
-	registered  time.Time // when the first login code was asked for, at the latest
 	lost        *phone.Phone
 	order       phone.Order
 	certificate string
@@ -142,9 +141,7 @@ func (d *demo) register(ctx context.Context) (string, error) {
 	if d.person, err = d.NewPerson(phone.File(filepath.Join(d.scratch, "phone.json"))); err != nil {
 		return "", err
 	}
-	err = d.Register(ctx, d.person)
-	d.registered = time.Now()
-	return "", err
+	return "", d.Register(ctx, d.person)
 }
 
 func (d *demo) verify(ctx context.Context) (string, error) { return "", d.Verify(ctx, d.person) }
@@ -272,9 +269,6 @@ func (d *demo) changePIN(ctx context.Context) (string, error) {
 // keys are not here.
 func (d *demo) lose(ctx context.Context) (string, error) {
 	d.lost = d.person.Phone
-	if err := d.patience(ctx); err != nil {
-		return "", err
-	}
 	fresh, err := d.NewPhone(phone.File(filepath.Join(d.scratch, "phone-2.json")))
 	if err != nil {
 		return "", err
@@ -292,17 +286,6 @@ func (d *demo) lose(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("a phone without keys may confirm: %s", s.State)
 	}
 	return "密钥丢失：" + s.Gate, nil
-}
-
-// patience lets a minute pass: a second login code within it would be refused.
-// Only a clock that lags is moved for that: certificates dated ahead of the
-// world's clocks would be refused by everybody else.
-func (d *demo) patience(ctx context.Context) error {
-	const pause = 61 * time.Second
-	if d.Now().Add(pause).Before(time.Now()) {
-		return d.Advance(ctx, pause)
-	}
-	return wait(ctx, time.Until(d.registered.Add(pause)))
 }
 
 const (

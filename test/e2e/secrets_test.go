@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"tianweitong/internal/app"
-	"tianweitong/internal/clock"
 	"tianweitong/internal/journey"
 	"tianweitong/internal/store"
 	"tianweitong/phone"
@@ -198,7 +197,7 @@ func TestNoSecretReachesALog(t *testing.T) {
 	t.Setenv("TMPDIR", scratch) // where the demo keeps its phones
 	c := housetest.Config(t, store.SQLite)
 	var written log
-	o := app.Options{Clock: clock.NewMovable(-2 * time.Minute), Log: slog.New(slog.NewJSONHandler(&written, &slog.HandlerOptions{
+	o := app.Options{Log: slog.New(slog.NewJSONHandler(&written, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {

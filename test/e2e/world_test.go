@@ -173,6 +173,25 @@ func parse(t *testing.T, der []byte) *smx509.Certificate {
 	return c
 }
 
+// sound waits until fsck finds nothing: the audit chain is half a second behind,
+// and much more when the clock was moved.
+func sound(t *testing.T, h *housetest.House) {
+	t.Helper()
+	var findings []string
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("fsck: %q", findings)
+		}
+	})
+	eventually(t, "fsck finds nothing", func(ctx context.Context) bool {
+		report, err := h.Fsck(ctx)
+		if err == nil {
+			findings = report.Findings
+		}
+		return err == nil && len(findings) == 0
+	})
+}
+
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, f func(context.Context) bool) {
 	t.Helper()
