@@ -15,6 +15,7 @@ build: ## build bin/tianweitong
 
 run: ## set up, build and start the product embedded (SQLite, own CAs, sandbox providers)
 	@./scripts/setup.sh run
+	@test -x bin/tianweitong || echo "Building; the first time takes a few minutes."
 	@$(MAKE) --no-print-directory build
 	./bin/tianweitong serve
 

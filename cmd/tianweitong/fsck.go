@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"strings"
 
 	"tianweitong/internal/app"
 )
@@ -18,6 +20,11 @@ func (c fsckCmd) Run(ctx context.Context) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err
+	}
+	if path, ok := strings.CutPrefix(cfg.DB, "sqlite:"); ok {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("there is nothing to check at %s: see --data and --db", path)
+		}
 	}
 	report, err := app.Fsck(ctx, cfg, app.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: version})
 	if err != nil {

@@ -96,7 +96,10 @@ func run(args []string) int {
 		fmt.Fprintf(os.Stderr, "tianweitong: %v; see tianweitong --help\n", err)
 		return 2
 	}
-	if err := k.Run(); err != nil && !errors.Is(err, context.Canceled) {
+	if err := k.Run(); err != nil {
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			err = errors.New("interrupted before it was done")
+		}
 		fmt.Fprintln(os.Stderr, "tianweitong:", err)
 		return 1
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -28,5 +29,8 @@ func (c serveCmd) Run(ctx context.Context) error {
 	}
 	defer a.Close()
 	fmt.Print(a.Banner())
-	return a.Run(ctx)
+	if err := a.Run(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil // being told to stop is how serving ends
 }

@@ -203,7 +203,7 @@ func (a *App) Banner() string {
 	}
 	b.WriteString("\n")
 	for _, l := range []struct{ name, url string }{
-		{"App 接口", a.urls.App}, {"交易平台接口", a.urls.Platform}, {"证书与时间戳", a.urls.PKI}, {"沙箱面板接口", a.urls.Sandbox}, {"健康与指标", a.urls.Ops},
+		{"App 接口", a.urls.App}, {"交易平台接口", a.urls.Platform}, {"证书与时间戳", a.urls.PKI}, {"沙箱面板接口", a.urls.Sandbox}, {"健康与指标：/healthz /readyz /metrics", a.urls.Ops},
 	} {
 		if l.url != "" {
 			fmt.Fprintf(&b, "  %-24s %s\n", l.url, l.name)

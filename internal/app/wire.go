@@ -322,7 +322,7 @@ func (a *App) reserveDoors() error {
 		{"sandbox", a.cfg.Panel, "", &a.urls.Sandbox},
 		{"ops", a.cfg.Ops, "", &a.urls.Ops},
 	} {
-		if *d.url = d.public; d.address == "off" {
+		if *d.url = d.public; d.address == "off" || d.address == "" {
 			continue
 		}
 		if a.shut {
@@ -333,7 +333,7 @@ func (a *App) reserveDoors() error {
 		}
 		l, err := net.Listen("tcp", d.address)
 		if err != nil {
-			return err
+			return fmt.Errorf("the %s listener cannot take %s (%w): stop what uses it, or set TWT_%s to another address", d.name, d.address, err, strings.ToUpper(d.name))
 		}
 		a.doors = append(a.doors, &door{name: d.name, listener: l})
 		if d.public == "" {

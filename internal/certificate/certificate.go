@@ -55,8 +55,8 @@ var (
 	CodeNotFound   = fault.Code{Name: "certificate_not_found", Kind: fault.NotFound, Text: "没有找到这张证书，请返回证书列表查看。"}
 	CodeNotPending = fault.Code{Name: "certificate_not_pending", Kind: fault.Conflict, Text: "这张证书当前不能安装，请返回证书列表查看状态。"}
 	CodeCancelled  = fault.Code{Name: "certificate_cancelled", Kind: fault.Conflict, Text: "订单已退款，这张证书不能再安装；如需使用，请重新购买。"}
-	CodeIssuing    = fault.Code{Name: "certificate_issuing", Kind: fault.Conflict, Text: "证书正在签发，请稍候再试。"}
-	CodeNotValid   = fault.Code{Name: "certificate_not_valid", Kind: fault.Conflict, Text: "这张证书不是有效状态，不能办理该业务。"}
+	CodeIssuing    = fault.Code{Name: "certificate_issuing", Kind: fault.Conflict, Text: "证书正在签发，请稍后再试。"}
+	CodeNotValid   = fault.Code{Name: "certificate_not_valid", Kind: fault.Conflict, Text: "这张证书不是有效状态，不能办理该业务，请返回证书列表查看。"}
 	CodeRevoked    = fault.Code{Name: "certificate_revoked", Kind: fault.Conflict, Text: "证书已吊销，不能再办理该业务；如需使用，请新购证书。"}
 	CodeExpired    = fault.Code{Name: "certificate_expired", Kind: fault.Conflict, Text: "证书已过期，请新购证书。"}
 	CodeEndDate    = fault.Code{Name: "certificate_end_date", Kind: fault.Internal, Text: "签发结果与申请不符，请联系客服处理。"}

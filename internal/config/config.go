@@ -116,6 +116,9 @@ func (c Config) Complete() (Config, error) {
 	if c.Mode == Production {
 		return c, c.production()
 	}
+	if c.PKI == "off" && c.PKIURL == "" {
+		return c, errors.New("pkiURL (TWT_PKI_URL) is needed when pki is off: it stands in every certificate")
+	}
 	return c, nil
 }
 

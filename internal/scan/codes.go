@@ -23,7 +23,7 @@ var (
 	CodeCertRevoked = fault.Code{Name: "scan_certificate_revoked", Kind: fault.Conflict, Text: "证书已吊销，请新购证书。"}
 	CodeNotRoamed   = fault.Code{Name: "not_roamed", Kind: fault.Conflict, Text: "证书尚未开通该平台的漫游，请先申请漫游。"}
 	CodeRoamExpired = fault.Code{Name: "roaming_expired", Kind: fault.Conflict, Text: "证书在该平台的漫游已过期，请续期漫游。"}
-	CodeCertFrozen  = fault.Code{Name: "scan_certificate_frozen", Kind: fault.Conflict, Text: "证书已冻结，恢复后才能使用。"}
+	CodeCertFrozen  = fault.Code{Name: "scan_certificate_frozen", Kind: fault.Conflict, Text: "证书已冻结，暂不能使用；如需恢复，请联系客服。"}
 	CodeKeyLost     = fault.Code{Name: "key_lost", Kind: fault.Conflict, Text: "证书密钥不在本机，请办理补办恢复。"}
 	CodeTimestamp   = fault.Code{Name: "timestamp_unavailable", Kind: fault.Unavailable, Text: "时间戳服务暂不可用，请稍后重试，无需重新扫码。"}
 )
