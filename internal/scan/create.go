@@ -298,7 +298,9 @@ func (s *Service) conclude(ctx context.Context, tx work.Tx, actor string, t Tran
 	if err := s.write(ctx, tx, t, m); err != nil {
 		return t, err
 	}
-	if t.NotifyPath != "" && t.State != Cancelled {
+	// What nobody scanned is no news: its platform, which may begin any number,
+	// knows when it ends.
+	if t.NotifyPath != "" && t.Account != "" && t.State != Cancelled {
 		body, err := json.Marshal(Callback{t.Platform, t.ID, t.Seq, t.State})
 		if err != nil {
 			return t, err

@@ -566,3 +566,25 @@ func TestOriginElsewhereIsShown(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyWhatWasScannedCallsBack(t *testing.T) {
+	each(t, func(t *testing.T, s *stage) {
+		s.begin(login())
+		s.scanned(login())
+		s.Clock.Advance(scan.LoginLife)
+		s.sweep()
+		counts, err := s.CountJobs(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := int64(0)
+		for _, c := range counts {
+			if c.Topic == scan.CallbackTopic {
+				n += c.N
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d callbacks wait, want that of the scanned one", n)
+		}
+	})
+}
