@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/emmansun/gmsm/sm3"
+
 	"tianweitong/splitkey"
 )
 
@@ -42,10 +44,14 @@ func (p *Phone) ChangePIN(ctx context.Context, old, fresh string) error {
 	defer after.Wipe()
 	var agreed splitkey.ConfirmMessage
 	if _, err := p.sign(ctx, change.OpID, before, splitkey.PurposePIN, func(o Offer) (err error) {
-		if err = p.confirms("refresh", splitkey.IDRefresh)(o); err == nil {
-			agreed, err = splitkey.ParseConfirmMessage(o.M)
+		if agreed, err = splitkey.ParseConfirmMessage(o.M); err != nil {
+			return errors.Join(ErrMismatch, err)
 		}
-		return err
+		if err := p.covers(o.KeyID, agreed.KeyIDs); err != nil {
+			return err
+		}
+		sum := sm3.Sum([]byte(change.OpID))
+		return p.confirms(splitkey.ConfirmMessage{ID: splitkey.IDRefresh, Purpose: "refresh", Object: sum[:], KeyIDs: agreed.KeyIDs})(o)
 	}); err != nil {
 		return err
 	}
@@ -63,6 +69,30 @@ func (p *Phone) ChangePIN(ctx context.Context, old, fresh string) error {
 		return err
 	}
 	return p.promote()
+}
+
+// covers says that a change of PIN concerns this phone's keys and no other: the
+// PIN key, and the encryption key of every certificate that is here. A key left
+// out would stay under the old PIN. The order is the server's. A signing key may
+// be gone, its certificate revoked; a broken installation may have left one.
+func (p *Phone) covers(pin string, keyIDs []string) error {
+	for _, id := range keyIDs {
+		if _, err := p.state.record(id); err != nil {
+			return err
+		}
+	}
+	want := []string{pin}
+	for _, h := range p.state.Held {
+		if h.SignCertificate != nil {
+			want = append(want, h.EncKey)
+		}
+	}
+	for _, id := range want {
+		if !slices.Contains(keyIDs, id) {
+			return fmt.Errorf("%w: a key is left out", ErrMismatch)
+		}
+	}
+	return nil
 }
 
 // derive agrees on new shares with the server and writes their records beside
@@ -123,12 +153,10 @@ func (p *Phone) proveNew(ctx context.Context, opID string, e *Entry, r splitkey.
 		_, err := p.decrypt(ctx, opID, e, same)
 		return err
 	}
+	sum := sm3.Sum([]byte(p.state.Refresh))
+	want := splitkey.ConfirmMessage{ID: splitkey.IDTrial, Purpose: "refresh", Object: sum[:], KeyIDs: []string{r.KeyID}}
 	_, err := p.sign(ctx, opID, e, r.Purpose, func(o Offer) error {
-		m, err := splitkey.ParseConfirmMessage(o.M)
-		if err != nil || m.Account != p.state.Account || !bytes.Equal(m.Device, p.thumbprint()) {
-			return errors.Join(ErrMismatch, err)
-		}
-		return same(o)
+		return errors.Join(p.confirms(want)(o), same(o))
 	})
 	return err
 }

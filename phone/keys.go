@@ -3,14 +3,17 @@ package phone
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
+	"github.com/emmansun/gmsm/smx509"
 
 	"tianweitong/pki"
 	"tianweitong/splitkey"
@@ -94,19 +97,34 @@ func (p *Phone) forget(keyIDs ...string) error {
 	return p.save()
 }
 
-// confirms says that an offer is a confirmation of this account on this device
-// for this purpose.
-func (p *Phone) confirms(purpose, id string) func(Offer) error {
+// confirms says that an offer confirms exactly what is wanted: its ID, purpose,
+// object and keys, for this account on this device. Only the nonce is the
+// server's to choose.
+func (p *Phone) confirms(want splitkey.ConfirmMessage) func(Offer) error {
 	return func(o Offer) error {
 		m, err := splitkey.ParseConfirmMessage(o.M)
 		if err != nil {
 			return errors.Join(ErrMismatch, err)
 		}
-		if o.ID != id || m.ID != id || m.Account != p.state.Account || !bytes.Equal(m.Device, p.thumbprint()) || m.Purpose != purpose {
-			return fmt.Errorf("%w: asked for %q, offered %q", ErrMismatch, purpose, m.Purpose)
+		if o.ID != want.ID || m.ID != want.ID || m.Purpose != want.Purpose || m.Account != p.state.Account || !bytes.Equal(m.Device, p.thumbprint()) {
+			return fmt.Errorf("%w: asked for %q, offered %q", ErrMismatch, want.Purpose, m.Purpose)
+		}
+		if !bytes.Equal(m.Object, want.Object) || !slices.Equal(m.KeyIDs, want.KeyIDs) {
+			return fmt.Errorf("%w: %q of something else", ErrMismatch, want.Purpose)
 		}
 		return nil
 	}
+}
+
+// object is the SM3 digest of what a confirmation is about: each part behind its
+// length in four bytes.
+func object(parts ...[]byte) []byte {
+	h := sm3.New()
+	for _, part := range parts {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
+		h.Write(part)
+	}
+	return h.Sum(nil)
 }
 
 // PIN is how the PIN stands (PIN 码管理, 2.7.4).
@@ -159,7 +177,10 @@ func (p *Phone) newPIN(ctx context.Context, subject, proofPath, purpose, pin, se
 	if p.Keep && pin == second {
 		again.stretched = first.stretched
 	}
-	if _, err := p.sign(ctx, proof.OpID, again, splitkey.PurposePIN, p.confirms(purpose, splitkey.IDPIN)); err != nil {
+	want := splitkey.ConfirmMessage{
+		ID: splitkey.IDPIN, Purpose: purpose, Object: object(record.PublicKey), KeyIDs: []string{record.KeyID},
+	}
+	if _, err := p.sign(ctx, proof.OpID, again, splitkey.PurposePIN, p.confirms(want)); err != nil {
 		// Only a refusal says that the key is void; after an answer that was lost it
 		// may be the PIN's already.
 		var refused *Problem
@@ -174,6 +195,10 @@ func (p *Phone) newPIN(ctx context.Context, subject, proofPath, purpose, pin, se
 // Revoke revokes a certificate (吊销) for one of the server's reasons:
 // "compromised", "changed" or "unneeded". The PIN confirms certificate and reason.
 func (p *Phone) Revoke(ctx context.Context, certificate, reason, pin string) error {
+	serial, err := p.serial(ctx, certificate)
+	if err != nil {
+		return err
+	}
 	var r struct {
 		OpID string `json:"opID"`
 	}
@@ -182,9 +207,37 @@ func (p *Phone) Revoke(ctx context.Context, certificate, reason, pin string) err
 	}
 	e := p.Enter(pin)
 	defer e.Wipe()
-	_, err := p.sign(ctx, r.OpID, e, splitkey.PurposePIN, p.confirms("revoke", splitkey.IDPIN))
+	want := splitkey.ConfirmMessage{ID: splitkey.IDPIN, Purpose: "revoke", Object: object([]byte(serial), []byte(reason))}
+	_, err = p.sign(ctx, r.OpID, e, splitkey.PurposePIN, p.confirms(want))
 	return err
 }
+
+// serial gives the serial number of a signing certificate: this phone's own, or
+// that in the list of certificates, where its owner chose it.
+func (p *Phone) serial(ctx context.Context, certificate string) (string, error) {
+	if h, ok := p.state.held(certificate); ok && h.SignCertificate != nil {
+		c, err := smx509.ParseCertificate(h.SignCertificate)
+		if err != nil {
+			return "", err
+		}
+		return c.SerialNumber.Text(16), nil
+	}
+	all, err := p.Certificates(ctx)
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(all, func(c Certificate) bool { return c.ID == certificate })
+	if i < 0 {
+		return "", fmt.Errorf("phone: no certificate %q is listed", certificate)
+	}
+	return all[i].SignSerial, nil
+}
+
+// The kinds of an installation.
+const (
+	installs = "install"
+	rekeys   = "rekey"
+)
 
 // installation is the server's view of bringing a certificate onto this phone.
 type installation struct {
@@ -229,7 +282,11 @@ func (p *Phone) Install(ctx context.Context, certificate, pin string) (Installed
 
 // makeKeys are the steps (i) to (iv).
 func (p *Phone) makeKeys(ctx context.Context, path, certificate string, in installation, e *Entry) error {
-	if _, err := p.sign(ctx, in.OpID, e, splitkey.PurposePIN, p.confirms(in.Kind, splitkey.IDPIN)); err != nil {
+	if in.Kind != installs && in.Kind != rekeys {
+		return fmt.Errorf("%w: %q is no installation", ErrMismatch, in.Kind)
+	}
+	want := splitkey.ConfirmMessage{ID: splitkey.IDPIN, Purpose: in.Kind, Object: object([]byte(certificate), []byte(in.ID))}
+	if _, err := p.sign(ctx, in.OpID, e, splitkey.PurposePIN, p.confirms(want)); err != nil {
 		return err
 	}
 	record, err := p.enrol(ctx, splitkey.PurposeSign, "sign", in.ID, e)
