@@ -52,7 +52,7 @@ func (c demoCmd) Run(ctx context.Context) error {
 	}
 	w, err := journey.Discover(ctx, server, arc)
 	if err != nil {
-		return err
+		return fmt.Errorf("no sandbox answers at %s (the app's address, http://127.0.0.1:8080 after `make run`): %w", server, err)
 	}
 	n := 0
 	err = w.Demo(ctx, journey.Options{

@@ -10,17 +10,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/smx509"
 
 	"tianweitong/phone"
 	"tianweitong/pki"
 	"tianweitong/platform"
+	"tianweitong/splitkey"
 )
 
 // Step is one line of a demo: what was done, how long it took, what was seen.
@@ -44,6 +47,36 @@ type Options struct {
 	Progress func(Step)
 }
 
+// ErrDocument says that the document cannot be signed as one.
+var ErrDocument = errors.New("the document cannot be signed")
+
+// artefacts are the files of a complete run, beside journey.json.
+var artefacts = []string{
+	"root.pem", "ca.pem", "sign.pem", "enc.pem", "document", "signature.der", "signature.p7s", "timestamp.tsr", "crl.der", "ocsp.der", "attributes.der",
+}
+
+// check refuses at once what would fail on the way, and clears an earlier run's
+// files: a failed run must not leave an older one's proof behind.
+func (o Options) check() error {
+	if o.Out != "" {
+		if err := os.MkdirAll(o.Out, 0o755); err != nil {
+			return err
+		}
+		for _, name := range append([]string{"journey.json"}, artefacts...) {
+			if err := os.Remove(filepath.Join(o.Out, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	if len(o.Document) > splitkey.MaxMessage {
+		return nil
+	}
+	if err := splitkey.CheckDocument(o.Document); err != nil {
+		return fmt.Errorf("%w: %w", ErrDocument, err)
+	}
+	return nil
+}
+
 // demo is a run of Demo: everything that the steps hand on.
 type demo struct {
 	*World
@@ -65,6 +98,9 @@ type demo struct {
 // Demo walks the chain of the first issue and writes its artefacts. Its error
 // names the first step that did not hold.
 func (w *World) Demo(ctx context.Context, o Options) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	scratch, err := os.MkdirTemp("", "twt-demo-")
 	if err != nil {
 		return err
@@ -198,8 +234,17 @@ func (d *demo) login(ctx context.Context) (string, error) {
 	return r.Identity.Name, nil
 }
 
+// begin asks for a signature over the document, or over its name, size and
+// digest when it is too large to be shown whole (docs/split-keys.md §2.9).
 func (d *demo) begin(ctx context.Context) (platform.Transaction, error) {
-	return d.client.BeginSign(ctx, platform.SignRequest{Request: d.request("签署投标函"), Document: d.Document, Name: d.Name})
+	r := platform.SignRequest{Request: d.request("签署投标函"), Name: d.Name}
+	if len(d.Document) <= splitkey.MaxMessage {
+		r.Document = d.Document
+	} else {
+		sum := sm3.Sum(d.Document)
+		r.Size, r.Digest = int64(len(d.Document)), sum[:]
+	}
+	return d.client.BeginSign(ctx, r)
 }
 
 // wrongPIN enters a wrong PIN: it is refused with the number of tries left,
@@ -412,9 +457,6 @@ func (d *demo) fetch(ctx context.Context, method, address, contentType string, b
 // write puts the artefacts of the last signature into the folder; after a
 // failure only journey.json.
 func (d *demo) write(ctx context.Context, complete bool) error {
-	if err := os.MkdirAll(d.Out, 0o755); err != nil {
-		return err
-	}
 	steps, err := json.MarshalIndent(map[string]any{"steps": d.steps, "complete": complete}, "", "  ")
 	if err != nil {
 		return err
@@ -429,7 +471,7 @@ func (d *demo) write(ctx context.Context, complete bool) error {
 		if err != nil {
 			return err
 		}
-		p7s, err := platform.Detached(d.Document, d.last.Certificate, d.last.Chain, d.last.Signature)
+		p7s, err := d.last.CMS()
 		if err != nil {
 			return err
 		}
@@ -441,6 +483,9 @@ func (d *demo) write(ctx context.Context, complete bool) error {
 		files["signature.der"] = d.last.Signature
 		files["signature.p7s"] = p7s
 		files["timestamp.tsr"] = d.last.Timestamp
+		if len(d.Document) > splitkey.MaxMessage {
+			files["attributes.der"] = d.last.Message // what was signed in the document's place
+		}
 		files["crl.der"] = crl
 		files["ocsp.der"] = ocsp
 	}
