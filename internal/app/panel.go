@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"tianweitong/internal/ca"
@@ -54,7 +56,27 @@ func (a *App) panel(ctx context.Context) (http.Handler, error) {
 	s.Handle(pay.GatewayPath+"/", a.house.counter)
 	s.Handle(pay.CashierPath, a.house.counter)
 	s.Handle("POST /sandbox/platforms", http.HandlerFunc(a.registerPlatform))
-	return s, a.seed(ctx)
+	return a.fenced(s), a.seed(ctx)
+}
+
+// fenced keeps web pages that a developer happens to visit away from the
+// panel: no cross-origin request changes anything, and a name that was rebound
+// to this machine reads nothing.
+func (a *App) fenced(h http.Handler) http.Handler {
+	own := hostOf(a.urls.Sandbox)
+	_, port, err := net.SplitHostPort(own)
+	if err != nil {
+		port = "80"
+	}
+	names := []string{own, net.JoinHostPort("localhost", port), net.JoinHostPort("127.0.0.1", port), net.JoinHostPort("::1", port)}
+	inner := http.NewCrossOriginProtection().Handler(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(names, r.Host) {
+			httpapi.WriteProblem(w, r, a.Log, httpapi.CodeNotFound)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})
 }
 
 // seed fills the sandbox's directory on the first start: its institution and
