@@ -73,46 +73,70 @@ func (s *Server) guard(c huma.Context, next func(huma.Context)) {
 	next(huma.WithValue(c, callerKey{}, caller))
 }
 
-// authenticate checks a request's signature (docs/platform-api.md): the time
-// first, because it costs nothing, and the nonce last, so that nobody uses up
-// another's.
-func (s *Server) authenticate(ctx context.Context) (Caller, error) {
+// claim is what a request's headers say, before the signature is checked.
+type claim struct {
+	platform  catalog.Platform
+	at        time.Time
+	nonce     [16]byte
+	signature []byte
+}
+
+// claim reads the headers, the time first, because it costs nothing.
+func (s *Server) claim(ctx context.Context, now time.Time) (c claim, err error) {
 	r := httpapi.RequestOf(ctx)
 	ms, err := strconv.ParseInt(r.Header(HeaderTime), 10, 64)
 	if err != nil {
-		return Caller{}, CodeUnsigned.Because(errors.New("no time"))
+		return c, CodeUnsigned.Because(errors.New("no time"))
 	}
-	now, at := s.Clock.Now(), time.UnixMilli(ms).UTC()
-	if off := now.Sub(at); off > Skew || off < -Skew {
-		return Caller{}, CodeClock.With(map[string]any{"serverTime": now.Format(time.RFC3339)})
+	c.at = time.UnixMilli(ms).UTC()
+	if off := now.Sub(c.at); off > Skew || off < -Skew {
+		return c, CodeClock.With(map[string]any{"serverTime": now.Format(time.RFC3339)})
 	}
-	nonce := r.Header(HeaderNonce)
-	if b, err := hex.DecodeString(nonce); err != nil || len(b) != 16 {
-		return Caller{}, CodeUnsigned.Because(errors.New("no nonce"))
+	nonce, err := hex.DecodeString(r.Header(HeaderNonce))
+	if err != nil || len(nonce) != len(c.nonce) {
+		return c, CodeUnsigned.Because(errors.New("no nonce"))
 	}
-	signature, err := base64.StdEncoding.DecodeString(r.Header(HeaderSignature))
-	if err != nil || len(signature) == 0 {
-		return Caller{}, CodeUnsigned.Because(errors.New("no signature"))
+	c.nonce = [16]byte(nonce)
+	c.signature, err = base64.StdEncoding.DecodeString(r.Header(HeaderSignature))
+	if err != nil || len(c.signature) == 0 {
+		return c, CodeUnsigned.Because(errors.New("no signature"))
 	}
-	p, err := s.platform(ctx, r.Header(HeaderPlatform))
+	c.platform, err = s.platform(ctx, r.Header(HeaderPlatform))
+	return c, err
+}
+
+// admit decides before a large body is read. The signature is checked
+// afterwards, because it covers the body: who knows a platform's code can take
+// that platform's places, and nobody else's.
+func (s *Server) admit(ctx context.Context) error {
+	_, err := s.claim(ctx, s.Clock.Now())
+	return err
+}
+
+// authenticate checks a request's signature (docs/platform-api.md), and the nonce
+// last, so that nobody uses up another's.
+func (s *Server) authenticate(ctx context.Context) (Caller, error) {
+	r, now := httpapi.RequestOf(ctx), s.Clock.Now()
+	c, err := s.claim(ctx, now)
 	if err != nil {
 		return Caller{}, err
 	}
-	key, err := s.keys.of(p.SignCertificate, now)
+	key, err := s.keys.of(c.platform.SignCertificate, now)
 	if err != nil {
 		return Caller{}, CodePlatform.Because(err)
 	}
-	message := Message(p.Code, s.Audience, r.Method, r.URI, r.Body, ms, nonce)
-	if err := pki.VerifySignature(key, message, signature); err != nil {
+	nonce := r.Header(HeaderNonce)
+	message := Message(c.platform.Code, s.Audience, r.Method, r.URI, r.Body, c.at.UnixMilli(), nonce)
+	if err := pki.VerifySignature(key, message, c.signature); err != nil {
 		return Caller{}, CodeUnsigned.Because(err)
 	}
 	if r.Method == "GET" {
-		if err := s.once.take(p.Code+nonce, at, now); err != nil {
+		if err := s.once.take(c.platform.Code, c.nonce, c.at, now); err != nil {
 			return Caller{}, err
 		}
 	}
 	digest := sm3.Sum(message)
-	return Caller{Platform: p, Nonce: nonce, Digest: digest[:], At: at}, nil
+	return Caller{Platform: c.platform, Nonce: nonce, Digest: digest[:], At: c.at}, nil
 }
 
 func (s *Server) platform(ctx context.Context, code string) (catalog.Platform, error) {
@@ -185,36 +209,46 @@ func (k *keys) of(der []byte, now time.Time) (*ecdsa.PublicKey, error) {
 // process; a restart forgets it, and a replayed reading then answers the platform
 // that could ask anyway.
 type window struct {
+	// most are kept for all platforms and each of one, so that one platform's
+	// readings leave room for the others'.
+	most, each int
+
 	mu      sync.Mutex
-	minutes map[int64]map[string]struct{}
+	minutes map[int64]map[string]map[[16]byte]struct{} // minute, platform, nonce
 	n       int
 }
 
-const maxWindow = 2 << 20
-
-func (w *window) take(nonce string, at, now time.Time) error {
+func (w *window) take(platform string, nonce [16]byte, at, now time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	held := 0
 	for minute, all := range w.minutes {
-		if time.Unix((minute+1)*60, 0).Add(Skew).Before(now) {
-			w.n -= len(all)
-			delete(w.minutes, minute)
+		if !time.Unix((minute+1)*60, 0).Add(Skew).Before(now) {
+			held += len(all[platform])
+			continue
 		}
+		for _, nonces := range all {
+			w.n -= len(nonces)
+		}
+		delete(w.minutes, minute)
 	}
 	minute := at.Unix() / 60
-	if _, seen := w.minutes[minute][nonce]; seen {
+	if _, seen := w.minutes[minute][platform][nonce]; seen {
 		return CodeReplayed
 	}
-	if w.n >= maxWindow {
-		return CodeTooMany
+	if w.n >= w.most || held >= w.each {
+		return tooMany(time.Minute)
 	}
 	if w.minutes == nil {
-		w.minutes = map[int64]map[string]struct{}{}
+		w.minutes = map[int64]map[string]map[[16]byte]struct{}{}
 	}
 	if w.minutes[minute] == nil {
-		w.minutes[minute] = map[string]struct{}{}
+		w.minutes[minute] = map[string]map[[16]byte]struct{}{}
 	}
-	w.minutes[minute][nonce] = struct{}{}
+	if w.minutes[minute][platform] == nil {
+		w.minutes[minute][platform] = map[[16]byte]struct{}{}
+	}
+	w.minutes[minute][platform][nonce] = struct{}{}
 	w.n++
 	return nil
 }

@@ -40,22 +40,44 @@ func (s *Server) eventRoute() {
 	}}
 	huma.Register(s.api, op, func(ctx context.Context, in *transactionInput) (*huma.StreamResponse, error) {
 		c := callerOf(ctx)
+		release, err := s.seat(c.Platform.Code, in.TID)
+		if err != nil {
+			return nil, httpapi.ProblemOf(ctx, s.Log, err)
+		}
 		// Listen first, then look: nothing is missed between the two.
 		sub, err := s.Hub.Subscribe(scan.Topic(in.TID))
 		if err != nil {
+			release()
 			return nil, httpapi.ProblemOf(ctx, s.Log, CodeNoStreams.Because(err))
 		}
 		first, err := s.Scans.Status(ctx, c.Platform.Code, in.TID, false)
 		if err != nil {
 			sub.Close()
+			release()
 			return nil, httpapi.ProblemOf(ctx, s.Log, err)
 		}
 		return &huma.StreamResponse{Body: func(hc huma.Context) {
+			defer release()
 			defer sub.Close()
 			_, w := humago.Unwrap(hc)
 			s.stream(hc.Context(), w, c.Platform.Code, first, sub)
 		}}, nil
 	})
+}
+
+// seat takes a place for a stream, of the platform's and of those that it has for
+// the transaction; the hub's own limit holds for the house.
+func (s *Server) seat(platform, transaction string) (release func(), err error) {
+	one := s.streams.take(platform, s.Streams)
+	if one == nil {
+		return nil, CodeNoStreams.Becausef("the platform has %d", s.Streams)
+	}
+	other := s.streams.take(platform+" "+transaction, streamsPerTransaction)
+	if other == nil {
+		one()
+		return nil, CodeNoStreams.Becausef("the transaction has %d", streamsPerTransaction)
+	}
+	return func() { other(); one() }, nil
 }
 
 func (s *Server) stream(ctx context.Context, w http.ResponseWriter, platform string, st scan.Status, sub *push.Subscription) {

@@ -106,7 +106,7 @@ func TestManyListenersHearACancellation(t *testing.T) {
 	s := lite(t)
 	tid := s.begin(loginBody(""))
 	var all []*stream
-	for range 8 {
+	for range 4 {
 		e := s.listen(t, tid)
 		e.next("CREATED")
 		all = append(all, e)
@@ -121,21 +121,67 @@ func TestManyListenersHearACancellation(t *testing.T) {
 	}
 }
 
-func TestListenerThatLeavesAndServerThatStopsLeaveNothing(t *testing.T) {
+func TestListenerThatLeavesLeavesNothing(t *testing.T) {
 	s := lite(t)
-	tid := s.begin(loginBody(""))
-	gone, stays := s.listen(t, tid), s.listen(t, tid)
-	gone.next("CREATED")
-	stays.next("CREATED")
-	gone.cancel()
-	gone.ended()
-	s.server.Close()
-	stays.ended()
-	for deadline := time.Now().Add(5 * time.Second); s.Hub.Len() != 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d subscriptions stayed", s.Hub.Len())
-		}
+	e := s.listen(t, s.begin(loginBody("")))
+	e.next("CREATED")
+	e.cancel()
+	e.ended()
+	s.http.Close() // waits for the stream's handler
+	if n := s.Hub.Len(); n != 0 {
+		t.Fatalf("%d subscriptions stayed", n)
 	}
+}
+
+func TestServerThatStopsEndsTheStreams(t *testing.T) {
+	s := lite(t)
+	e := s.listen(t, s.begin(loginBody("")))
+	e.next("CREATED")
+	s.server.Close()
+	e.ended()
+	s.http.Close()
+	if n := s.Hub.Len(); n != 0 {
+		t.Fatalf("%d subscriptions stayed", n)
+	}
+}
+
+func TestOnePlatformLeavesStreamsToTheOthers(t *testing.T) {
+	s := lite(t)
+	s.server.Streams = 6
+	other := s.NewPlatform(2)
+	theirs := s.call("POST", "/transactions", loginBody(""))
+	theirs.by = other
+	tids := []string{s.begin(loginBody("")), s.begin(loginBody(""))}
+	events := func(tid string) call { return s.get("/transactions/" + tid + "/events") }
+	var all []*stream
+	for range 4 {
+		all = append(all, s.listen(t, tids[0]))
+	}
+	s.refused(503, "events_full", events(tids[0])) // one transaction has four
+	for range 2 {
+		all = append(all, s.listen(t, tids[1]))
+	}
+	s.refused(503, "events_full", events(tids[1])) // the platform has six
+	q := events(s.ok(201, theirs).json["tId"].(string))
+	q.by = other
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	resp, err := http.DefaultClient.Do(s.request(ctx, q))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 200 {
+		t.Fatalf("another platform's stream: %s", resp.Status)
+	}
+	// A place that was left serves again.
+	s.ok(200, s.post("/transactions/"+tids[0]+"/cancel"))
+	for _, e := range all[:4] {
+		e.next("CREATED")
+		e.next("CANCELLED")
+		e.ended()
+	}
+	s.listen(t, tids[1]).next("CREATED")
 }
 
 func TestFullHubSendsListenersToPolling(t *testing.T) {

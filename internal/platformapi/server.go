@@ -5,6 +5,7 @@
 package platformapi
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -50,7 +51,10 @@ type Deps struct {
 	Audience   string
 	TrustProxy bool
 	Version    string
-	Observe    func(route string, status int, took time.Duration)
+	// Creations is how many transactions a platform may begin in a minute; 0 is
+	// 60,000. Streams is how many event streams it may hold; 0 is 256.
+	Creations, Streams int
+	Observe            func(route string, status int, took time.Duration)
 }
 
 // Server is the door as a value; Handler serves it.
@@ -60,6 +64,9 @@ type Server struct {
 	mux  *http.ServeMux
 	keys keys
 	once window
+	// begun and streams keep one platform from taking what all share.
+	begun   pace
+	streams places
 	// stop ends the event streams.
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -69,7 +76,8 @@ const base = "/open/v1"
 
 // New registers every route.
 func New(d Deps) *Server {
-	s := &Server{Deps: d, mux: http.NewServeMux(), stop: make(chan struct{})}
+	d.Creations, d.Streams = cmp.Or(d.Creations, creationsPerMinute), cmp.Or(d.Streams, streamsPerPlatform)
+	s := &Server{Deps: d, mux: http.NewServeMux(), stop: make(chan struct{}), once: window{most: 4 << 20, each: 1 << 20}}
 	s.api = httpapi.NewAPI(s.mux, "天威通开放平台接口", "交易平台使用的接口。每个请求都须以平台的 SM2 签名证书签名。", d.Version)
 	s.transactionRoutes()
 	s.directoryRoutes()
@@ -93,6 +101,8 @@ func (s *Server) Handler() http.Handler {
 			}
 			return otherBody
 		},
+		Admit: s.admit,
+		Who:   func(ctx context.Context) string { return httpapi.RequestOf(ctx).Header(HeaderPlatform) },
 	}
 }
 

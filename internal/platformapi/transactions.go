@@ -71,6 +71,9 @@ type created struct {
 // create is idempotent by the request's nonce: the very same request again gets
 // the transaction that it made.
 func (s *Server) create(ctx context.Context, c Caller, in *createInput) (*body[created], error) {
+	if err := s.begun.take(c.Platform.Code, s.Creations, s.Clock.Now()); err != nil {
+		return nil, err
+	}
 	r, err := in.request()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,64 @@
+package platformapi
+
+import (
+	"sync"
+	"time"
+)
+
+// What one platform may take of what all share; Deps may say otherwise.
+const (
+	creationsPerMinute    = 60_000
+	streamsPerPlatform    = 256
+	streamsPerTransaction = 4
+)
+
+// places counts what is held at a time.
+type places struct {
+	mu   sync.Mutex
+	held map[string]int
+}
+
+// take takes one of limit places of a name; nil when they are all held.
+func (p *places) take(name string, limit int) (release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held[name] >= limit {
+		return nil
+	}
+	if p.held == nil {
+		p.held = map[string]int{}
+	}
+	p.held[name]++
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.held[name]--; p.held[name] == 0 {
+			delete(p.held, name)
+		}
+	}
+}
+
+// pace counts what happens in the present minute.
+type pace struct {
+	mu     sync.Mutex
+	minute time.Time
+	n      map[string]int
+}
+
+// take counts one more for a name, up to limit in a minute; then CodeTooMany.
+func (p *pace) take(name string, limit int, now time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if minute := now.Truncate(time.Minute); !minute.Equal(p.minute) {
+		p.minute, p.n = minute, map[string]int{}
+	}
+	if p.n[name] >= limit {
+		return tooMany(p.minute.Add(time.Minute).Sub(now))
+	}
+	p.n[name]++
+	return nil
+}
+
+func tooMany(wait time.Duration) error {
+	return CodeTooMany.With(map[string]any{"retryAfterSeconds": int((wait + time.Second - 1) / time.Second)})
+}
