@@ -119,6 +119,32 @@ func TestOneOpenNonceAPublicKey(t *testing.T) {
 	})
 }
 
+// TestReplacedNonceLeavesMemory: who opens an operation over and over keeps one ω.
+func TestReplacedNonceLeavesMemory(t *testing.T) {
+	each(t, func(t *testing.T, s *stage) {
+		ctx := t.Context()
+		op, before := s.confirm(t), s.m.Nonces()
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { s.m.Open(ctx, s.phone.Holder, op) })
+		}
+		wg.Wait()
+		must(s.m.Open(ctx, s.phone.Holder, op))(t)
+		if n := s.m.Nonces() - before; n != 1 {
+			t.Fatalf("%d nonces of one key are kept", n)
+		}
+		// What is being answered is not the next Open's to wipe.
+		a := s.answer(t, op, s.phone.PIN)
+		s.m.Interrupt(func(step string) error {
+			if step == "charged" {
+				must(s.m.Open(ctx, s.phone.Holder, op))(t)
+			}
+			return nil
+		})
+		must(s.m.Answer(ctx, s.phone.Holder, op, a, nil))(t)
+	})
+}
+
 func TestNonceOfAnotherOperationIsStale(t *testing.T) {
 	each(t, func(t *testing.T, s *stage) {
 		ctx := t.Context()

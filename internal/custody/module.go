@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -63,7 +64,7 @@ var _ Door = (*Module)(nil)
 // New makes a module and runs its self-test. A module that fails it is returned
 // all the same and refuses everything: see Healthy.
 func New(d Deps) *Module {
-	m := &Module{d: d, open: nonces{byID: map[string]*nonce{}}}
+	m := &Module{d: d, open: nonces{byID: map[string]*nonce{}, byKey: map[string][]string{}}}
 	m.d.Rand = selftest.Watch(d.Rand, m.fail)
 	m.house = house.New(house.Deps{
 		Runner: d.Runner, Store: d.Store, Rand: m.d.Rand, Vault: d.Vault, Healthy: m.Healthy, Fail: m.fail, Observe: m.observe,
@@ -181,6 +182,7 @@ type nonce struct {
 type nonces struct {
 	mu    sync.Mutex
 	byID  map[string]*nonce
+	byKey map[string][]string // IDs that have been in the row of a public key
 	sweep time.Time
 }
 
@@ -194,12 +196,38 @@ func (s *nonces) put(nonceID string, n *nonce, now time.Time) {
 				s.drop(k)
 			}
 		}
+		for k, ids := range s.byKey {
+			ids = slices.DeleteFunc(ids, func(id string) bool { return s.byID[id] == nil })
+			if s.byKey[k] = ids; len(ids) == 0 {
+				delete(s.byKey, k)
+			}
+		}
 	}
 	s.byID[nonceID] = n
 }
 
+// rows gives the IDs that a row committed from now on replaces.
+func (s *nonces) rows(publicKey []byte) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.byKey[string(publicKey)])
+}
+
+// replace drops what a committed row has replaced. Only now: if two rows are on
+// their way, nobody knows which of them will be the last.
+func (s *nonces) replace(publicKey []byte, old []string, nonceID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range old {
+		s.drop(id)
+	}
+	k := string(publicKey)
+	ids := slices.DeleteFunc(s.byKey[k], func(id string) bool { return slices.Contains(old, id) })
+	s.byKey[k] = append(ids, nonceID)
+}
+
 // claim gives ω to one answer, before it is charged: what is charged is
-// computed, whatever is swept meanwhile. nil if there is none.
+// computed, whatever is swept or replaced meanwhile. nil if there is none.
 func (s *nonces) claim(nonceID string) *nonce {
 	s.mu.Lock()
 	defer s.mu.Unlock()

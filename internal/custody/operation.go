@@ -254,10 +254,14 @@ func (m *Module) Open(ctx context.Context, h Holder, opID string) (Offer, error)
 		row.ServerNonce = id.Bytes(m.d.Rand, 32)
 		offer.ServerNonce = row.ServerNonce
 	}
+	old := m.open.rows(row.PublicKey)
 	err = m.do(ctx, "open", func(ctx context.Context, tx work.Tx) error { return m.d.Store.PutNonce(ctx, tx, row) })
 	if err != nil {
 		m.open.forget(row.ID)
 		return Offer{}, err
+	}
+	if l.signs() {
+		m.open.replace(row.PublicKey, old, row.ID)
 	}
 	return offer, nil
 }
