@@ -76,6 +76,9 @@ func (p *Phone) SignIn(ctx context.Context, number, ticket, code string) (fresh 
 	if err != nil {
 		return false, err
 	}
+	if out.Account != p.state.Account {
+		p.name = ""
+	}
 	p.state.Account, p.state.Nonce = out.Account, out.Nonce
 	return out.New, p.save()
 }
@@ -101,9 +104,13 @@ type Check struct {
 // code to the registered number, consent for face data.
 func (p *Phone) StartRealName(ctx context.Context, name, idNumber, ticket, code string) (Check, error) {
 	var c Check
-	return c, p.post(ctx, "/realname", map[string]any{
+	err := p.post(ctx, "/realname", map[string]any{
 		"name": name, "idNumber": idNumber, "ticket": ticket, "code": code, "method": "phone", "consentFace": true,
 	}, &c)
+	if err == nil {
+		p.name = name
+	}
+	return c, err
 }
 
 // SendFace sends the recorded face video of a check under path, "/realname" or

@@ -277,7 +277,7 @@ func (p *Phone) Install(ctx context.Context, certificate, pin string) (Installed
 			return Installed{}, err
 		}
 	}
-	return p.awaitInstalled(ctx, path)
+	return p.awaitInstalled(ctx, path, certificate)
 }
 
 // makeKeys are the steps (i) to (iv).
@@ -311,11 +311,12 @@ func (p *Phone) makeKeys(ctx context.Context, path, certificate string, in insta
 	}); err != nil {
 		return err
 	}
-	return p.receive(ctx, path+"/delivery", enrolKey, e, func(public []byte) error {
+	return p.receive(ctx, path+"/delivery", enrolKey, e, func(keyID string, public []byte) error {
 		want, err := pki.Point(agreed.EncryptionKey)
 		if err != nil || !bytes.Equal(want, public) {
 			return fmt.Errorf("%w: another encryption key than the one requested", ErrMismatch)
 		}
+		p.state.hold(Held{Certificate: certificate, SignKey: record.KeyID, EncKey: keyID})
 		return nil
 	})
 }
@@ -332,13 +333,16 @@ func (p *Phone) requests(o Offer, record splitkey.Record, enrolPoint []byte) (pk
 	if err != nil || o.ID != splitkey.IDDocument || o.KeyID != record.KeyID || !bytes.Equal(key, record.PublicKey) || !bytes.Equal(r.EnrolmentKey, sum[:]) || r.EncryptionKey == nil {
 		return r, fmt.Errorf("%w: the certificate request is not for this phone's key", ErrMismatch)
 	}
+	if !p.named(r.Subject.CommonName) {
+		return r, fmt.Errorf("%w: the certificate request names another person", ErrMismatch)
+	}
 	return r, nil
 }
 
 // receive takes one delivery of an encryption share: open it with the enrolment
 // key, mask it at once, write, read back, and prove it on a throw-away
 // ciphertext (docs/split-keys.md §2.4).
-func (p *Phone) receive(ctx context.Context, path string, enrolKey *sm2.PrivateKey, e *Entry, check func(public []byte) error) error {
+func (p *Phone) receive(ctx context.Context, path string, enrolKey *sm2.PrivateKey, e *Entry, check func(keyID string, public []byte) error) error {
 	var d struct {
 		KeyID     string `json:"keyID"`
 		PublicKey []byte `json:"publicKey"`
@@ -348,7 +352,7 @@ func (p *Phone) receive(ctx context.Context, path string, enrolKey *sm2.PrivateK
 	if err := p.sealed(ctx, path, "", "", struct{}{}, &d); err != nil {
 		return err
 	}
-	if err := check(d.PublicKey); err != nil {
+	if err := check(d.KeyID, d.PublicKey); err != nil {
 		return err
 	}
 	b, err := enrolKey.Decrypt(nil, d.ForPhone, nil)

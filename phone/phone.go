@@ -95,6 +95,7 @@ type Phone struct {
 	offset time.Duration // server's clock minus ours
 	module *module
 	kept   *splitkey.Stretched
+	name   string // as verified here since the start; never stored
 }
 
 // New opens the phone's store, making a device key and a salt the first time.

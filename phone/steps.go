@@ -1,11 +1,16 @@
 package phone
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/smx509"
 
 	"tianweitong/pki"
 	"tianweitong/splitkey"
@@ -43,7 +48,7 @@ func await(ctx context.Context, what string, ask func() (done bool, err error)) 
 	}
 }
 
-func (p *Phone) awaitInstalled(ctx context.Context, path string) (Installed, error) {
+func (p *Phone) awaitInstalled(ctx context.Context, path, certificate string) (Installed, error) {
 	var in installation
 	err := await(ctx, "the certificate", func() (bool, error) {
 		if err := p.get(ctx, path, &in); err != nil {
@@ -57,10 +62,80 @@ func (p *Phone) awaitInstalled(ctx context.Context, path string) (Installed, err
 	if err != nil {
 		return Installed{}, err
 	}
-	if _, err := p.chain(in.SignCertificate, in.Chain, pki.PersonSigning); err != nil {
+	if err := p.accept(certificate, in); err != nil {
 		return Installed{}, err
 	}
-	return Installed{Certificate: in.Certificate, SignCertificate: in.SignCertificate, EncCertificate: in.EncCertificate, Chain: in.Chain}, nil
+	return Installed{Certificate: certificate, SignCertificate: in.SignCertificate, EncCertificate: in.EncCertificate, Chain: in.Chain}, nil
+}
+
+// accept holds what the CA issued against what this phone made and received: the
+// chains, both keys and, where it was typed in here, the name. A re-key brings
+// the encryption certificate of before, which may have ended and whose issuer may
+// be another: its key alone counts.
+func (p *Phone) accept(certificate string, in installation) error {
+	h, ok := p.state.held(certificate)
+	if !ok {
+		return ErrKeyLost
+	}
+	sign, err := p.chain(in.SignCertificate, in.Chain, pki.ForSignatures, pki.PersonSigning)
+	if err != nil {
+		return err
+	}
+	enc, err := smx509.ParseCertificate(in.EncCertificate)
+	if err != nil {
+		return errors.Join(ErrUntrusted, err)
+	}
+	if in.Kind != rekeys {
+		if _, err := p.chain(in.EncCertificate, in.Chain, pki.ForEncryption, pki.PersonEncryption); err != nil {
+			return err
+		}
+		if !p.named(enc.Subject.CommonName) {
+			return fmt.Errorf("%w: the certificate names another person", ErrMismatch)
+		}
+	}
+	if !p.named(sign.Subject.CommonName) {
+		return fmt.Errorf("%w: the certificate names another person", ErrMismatch)
+	}
+	if err := p.certifies(sign, h.SignKey, splitkey.PurposeSign); err != nil {
+		return err
+	}
+	if err := p.certifies(enc, h.EncKey, splitkey.PurposeEncrypt); err != nil {
+		return err
+	}
+	h.SignCertificate = sign.Raw
+	p.state.hold(h)
+	return p.save()
+}
+
+// certifies says that a certificate is of the key whose share is here.
+func (p *Phone) certifies(c *smx509.Certificate, keyID string, purpose splitkey.Purpose) error {
+	r, err := p.state.record(keyID)
+	if err != nil {
+		return err
+	}
+	key, err := pki.ParseSPKI(c.RawSubjectPublicKeyInfo)
+	if err != nil {
+		return errors.Join(ErrUntrusted, err)
+	}
+	point, err := pki.Point(key)
+	if err != nil || r.Purpose != purpose || !bytes.Equal(point, r.PublicKey) {
+		return fmt.Errorf("%w: the certificate is of another key", ErrMismatch)
+	}
+	return nil
+}
+
+// named says that a name is the one verified on this phone, if that was here.
+// Only letters count: the dot inside a name is written in many ways.
+func (p *Phone) named(name string) bool {
+	letters := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if !unicode.IsLetter(r) {
+				return -1
+			}
+			return r
+		}, s)
+	}
+	return p.name == "" || letters(p.name) == letters(name)
 }
 
 // AwaitCheck waits until an identity check has an answer.

@@ -29,7 +29,7 @@ func (p *Phone) trustStatement(statement, signature, certificate []byte, chain [
 			return err
 		}
 	}
-	leaf, err := p.chain(certificate, chain, pki.Service)
+	leaf, err := p.chain(certificate, chain, pki.ForSignatures, pki.Service)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (p *Phone) trustStatement(statement, signature, certificate []byte, chain [
 }
 
 // chain verifies a certificate of a role to the stored root.
-func (p *Phone) chain(certificate []byte, chain [][]byte, roles ...pki.Role) (*smx509.Certificate, error) {
+func (p *Phone) chain(certificate []byte, chain [][]byte, purpose pki.Purpose, roles ...pki.Role) (*smx509.Certificate, error) {
 	leaf, err := smx509.ParseCertificate(certificate)
 	if err != nil {
 		return nil, errors.Join(ErrUntrusted, err)
@@ -53,7 +53,7 @@ func (p *Phone) chain(certificate []byte, chain [][]byte, roles ...pki.Role) (*s
 	if err != nil {
 		return nil, errors.Join(ErrUntrusted, err)
 	}
-	o := pki.ChainOptions{Roots: []*smx509.Certificate{root}, At: p.now(), Purpose: pki.ForSignatures, Arc: p.Arc, Roles: roles}
+	o := pki.ChainOptions{Roots: []*smx509.Certificate{root}, At: p.now(), Purpose: purpose, Arc: p.Arc, Roles: roles}
 	for _, der := range chain {
 		c, err := smx509.ParseCertificate(der)
 		if err != nil {
