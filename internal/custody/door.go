@@ -50,6 +50,8 @@ var (
 	CodeBadAnswer = fault.Code{Name: "answer_malformed", Kind: fault.Invalid, Text: "数据有误，请重试；如多次出现，请更新应用。"}
 	// CodeEnrolment: the enrolment is unknown, used, expired or another's.
 	CodeEnrolment = fault.Code{Name: "enrolment_invalid", Kind: fault.Conflict, Text: "安装步骤已失效，请重新开始安装。"}
+	// CodeTooMany: too many keys were made for one subject in a day.
+	CodeTooMany = fault.Code{Name: "enrolments_too_many", Kind: fault.TooMany, Text: "今天重新开始的次数过多，请明天再试；如需帮助，请联系客服。"}
 	// CodeRefresh: the change of PIN is over, or not every new share is proved.
 	CodeRefresh = fault.Code{Name: "pin_change_over", Kind: fault.Conflict, Text: "本次修改 PIN 码已失效，请重新修改；在此之前仍使用原 PIN 码。"}
 	// CodeModule: the module is in its error state and refuses everything.
@@ -215,7 +217,8 @@ type Door interface {
 	// Enrol begins the making of a PIN or signing key for a subject; an earlier
 	// unfinished enrolment of the same subject and kind becomes void, its pending
 	// key is destroyed. Whether the holder may do this is the caller's rule,
-	// checked in the caller's transaction.
+	// checked in the caller's transaction. A subject may make 20 keys of a kind in
+	// 24 hours, then CodeTooMany.
 	Enrol(ctx context.Context, tx work.Tx, h Holder, k Kind, subject string) (Enrolment, error)
 	// Generate makes the key of an enrolment, once (docs/split-keys.md §2.1). The
 	// key is pending: only operations of its own subject may use it.

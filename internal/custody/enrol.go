@@ -12,7 +12,13 @@ import (
 	"tianweitong/splitkey"
 )
 
-const enrolmentLife = 10 * time.Minute
+const (
+	enrolmentLife = 10 * time.Minute
+	// enrolmentLimit is how many keys of one kind and subject may be made in a day:
+	// their rows stay, and whoever asks for the account's keys reads them.
+	enrolmentLimit = 20
+	enrolmentSpan  = 24 * time.Hour
+)
 
 // Enrol implements Door.
 func (m *Module) Enrol(ctx context.Context, tx work.Tx, h Holder, k Kind, subject string) (Enrolment, error) {
@@ -37,6 +43,9 @@ func (m *Module) Enrol(ctx context.Context, tx work.Tx, h Holder, k Kind, subjec
 		return Enrolment{}, err
 	}
 	now := m.d.Clock.Now()
+	if err := m.enrolable(ctx, tx, h.Account, k, subject, now); err != nil {
+		return Enrolment{}, err
+	}
 	var pepperID string
 	var pepper []byte
 	if k == KindPIN {
@@ -61,6 +70,21 @@ func (m *Module) Enrol(ctx context.Context, tx work.Tx, h Holder, k Kind, subjec
 		return Enrolment{}, err
 	}
 	return Enrolment{ID: e.ID, KeyID: e.KeyID, Server: m.d.Server, Seed: id.Bytes(m.d.Rand, splitkey.SeedSize), Pepper: pepper}, nil
+}
+
+// enrolable refuses a subject for which too many keys were made of late.
+func (m *Module) enrolable(ctx context.Context, tx work.Tx, account string, kind Kind, subject string, now time.Time) error {
+	keys, err := m.d.Store.Keys(ctx, tx, account)
+	made := 0
+	for _, k := range keys {
+		if k.Kind == kind && k.Subject == subject && now.Sub(k.CreatedAt) < enrolmentSpan {
+			made++
+		}
+	}
+	if err == nil && made >= enrolmentLimit {
+		return CodeTooMany
+	}
+	return err
 }
 
 func record(ctx context.Context, tx work.Tx, kind, actor, subject string) error {

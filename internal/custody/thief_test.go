@@ -173,3 +173,19 @@ func TestProvedPINKeyServesAgainBeforeItIsActive(t *testing.T) {
 		ok(t, p.Activate(ctx, a.KeyID))
 	})
 }
+
+// TestEnrolmentsOfOneSubjectAreLimited: every key that was made leaves a row, which
+// whoever asks for the account's keys reads.
+func TestEnrolmentsOfOneSubjectAreLimited(t *testing.T) {
+	each(t, func(t *testing.T, s *stage) {
+		ctx := t.Context()
+		for range 20 {
+			must(s.phone.Generate(ctx, custody.KindSign, "installation-1"))(t)
+		}
+		_, err := s.phone.Generate(ctx, custody.KindSign, "installation-1")
+		refused(t, err, custody.CodeTooMany)
+		must(s.phone.Generate(ctx, custody.KindSign, "installation-2"))(t)
+		s.clock.Advance(24 * time.Hour)
+		must(s.phone.Generate(ctx, custody.KindSign, "installation-1"))(t)
+	})
+}
