@@ -64,7 +64,8 @@ type Config struct {
 	Sandbox bool
 	// Arc numbers the operator's own attributes; the zero value is the sandbox's.
 	Arc pki.Arc
-	// Revocation, if set, decides about revoked certificates; see CRLs.
+	// Revocation decides about revoked certificates; see CRLs. Only in a sandbox
+	// may it be nil: nobody is asked then.
 	Revocation Revocation
 	// HTTP carries the requests; nil is a client with a limit of 15 s a request.
 	// Redirects are never followed.

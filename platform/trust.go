@@ -36,6 +36,9 @@ func newTrust(roots []*smx509.Certificate, sandbox bool, arc pki.Arc, revocation
 	if len(roots) == 0 {
 		return trust{}, fmt.Errorf("%w: no Roots", ErrConfig)
 	}
+	if !sandbox && revocation == nil {
+		return trust{}, fmt.Errorf("%w: no Revocation; NewCRLs(nil, nil).Check is one", ErrConfig)
+	}
 	for _, root := range roots {
 		if !sandbox && pki.IsSandbox(arc, root) {
 			return trust{}, fmt.Errorf("%w: %q is the root of a sandbox", ErrConfig, root.Subject.CommonName)

@@ -409,9 +409,19 @@ func TestSandboxIsRefusedUnlessAskedFor(t *testing.T) {
 	if _, err := platform.New(cfg); !errors.Is(err, platform.ErrConfig) || !strings.Contains(err.Error(), "https") {
 		t.Errorf("by http: got %v", err)
 	}
-	cfg.BaseURL = "https://open.example"
+	cfg.BaseURL, cfg.Revocation = "https://open.example", platform.NewCRLs(nil, nil).Check
 	if _, err := platform.New(cfg); !errors.Is(err, platform.ErrConfig) || !strings.Contains(err.Error(), "sandbox") {
 		t.Errorf("by https: got %v", err)
+	}
+}
+
+// TestProductionAsksAboutRevokedCertificates: leaving the question out is an
+// error of configuration, not a policy.
+func TestProductionAsksAboutRevokedCertificates(t *testing.T) {
+	cfg := platformtest.New(t).Config()
+	cfg.BaseURL, cfg.Sandbox, cfg.Revocation = "https://open.example", false, nil
+	if _, err := platform.New(cfg); !errors.Is(err, platform.ErrConfig) || !strings.Contains(err.Error(), "Revocation") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -140,5 +140,6 @@ func connect(ctx context.Context, o options) (*platform.Client, error) {
 
 func client(o options, c platform.Credentials) (*platform.Client, error) {
 	return platform.New(platform.Config{BaseURL: o.service, Audience: o.audience, Code: o.platform.Code,
-		SigningKey: c.Signing, Certificate: c.Certificate, Roots: c.Roots, Issuers: c.Issuers, Sandbox: o.sandbox != ""})
+		SigningKey: c.Signing, Certificate: c.Certificate, Roots: c.Roots, Issuers: c.Issuers, Sandbox: o.sandbox != "",
+		Revocation: platform.NewCRLs(nil, nil).Check})
 }
