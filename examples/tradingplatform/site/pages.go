@@ -43,7 +43,7 @@ func (s *Site) index(w http.ResponseWriter, r *http.Request) {
 
 // login begins a login for a fresh browser session.
 func (s *Site) login(w http.ResponseWriter, r *http.Request) {
-	now, err := s.sessions.start(w, r, s.cfg.Secure)
+	now, err := s.sessions.start(w, r)
 	if err != nil {
 		s.crowded(w, r, err)
 		return
@@ -72,7 +72,9 @@ func (s *Site) request(r *http.Request, now *session, title string) platform.Req
 
 func (s *Site) logout(w http.ResponseWriter, r *http.Request) {
 	s.sessions.end(r)
-	http.SetCookie(w, &http.Cookie{Name: cookie, Path: "/", MaxAge: -1, HttpOnly: true, Secure: s.cfg.Secure, SameSite: http.SameSiteLaxMode})
+	gone := s.sessions.cookie("")
+	gone.MaxAge = -1
+	http.SetCookie(w, gone)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
@@ -160,7 +162,7 @@ func (s *Site) finish(w http.ResponseWriter, r *http.Request) {
 	case st.Result == nil:
 		http.Redirect(w, r, "/scan/"+kind, http.StatusSeeOther)
 	case st.Type == platform.TypeLogin:
-		fresh, err := s.sessions.start(w, r, s.cfg.Secure)
+		fresh, err := s.sessions.start(w, r)
 		if err != nil {
 			s.crowded(w, r, err)
 			return

@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	cookie      = "site"
 	sessionLife = 30 * time.Minute
 	maxSessions = 10_000
 )
@@ -78,15 +77,28 @@ func (n *session) kept() *receipt {
 
 // sessions live in this process's memory, under the digest of their secret.
 type sessions struct {
-	clock platform.Clock
-	rand  io.Reader
-	mu    sync.Mutex
-	all   map[[sha256.Size]byte]*session
+	clock  platform.Clock
+	rand   io.Reader
+	secure bool // the site is reached by https
+	mu     sync.Mutex
+	all    map[[sha256.Size]byte]*session
+}
+
+// cookie is the session's. By https its name begins with __Host-: a browser
+// takes such a cookie from this host alone, by https, for the whole site
+// (RFC 6265bis §4.1.3.2), so that a sibling host cannot plant one before the
+// login and share the session afterwards. By http nothing keeps it out.
+func (s *sessions) cookie(value string) *http.Cookie {
+	c := &http.Cookie{Name: "site", Value: value, Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode}
+	if s.secure {
+		c.Name = "__Host-site"
+	}
+	return c
 }
 
 // of finds the session of a request, or nil.
 func (s *sessions) of(r *http.Request) *session {
-	c, err := r.Cookie(cookie)
+	c, err := r.Cookie(s.cookie("").Name)
 	if err != nil {
 		return nil
 	}
@@ -106,8 +118,8 @@ func (s *sessions) of(r *http.Request) *session {
 }
 
 // start begins a session in place of the request's old one: logging in changes
-// the secret, so that one planted before is worth nothing.
-func (s *sessions) start(w http.ResponseWriter, r *http.Request, secure bool) (*session, error) {
+// the secret, so that what was seen of it before is worth nothing.
+func (s *sessions) start(w http.ResponseWriter, r *http.Request) (*session, error) {
 	n := &session{secret: make([]byte, 32), ends: s.clock.Now().Add(sessionLife),
 		pending: map[platform.Type]platform.Transaction{}}
 	if _, err := io.ReadFull(s.rand, n.secret); err != nil {
@@ -130,8 +142,7 @@ func (s *sessions) start(w http.ResponseWriter, r *http.Request, secure bool) (*
 		s.all = map[[sha256.Size]byte]*session{}
 	}
 	s.all[sha256.Sum256(n.secret)] = n
-	http.SetCookie(w, &http.Cookie{Name: cookie, Value: base64.RawURLEncoding.EncodeToString(n.secret), Path: "/",
-		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, s.cookie(base64.RawURLEncoding.EncodeToString(n.secret)))
 	return n, nil
 }
 

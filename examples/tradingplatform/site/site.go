@@ -38,7 +38,8 @@ type Config struct {
 	// Public is the address that the service calls back to, such as
 	// https://bid.example; empty is without callbacks.
 	Public string
-	// Secure marks the cookie for https only.
+	// Secure says that the site is reached by https: its cookie is for that and
+	// for this host alone.
 	Secure bool
 	// Clock tells the time; nil is the machine's.
 	Clock platform.Clock
@@ -76,7 +77,7 @@ func New(cfg Config) (*Site, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Site{cfg: cfg, sessions: sessions{clock: cfg.Clock, rand: cfg.Rand}, pages: map[string]*template.Template{}}
+	s := &Site{cfg: cfg, sessions: sessions{clock: cfg.Clock, rand: cfg.Rand, secure: cfg.Secure}, pages: map[string]*template.Template{}}
 	for _, name := range []string{"index", "scan", "bid", "receipt", "error"} {
 		t, err := template.New("layout.html").Funcs(template.FuncMap{"grouped": grouped, "day": day, "second": second}).
 			ParseFS(files, "page/layout.html", "page/"+name+".html")
