@@ -80,6 +80,8 @@ type Options struct {
 	// Root is the DER root certificate to accept; nil accepts and stores the
 	// first one seen.
 	Root []byte
+	// Sandbox accepts certificates of a sandbox; without it they are ErrUntrusted.
+	Sandbox bool
 	// Keep holds a stretched PIN in memory between operations, so that a load
 	// generator measures the server and not PBKDF2. Never for a person's phone.
 	Keep bool

@@ -2,7 +2,6 @@ package phone
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 
@@ -13,23 +12,20 @@ import (
 
 // trustStatement checks the service certificate's signature on a module
 // statement and its chain to the stored root. The root that comes with the very
-// first statement is stored and no other is accepted afterwards
-// (docs/split-keys.md §2.8); Options.Root fixes it beforehand.
+// first statement is stored once all of it held, and no other is accepted
+// afterwards (docs/split-keys.md §2.8). Options.Root fixes it beforehand.
 func (p *Phone) trustStatement(statement, signature, certificate []byte, chain [][]byte) error {
 	if len(chain) == 0 {
 		return fmt.Errorf("%w: no chain", ErrUntrusted)
 	}
-	if len(p.state.Root) == 0 {
-		root := chain[len(chain)-1]
-		if len(p.Root) > 0 && !bytes.Equal(p.Root, root) {
-			return fmt.Errorf("%w: another root than the one built in", ErrUntrusted)
-		}
-		p.state.Root = root
-		if err := p.save(); err != nil {
-			return err
-		}
+	root := p.state.Root
+	if len(root) == 0 {
+		root = chain[len(chain)-1]
 	}
-	leaf, err := p.chain(certificate, chain, pki.ForSignatures, pki.Service)
+	if len(p.Root) > 0 && !bytes.Equal(p.Root, root) {
+		return fmt.Errorf("%w: another root than the one built in", ErrUntrusted)
+	}
+	leaf, err := p.chainTo(root, certificate, chain, pki.ForSignatures, pki.Service)
 	if err != nil {
 		return err
 	}
@@ -40,20 +36,32 @@ func (p *Phone) trustStatement(statement, signature, certificate []byte, chain [
 	if err := pki.VerifySignature(key, statement, signature); err != nil {
 		return errors.Join(ErrUntrusted, err)
 	}
-	return nil
+	if len(p.state.Root) > 0 {
+		return nil
+	}
+	p.state.Root = root
+	return p.save()
 }
 
 // chain verifies a certificate of a role to the stored root.
 func (p *Phone) chain(certificate []byte, chain [][]byte, purpose pki.Purpose, roles ...pki.Role) (*smx509.Certificate, error) {
+	return p.chainTo(p.state.Root, certificate, chain, purpose, roles...)
+}
+
+// chainTo verifies a certificate of a role to a root. A sandbox proves nothing to
+// a phone that was not told of it.
+func (p *Phone) chainTo(rootDER, certificate []byte, chain [][]byte, purpose pki.Purpose, roles ...pki.Role) (*smx509.Certificate, error) {
 	leaf, err := smx509.ParseCertificate(certificate)
 	if err != nil {
 		return nil, errors.Join(ErrUntrusted, err)
 	}
-	root, err := smx509.ParseCertificate(p.state.Root)
+	root, err := smx509.ParseCertificate(rootDER)
 	if err != nil {
 		return nil, errors.Join(ErrUntrusted, err)
 	}
-	o := pki.ChainOptions{Roots: []*smx509.Certificate{root}, At: p.now(), Purpose: purpose, Arc: p.Arc, Roles: roles}
+	o := pki.ChainOptions{
+		Roots: []*smx509.Certificate{root}, At: p.now(), Purpose: purpose, Arc: p.Arc, Roles: roles, RefuseSandbox: !p.Sandbox,
+	}
 	for _, der := range chain {
 		c, err := smx509.ParseCertificate(der)
 		if err != nil {
@@ -65,14 +73,4 @@ func (p *Phone) chain(certificate []byte, chain [][]byte, purpose pki.Purpose, r
 		return nil, errors.Join(ErrUntrusted, err)
 	}
 	return leaf, nil
-}
-
-// TrustedRoot fetches and stores the root, if that has not happened, and returns it.
-func (p *Phone) TrustedRoot(ctx context.Context) ([]byte, error) {
-	if len(p.state.Root) == 0 {
-		if _, err := p.currentModule(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return p.state.Root, nil
 }

@@ -85,7 +85,7 @@ func (w *World) NewPerson(store phone.Store) (*Person, error) {
 
 // NewPhone is another device out of the box.
 func (w *World) NewPhone(store phone.Store) (*phone.Phone, error) {
-	return phone.New(phone.Options{Server: w.Server, HTTP: w.HTTP, Store: store, Arc: w.Arc})
+	return phone.New(phone.Options{Server: w.Server, HTTP: w.HTTP, Store: store, Arc: w.Arc, Sandbox: w.Env.Sandbox})
 }
 
 // idNumber makes an ID number of a place that does not exist (区划 999999) with

@@ -159,7 +159,7 @@ func (w *world) everything(r *recorder) *journey.Person {
 		}
 	}
 	recorded := func() *phone.Phone {
-		p, err := phone.New(phone.Options{Server: w.Server, HTTP: &http.Client{Transport: r, Timeout: time.Minute}})
+		p, err := phone.New(phone.Options{Server: w.Server, Sandbox: true, HTTP: &http.Client{Transport: r, Timeout: time.Minute}})
 		must(err)
 		return p
 	}

@@ -251,7 +251,7 @@ func (o *office) hire(t *testing.T) {
 		o.hired++
 		p, err := o.world.NewPerson(nil)
 		if err == nil {
-			p.Phone, err = phone.New(phone.Options{Server: o.world.Server, HTTP: &http.Client{
+			p.Phone, err = phone.New(phone.Options{Server: o.world.Server, Sandbox: true, HTTP: &http.Client{
 				Transport: from{fmt.Sprintf("10.2.%d.%d", o.hired/250, 1+o.hired%250), http.DefaultTransport}, Timeout: time.Minute,
 			}})
 		}

@@ -206,7 +206,7 @@ func (s *shard) open(t *testing.T, c config.Config, at *clock.Manual) *house {
 func (h *house) phone(t *testing.T) *phone.Phone {
 	t.Helper()
 	p, err := phone.New(phone.Options{
-		Server: h.world.Server, HTTP: h.http, Store: phone.File(filepath.Join(h.config.Data, "phone.json")), Now: h.clock.Now,
+		Server: h.world.Server, HTTP: h.http, Store: phone.File(filepath.Join(h.config.Data, "phone.json")), Now: h.clock.Now, Sandbox: true,
 	})
 	if err != nil {
 		t.Fatal(err)

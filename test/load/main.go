@@ -179,7 +179,7 @@ func enrol(ctx context.Context, w *journey.World, c *platform.Client, t http.Rou
 		return nil, err
 	}
 	p.Phone, err = phone.New(phone.Options{
-		Server: w.Server, Arc: w.Arc, Keep: true,
+		Server: w.Server, Arc: w.Arc, Keep: true, Sandbox: w.Env.Sandbox,
 		HTTP: &http.Client{Transport: from{fmt.Sprintf("10.1.%d.%d", i/250, 1+i%250), t}, Timeout: time.Minute},
 	})
 	if err != nil {

@@ -63,7 +63,7 @@ func openFlows(t *testing.T) *doors {
 // phone signs a number in on a new phone.
 func (d *doors) phone(number string) *phone.Phone {
 	d.T.Helper()
-	p, err := phone.New(phone.Options{Server: d.url, Now: d.Clock.Now})
+	p, err := phone.New(phone.Options{Server: d.url, Now: d.Clock.Now, Sandbox: true})
 	d.no(err)
 	ticket, code := d.code(p, "login", number)
 	_, err = p.SignIn(d.T.Context(), number, ticket, code)
