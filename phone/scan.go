@@ -157,18 +157,26 @@ func (p *Phone) shows(s Scan, o Offer) error {
 		if o.ID != splitkey.IDLogin || m.Platform != s.Platform.Code || m.Host != s.Platform.Host || m.Transaction != s.ID {
 			return fmt.Errorf("%w: a login elsewhere", ErrMismatch)
 		}
-		if d := p.now().Sub(time.Unix(m.Time, 0)); d > 10*time.Minute || d < -10*time.Minute {
-			return fmt.Errorf("%w: a login of another time", ErrMismatch)
-		}
-		return nil
+		return p.current(time.Unix(m.Time, 0))
 	case "sign":
 		return p.showsDocument(s, o)
 	}
 	return fmt.Errorf("%w: unknown business %q", ErrMismatch, s.Type)
 }
 
+// maxSkew is how far the time in what is signed may be from the phone's.
+const maxSkew = 10 * time.Minute
+
+func (p *Phone) current(t time.Time) error {
+	if p.now().Sub(t).Abs() > maxSkew {
+		return fmt.Errorf("%w: of another time", ErrMismatch)
+	}
+	return nil
+}
+
 // showsDocument: M is the document itself, or for a large one the attributes
-// that name it; the digest is the one on the screen.
+// that name it, its signer's certificate and the time; the digest is the one on
+// the screen.
 func (p *Phone) showsDocument(s Scan, o Offer) error {
 	if o.ID != splitkey.IDDocument || s.Document == nil {
 		return fmt.Errorf("%w: not a document", ErrMismatch)
@@ -178,10 +186,14 @@ func (p *Phone) showsDocument(s Scan, o Offer) error {
 		if err != nil {
 			return errors.Join(ErrMismatch, err)
 		}
-		if a.Document == nil || a.Document.Name != s.Document.Name || a.Document.Size != s.Document.Size || !bytes.Equal(a.Digest, s.Document.Digest) {
+		if !a.ContentType.Equal(pki.OIDGMData) || a.Document == nil || a.Document.Name != s.Document.Name || a.Document.Size != s.Document.Size || !bytes.Equal(a.Digest, s.Document.Digest) {
 			return fmt.Errorf("%w: another document", ErrMismatch)
 		}
-		return nil
+		h, ok := p.state.signer(o.KeyID)
+		if !ok || !bytes.Equal(a.SignerHash, pki.SM3.Sum(h.SignCertificate)) {
+			return fmt.Errorf("%w: a document under another certificate", ErrMismatch)
+		}
+		return p.current(a.Time)
 	}
 	if err := splitkey.CheckDocument(o.M); err != nil {
 		return errors.Join(ErrMismatch, err)

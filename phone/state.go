@@ -56,6 +56,15 @@ func (s *State) held(certificate string) (Held, bool) {
 	return s.Held[i], true
 }
 
+// signer finds the issued certificate of a signing key.
+func (s *State) signer(keyID string) (Held, bool) {
+	i := slices.IndexFunc(s.Held, func(h Held) bool { return h.SignKey == keyID && h.SignCertificate != nil })
+	if i < 0 {
+		return Held{}, false
+	}
+	return s.Held[i], true
+}
+
 func (s *State) record(keyID string) (splitkey.Record, error) {
 	i := slices.IndexFunc(s.Records, func(r splitkey.Record) bool { return r.KeyID == keyID })
 	if i < 0 || s.Records[i].Check() != nil {
