@@ -43,7 +43,7 @@ func (s *Site) index(w http.ResponseWriter, r *http.Request) {
 
 // login begins a login for a fresh browser session.
 func (s *Site) login(w http.ResponseWriter, r *http.Request) {
-	now, err := s.sessions.start(w, r)
+	now, err := s.sessions.start(w, r, nil, nil)
 	if err != nil {
 		s.crowded(w, r, err)
 		return
@@ -162,13 +162,11 @@ func (s *Site) finish(w http.ResponseWriter, r *http.Request) {
 	case st.Result == nil:
 		http.Redirect(w, r, "/scan/"+kind, http.StatusSeeOther)
 	case st.Type == platform.TypeLogin:
-		fresh, err := s.sessions.start(w, r)
-		if err != nil {
+		who := st.Result.Identity
+		if _, err := s.sessions.start(w, r, &who, letter(s.cfg.Name, who.Name, s.cfg.Clock.Now())); err != nil {
 			s.crowded(w, r, err)
 			return
 		}
-		who := st.Result.Identity
-		fresh.admit(who, letter(s.cfg.Name, who.Name, s.cfg.Clock.Now()))
 		http.Redirect(w, r, "/bid", http.StatusSeeOther)
 	default:
 		tx, _ := now.transaction(platform.TypeSign)

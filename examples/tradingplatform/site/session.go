@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	sessionLife = 30 * time.Minute
+	sessionLife = 30 * time.Minute // of one that is logged in
+	visitLife   = 3 * time.Minute  // from asking for a code to logging in
 	maxSessions = 10_000
 )
 
@@ -34,14 +35,6 @@ func (n *session) user() *platform.Identity {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.identity
-}
-
-// admit logs a verified holder in and writes his letter, which from then on is
-// what the page shows and what is signed, byte for byte.
-func (n *session) admit(who platform.Identity, letter []byte) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.identity, n.letter = &who, letter
 }
 
 func (n *session) text() []byte {
@@ -118,9 +111,15 @@ func (s *sessions) of(r *http.Request) *session {
 }
 
 // start begins a session in place of the request's old one: logging in changes
-// the secret, so that what was seen of it before is worth nothing.
-func (s *sessions) start(w http.ResponseWriter, r *http.Request) (*session, error) {
-	n := &session{secret: make([]byte, 32), ends: s.clock.Now().Add(sessionLife),
+// the secret, so that what was seen of it before is worth nothing. who is the
+// verified holder, or nil before the login, and letter his bid letter, which from
+// then on is what the page shows and what is signed, byte for byte.
+func (s *sessions) start(w http.ResponseWriter, r *http.Request, who *platform.Identity, letter []byte) (*session, error) {
+	life := visitLife
+	if who != nil {
+		life = sessionLife
+	}
+	n := &session{secret: make([]byte, 32), ends: s.clock.Now().Add(life), identity: who, letter: letter,
 		pending: map[platform.Type]platform.Transaction{}}
 	if _, err := io.ReadFull(s.rand, n.secret); err != nil {
 		return nil, fmt.Errorf("site: session: %w", err)
@@ -128,15 +127,8 @@ func (s *sessions) start(w http.ResponseWriter, r *http.Request) (*session, erro
 	s.end(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.all) >= maxSessions {
-		for k, old := range s.all {
-			if !s.clock.Now().Before(old.ends) {
-				delete(s.all, k)
-			}
-		}
-		if len(s.all) >= maxSessions {
-			return nil, fmt.Errorf("site: %d sessions are open", len(s.all))
-		}
+	if err := s.room(); err != nil {
+		return nil, err
 	}
 	if s.all == nil {
 		s.all = map[[sha256.Size]byte]*session{}
@@ -144,6 +136,31 @@ func (s *sessions) start(w http.ResponseWriter, r *http.Request) (*session, erro
 	s.all[sha256.Sum256(n.secret)] = n
 	http.SetCookie(w, s.cookie(base64.RawURLEncoding.EncodeToString(n.secret)))
 	return n, nil
+}
+
+// room makes room for one more session: those that ended go, then the oldest
+// that has not logged in. Asking for codes puts nobody out who is logged in.
+func (s *sessions) room() error {
+	if len(s.all) < maxSessions {
+		return nil
+	}
+	var oldest [sha256.Size]byte
+	var ends time.Time
+	for k, old := range s.all {
+		if !s.clock.Now().Before(old.ends) {
+			delete(s.all, k)
+		} else if old.user() == nil && (ends.IsZero() || old.ends.Before(ends)) {
+			oldest, ends = k, old.ends
+		}
+	}
+	if len(s.all) < maxSessions {
+		return nil
+	}
+	if ends.IsZero() {
+		return fmt.Errorf("site: %d sessions are open", len(s.all))
+	}
+	delete(s.all, oldest)
+	return nil
 }
 
 // end forgets the session of a request.
