@@ -111,11 +111,9 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, platform str
 // await waits for a wake-up, the end of the time or the next heartbeat; false
 // when the stream is to end.
 func (s *Server) await(ctx context.Context, st scan.Status, sub *push.Subscription) bool {
-	wait := heartbeat
-	if left := st.ExpiresAt.Sub(s.Clock.Now()) + grain; left > 0 {
-		wait = min(wait, left)
-	}
-	timer := time.NewTimer(wait)
+	// The end may have come since the state was read.
+	left := max(st.DueAt.Sub(s.Clock.Now()), 0) + grain
+	timer := time.NewTimer(min(heartbeat, left))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -97,9 +97,13 @@ func TestEventsEndWithTheTime(t *testing.T) {
 	s.Clock.Advance(scan.LoginLife - 50*time.Millisecond)
 	e := s.listen(t, tid)
 	e.next("CREATED")
-	s.Clock.Advance(time.Minute) // the stream's own timer finds it; no sweep, no wake-up
+	s.Clock.Advance(time.Minute) // the stream's own timer finds it, with no sweep or wake-up, and before the heartbeat
+	began := time.Now()
 	e.next("EXPIRED")
 	e.ended()
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it was told after %v", took)
+	}
 }
 
 func TestManyListenersHearACancellation(t *testing.T) {
