@@ -22,9 +22,6 @@ func (p *Phone) trustStatement(statement, signature, certificate []byte, chain [
 	if len(root) == 0 {
 		root = chain[len(chain)-1]
 	}
-	if len(p.Root) > 0 && !bytes.Equal(p.Root, root) {
-		return fmt.Errorf("%w: another root than the one built in", ErrUntrusted)
-	}
 	leaf, err := p.chainTo(root, certificate, chain, pki.ForSignatures, pki.Service)
 	if err != nil {
 		return err
@@ -48,9 +45,13 @@ func (p *Phone) chain(certificate []byte, chain [][]byte, purpose pki.Purpose, r
 	return p.chainTo(p.state.Root, certificate, chain, purpose, roles...)
 }
 
-// chainTo verifies a certificate of a role to a root. A sandbox proves nothing to
+// chainTo verifies a certificate of a role to a root, which has to be the one
+// built in, if there is one. A sandbox proves nothing to
 // a phone that was not told of it.
 func (p *Phone) chainTo(rootDER, certificate []byte, chain [][]byte, purpose pki.Purpose, roles ...pki.Role) (*smx509.Certificate, error) {
+	if len(p.Root) > 0 && !bytes.Equal(p.Root, rootDER) {
+		return nil, fmt.Errorf("%w: another root than the one built in", ErrUntrusted)
+	}
 	leaf, err := smx509.ParseCertificate(certificate)
 	if err != nil {
 		return nil, errors.Join(ErrUntrusted, err)

@@ -60,6 +60,9 @@ func TestTheBuiltInRootRules(t *testing.T) {
 		if err := p.trustStatement([]byte("statement"), signature, certificate, chain); !errors.Is(err, ErrUntrusted) {
 			t.Errorf("another root than the one built in: %v", err)
 		}
+		if _, err := p.chain(certificate, chain, pki.ForSignatures, pki.Service); !errors.Is(err, ErrUntrusted) {
+			t.Errorf("a certificate under another root than the one built in: %v", err)
+		}
 	}
 }
 
