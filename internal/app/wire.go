@@ -95,7 +95,7 @@ func (a *App) wire(ctx context.Context) error {
 	a.house = &house{arc: arc, hub: push.NewHub(4096)}
 	a.jobs = job.New(a.store, a.Clock, a.Rand, a.Log)
 	a.jobs.Observe = a.metrics.job
-	a.jobs.Workers = 16 // a platform that does not answer its callbacks holds one for 5 s
+	a.jobs.Workers = 8
 	if err := a.reserveDoors(); err != nil {
 		return err
 	}
