@@ -156,7 +156,7 @@ func (m *Module) Exchange(ctx context.Context, aad splitkey.AAD, r splitkey.Seal
 		return nil, nil, CodeSealed.Because(err)
 	}
 	// Only now, so that nobody burns an EK whose K he does not know.
-	if !m.seen.first(sm3.Sum(r.EK), now) {
+	if !m.seen.First(sm3.Sum(r.EK), now) {
 		x.Wipe()
 		return nil, nil, CodeSealed.Becausef("the request came before")
 	}
@@ -188,29 +188,4 @@ func (m *Module) modulePair(ctx context.Context, kid string, now time.Time) (*ho
 	return m.house.Cached("module/"+kid, func() (*house.Pair, error) {
 		return m.house.Open(row.PublicKey, row.Sealed, modulePlace(kid))
 	})
-}
-
-// replays remembers the EK of every request for as long as its time is
-// accepted. A request that was answered before a restart may be opened once
-// more after it; its reply has a fresh salt and its nonce is spent.
-type replays struct {
-	mu           sync.Mutex
-	since        time.Time
-	newer, older map[[sm3.Size]byte]struct{}
-}
-
-func (s *replays) first(ek [sm3.Size]byte, now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.newer == nil || now.Sub(s.since) > 2*exchangeSkew {
-		s.older, s.newer, s.since = s.newer, map[[sm3.Size]byte]struct{}{}, now
-	}
-	if _, again := s.newer[ek]; again {
-		return false
-	}
-	if _, again := s.older[ek]; again {
-		return false
-	}
-	s.newer[ek] = struct{}{}
-	return true
 }

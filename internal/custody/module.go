@@ -12,12 +12,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/emmansun/gmsm/sm3"
+
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody/house"
 	"tianweitong/internal/custody/ladder"
 	"tianweitong/internal/custody/selftest"
 	"tianweitong/internal/fault"
 	"tianweitong/internal/id"
+	"tianweitong/internal/once"
 	"tianweitong/internal/secret"
 	"tianweitong/internal/work"
 	"tianweitong/splitkey"
@@ -51,7 +54,7 @@ type Module struct {
 	open   nonces
 	broken atomic.Pointer[error]
 	house  *house.Keys
-	seen   replays
+	seen   once.Window[[sm3.Size]byte] // the EK of every request while its time is accepted
 	module moduleKeys
 
 	// interrupt, in tests, is called between the steps of an answer or refresh and
@@ -65,6 +68,7 @@ var _ Door = (*Module)(nil)
 // all the same and refuses everything: see Healthy.
 func New(d Deps) *Module {
 	m := &Module{d: d, open: nonces{byID: map[string]*nonce{}, byKey: map[string][]string{}}}
+	m.seen.Life = 2 * exchangeSkew
 	m.d.Rand = selftest.Watch(d.Rand, m.fail)
 	m.house = house.New(house.Deps{
 		Runner: d.Runner, Store: d.Store, Rand: m.d.Rand, Vault: d.Vault, Healthy: m.Healthy, Fail: m.fail, Observe: m.observe,

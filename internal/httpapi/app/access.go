@@ -9,7 +9,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -120,7 +119,7 @@ func (s *Server) signed(r *httpapi.Request, d account.Device) error {
 	if off := now.Sub(time.UnixMilli(at)); off > skew || off < -skew {
 		return CodeClock.With(map[string]any{"serverTime": now})
 	}
-	if !s.once.take(d.Thumbprint+number, now) {
+	if !s.once.First(d.Thumbprint+number, now) {
 		return CodeReplay
 	}
 	return nil
@@ -141,29 +140,4 @@ func RequestDigest(method, uri string, body, nonce []byte, unixMilli int64, numb
 		h.Write(part)
 	}
 	return h.Sum(nil)
-}
-
-// window remembers request numbers for as long as their time is acceptable, in
-// two generations so that forgetting costs nothing. It lives in one process;
-// SECURITY.md says what a restart forgets.
-type window struct {
-	mu       sync.Mutex
-	now, old map[string]struct{}
-	turned   time.Time
-}
-
-func (w *window) take(number string, now time.Time) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.now == nil || now.Sub(w.turned) > 2*skew {
-		w.old, w.now, w.turned = w.now, map[string]struct{}{}, now
-	}
-	if _, seen := w.now[number]; seen {
-		return false
-	}
-	if _, seen := w.old[number]; seen {
-		return false
-	}
-	w.now[number] = struct{}{}
-	return true
 }

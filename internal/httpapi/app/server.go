@@ -21,6 +21,7 @@ import (
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody"
 	"tianweitong/internal/httpapi"
+	"tianweitong/internal/once"
 	"tianweitong/splitkey"
 )
 
@@ -79,12 +80,13 @@ type Server struct {
 	Deps
 	api  huma.API
 	mux  *http.ServeMux
-	once window
+	once once.Window[string] // request numbers
 }
 
 // New registers every route.
 func New(d Deps) *Server {
 	s := &Server{Deps: d, mux: http.NewServeMux()}
+	s.once.Life = 2 * skew
 	s.api = httpapi.NewAPI(s.mux, "天威通 App API", "手机应用使用的接口。会话路由须携带设备签名；密钥路由的正文另行加密。", d.Version)
 	s.routes()
 	s.mux.Handle("/", httpapi.NotFound(d.Log))
