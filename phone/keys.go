@@ -64,6 +64,9 @@ func (p *Phone) enrol(ctx context.Context, purpose splitkey.Purpose, kind, subje
 
 // mask writes the record of a share and reads it back.
 func (p *Phone) mask(random io.Reader, s *splitkey.Stretched, purpose splitkey.Purpose, keyID string, public []byte, share *splitkey.Secret) (splitkey.Record, error) {
+	if old, err := p.state.record(keyID); err == nil && (old.Purpose != purpose || !bytes.Equal(old.PublicKey, public)) {
+		return splitkey.Record{}, fmt.Errorf("%w: a key under another key's name", ErrMismatch)
+	}
 	record, err := s.Mask(random, p.Device(), purpose, keyID, public, share)
 	if err != nil {
 		return splitkey.Record{}, err
