@@ -48,8 +48,9 @@ bench: build ## print the table of figures (nothing is asserted on time)
 fuzz: ## fuzz every decoder for FUZZTIME each (default 30s)
 	@./scripts/fuzz.sh
 
-attack: ## the long forms of the protocol's tests
-	SPLITKEY_FULL=1 $(GO) test -count=1 -timeout 60m ./splitkey/... ./internal/custody/...
+attack: ## the long forms of the protocol's and the fault tests
+	SPLITKEY_FULL=1 $(GO) test -count=1 -timeout 60m ./splitkey/...
+	TWT_LONG=1 $(GO) run ./test/withpg $(GO) test -count=1 -timeout 120m ./test/fault ./internal/custody/...
 
 cover: ## coverage of everything
 	$(GO) run ./test/withpg $(GO) test -count=1 -coverprofile=bin/cover.out -coverpkg=$(PKG) $(PKG) && $(GO) tool cover -func=bin/cover.out | tail -1
