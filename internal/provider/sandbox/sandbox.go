@@ -4,7 +4,8 @@
 //
 // It answers the wire formats of packages sms and idcheck, so everything but the
 // people behind it is real. A production server has no such listener. Further
-// fakes are mounted beside it with Handle.
+// fakes are mounted beside it with Handle. What happens is told to a Journal,
+// which the panel's page follows.
 package sandbox
 
 import (
@@ -12,6 +13,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -31,6 +34,8 @@ type Options struct {
 	Clock clock.Clock
 	// Key is the bearer token of the providers' clients; required.
 	Key string
+	// Journal hears what happens; nil makes one.
+	Journal *Journal
 	// Advance moves the house's clock; nil leaves /sandbox/clock out.
 	Advance func(time.Duration)
 }
@@ -46,14 +51,30 @@ type Sandbox struct {
 	refs     map[string]bool
 	outcomes []Outcome
 	verdicts map[string]idcheck.Verdict
+	checks   []Check
 }
 
 // Text is a delivered SMS as the inbox shows it.
 type Text struct {
+	Ref      string            `json:"ref"`
 	Phone    string            `json:"phone"`
 	Template string            `json:"template"`
 	Params   map[string]string `json:"params"`
-	At       time.Time         `json:"at"`
+	// Body is what the phone would show.
+	Body string    `json:"body"`
+	At   time.Time `json:"at"`
+}
+
+// Check is an identity check that was charged, as the panel shows it.
+type Check struct {
+	Ref string `json:"ref"`
+	// Kind names the provider's product, such as "factors" or "faces".
+	Kind     string    `json:"kind"`
+	Name     string    `json:"name"`
+	IDNumber string    `json:"idNumber"`
+	Phone    string    `json:"phone,omitempty"`
+	Outcome  Outcome   `json:"outcome"`
+	At       time.Time `json:"at"`
 }
 
 // Outcome is what becomes of an identity check.
@@ -67,11 +88,17 @@ const (
 	Timeout Outcome = "timeout"
 )
 
-// inbox is how many messages are kept.
-const inbox = 1000
+// How many messages and checks are kept.
+const (
+	inbox      = 1000
+	keptChecks = 200
+)
 
 // New makes a sandbox.
 func New(o Options) *Sandbox {
+	if o.Journal == nil {
+		o.Journal = NewJournal(o.Clock)
+	}
 	s := &Sandbox{o: o, mux: http.NewServeMux(), refs: map[string]bool{}, verdicts: map[string]idcheck.Verdict{}}
 	s.mux.HandleFunc("POST "+SMSBase+sms.Path, s.provider(s.takeMessage))
 	s.mux.HandleFunc("PUT "+IDCheckBase+idcheck.FactorsPath+"{ref}", s.provider(s.checkFactors))
@@ -80,6 +107,9 @@ func New(o Options) *Sandbox {
 	s.mux.HandleFunc("GET /sandbox/sms", s.listMessages)
 	s.mux.HandleFunc("GET /sandbox/idcheck", s.showChecks)
 	s.mux.HandleFunc("POST /sandbox/idcheck/next", s.setNext)
+	s.mux.HandleFunc("DELETE /sandbox/idcheck/next", s.clearNext)
+	s.mux.Handle("GET /sandbox/events", o.Journal)
+	s.mux.HandleFunc("GET /sandbox/clock", s.showClock)
 	if o.Advance != nil {
 		s.mux.HandleFunc("POST /sandbox/clock", s.advance)
 	}
@@ -129,8 +159,11 @@ func (s *Sandbox) takeMessage(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	if !s.refs[m.Ref] {
 		s.refs[m.Ref] = true
-		s.messages = append(s.messages, Text{Phone: m.Phone, Template: m.Template, Params: m.Params, At: s.o.Clock.Now()})
+		s.messages = append(s.messages, Text{
+			Ref: m.Ref, Phone: m.Phone, Template: m.Template, Params: m.Params, Body: body(m.Template, m.Params), At: s.o.Clock.Now(),
+		})
 		s.messages = s.messages[max(0, len(s.messages)-inbox):]
+		s.o.Journal.Note(Event{Kind: "sms.delivered", Subject: m.Phone, Data: map[string]string{"template": m.Template}})
 	}
 	write(w, http.StatusAccepted, struct{}{})
 }
@@ -155,7 +188,7 @@ func (s *Sandbox) checkFactors(w http.ResponseWriter, r *http.Request) {
 		bad(w, "the check needs name, idNumber and phone")
 		return
 	}
-	s.decide(w, "factors/"+r.PathValue("ref"), idcheck.ReasonFactors)
+	s.decide(w, Check{Kind: "factors", Ref: r.PathValue("ref"), Name: f.Name, IDNumber: f.IDNumber, Phone: f.Phone}, idcheck.ReasonFactors)
 }
 
 func (s *Sandbox) checkFace(w http.ResponseWriter, r *http.Request) {
@@ -190,12 +223,13 @@ func (s *Sandbox) checkFace(w http.ResponseWriter, r *http.Request) {
 		bad(w, "the check needs a person and a video")
 		return
 	}
-	s.decide(w, "faces/"+r.PathValue("ref"), idcheck.ReasonFace)
+	s.decide(w, Check{Kind: "faces", Ref: r.PathValue("ref"), Name: p.Name, IDNumber: p.IDNumber}, idcheck.ReasonFace)
 }
 
 // decide answers a check: a reference that is known as before, a new one by the
-// next outcome that was set.
-func (s *Sandbox) decide(w http.ResponseWriter, ref, reason string) {
+// next outcome that was set. reason is what a refusal says.
+func (s *Sandbox) decide(w http.ResponseWriter, c Check, reason string) {
+	ref := c.Kind + "/" + c.Ref
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v, known := s.verdicts[ref]
@@ -208,6 +242,10 @@ func (s *Sandbox) decide(w http.ResponseWriter, ref, reason string) {
 			v.Reason = reason
 		}
 		s.verdicts[ref] = v
+		c.Outcome, c.At = outcome, s.o.Clock.Now()
+		s.checks = append(s.checks, c)
+		s.checks = s.checks[max(0, len(s.checks)-keptChecks):]
+		s.o.Journal.Note(Event{Kind: "check." + string(outcome), Subject: c.Name, Data: map[string]string{"product": c.Kind}})
 	}
 	if outcome == Timeout {
 		w.WriteHeader(http.StatusGatewayTimeout)
@@ -238,14 +276,32 @@ func (s *Sandbox) setNext(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outcomes = append(s.outcomes, in.Outcome)
+	s.o.Journal.Note(Event{Kind: "check.set", Subject: string(in.Outcome)})
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// showChecks tells how many checks were charged: each reference once.
+// clearNext forgets the outcomes that were set: checks pass again.
+func (s *Sandbox) clearNext(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outcomes = nil
+	s.o.Journal.Note(Event{Kind: "check.set", Subject: "clear"})
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// showChecks tells how many checks were charged, each reference once, what was
+// set for the next ones, and the last checks, newest first.
 func (s *Sandbox) showChecks(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	write(w, http.StatusOK, map[string]any{"charged": len(s.verdicts), "next": append([]Outcome{}, s.outcomes...)})
+	recent := append([]Check{}, s.checks...)
+	slices.Reverse(recent)
+	write(w, http.StatusOK, map[string]any{"charged": len(s.verdicts), "next": append([]Outcome{}, s.outcomes...), "recent": recent})
+}
+
+// showClock tells the house's time and whether it can be moved.
+func (s *Sandbox) showClock(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, map[string]any{"now": s.o.Clock.Now(), "movable": s.o.Advance != nil})
 }
 
 // decade is the longest jump of the clock; Duration ends at 292 years.
@@ -260,5 +316,6 @@ func (s *Sandbox) advance(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.o.Advance(time.Duration(in.Seconds) * time.Second)
+	s.o.Journal.Note(Event{Kind: "clock.moved", Data: map[string]string{"seconds": strconv.FormatInt(in.Seconds, 10)}})
 	write(w, http.StatusOK, map[string]time.Time{"now": s.o.Clock.Now()})
 }

@@ -1,0 +1,38 @@
+package sandbox
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// purposes name what a code of a template "code.<purpose>" is for.
+var purposes = map[string]string{
+	"login": "登录或注册", "realname": "实名认证", "pin": "设置证书 PIN 码", "recover": "补办恢复",
+	"phone": "更换手机号", "phone-new": "绑定新手机号", "password": "设置登录密码", "close": "注销账号",
+}
+
+// body writes what the phone would show: outside the sandbox the provider holds
+// these texts, reviewed and under its own names.
+func body(template string, p map[string]string) string {
+	const from = "【天威通】"
+	if purpose, ok := strings.CutPrefix(template, "code."); ok {
+		what := purposes[purpose]
+		if what == "" {
+			what = "身份验证"
+		}
+		return from + "验证码 " + p["code"] + "，用于" + what + "，" + p["minutes"] + " 分钟内有效。请勿告诉他人。"
+	}
+	switch template {
+	case "notice":
+		return from + p["title"] + "。详情请打开天威通查看。"
+	case "phone.changed":
+		return from + "您的登录手机号已更换为 " + p["phone"] + "。如非本人操作，请立即联系客服。"
+	}
+	var b strings.Builder
+	b.WriteString(from + template)
+	for _, k := range slices.Sorted(maps.Keys(p)) {
+		b.WriteString("，" + k + "：" + p[k])
+	}
+	return b.String()
+}
