@@ -2,6 +2,9 @@ module tianweitong
 
 go 1.26.0
 
+// npm packages may hold Go files of their own.
+ignore ./web/node_modules
+
 require (
 	filippo.io/bigmod v0.1.0
 	github.com/alecthomas/kong v1.17.0

@@ -101,7 +101,7 @@ func TestStatelessPackagesStandAlone(t *testing.T) {
 }
 
 func TestOnlyStoreSpeaksSQLAndOnlyAdaptersSpeakHTTP(t *testing.T) {
-	http := []string{"internal/httpapi", "internal/platformapi", "internal/pkihttp", "internal/provider", "internal/app", "internal/journey", "platform", "phone", "examples", "cmd", "test"}
+	http := []string{"internal/httpapi", "internal/platformapi", "internal/pkihttp", "internal/provider", "internal/app", "internal/journey", "internal/lan", "web", "platform", "phone", "examples", "cmd", "test"}
 	for _, s := range sources(t) {
 		if s.test {
 			continue
@@ -124,6 +124,7 @@ var keyRooms = []string{
 	"platform", "phone", // a platform's own keys; the phone's device and enrolment keys
 	"examples", "cmd", "test", // programs that own a platform or a phone
 	"internal/provider/sandbox", // fakes
+	"internal/lan",              // the local root that makes https on one's own network
 }
 
 func TestPrivateKeysAreNamedOnlyBehindTheDoor(t *testing.T) {
@@ -228,7 +229,7 @@ func floor(dir string, nouns map[string][]string) int {
 		return 3
 	case under(dir, "internal/flow"):
 		return 4
-	case under(dir, "internal/httpapi", "internal/platformapi", "internal/pkihttp", "internal/store", "internal/provider", "internal/fsck"):
+	case under(dir, "internal/httpapi", "internal/platformapi", "internal/pkihttp", "internal/store", "internal/provider", "internal/fsck", "internal/lan", "web"):
 		return 5
 	case under(dir, "internal/app", "internal/journey"):
 		return 6
@@ -250,7 +251,7 @@ func TestImportsGoDown(t *testing.T) {
 			continue
 		}
 		for _, i := range s.imports {
-			if dir, ok := strings.CutPrefix(i, module+"/"); ok && under(dir, "internal", "splitkey", "pki") && floor(dir, nouns) > here {
+			if dir, ok := strings.CutPrefix(i, module+"/"); ok && under(dir, "internal", "splitkey", "pki", "web") && floor(dir, nouns) > here {
 				t.Errorf("%s imports upwards: %s", s.path, i)
 			}
 		}
