@@ -1,0 +1,44 @@
+/**
+ * The app's API as the screens call it: typed by docs/openapi/app.yaml, every
+ * refusal a ProblemError, and a session that ended in the middle asks for a new
+ * login where the user is and then goes on.
+ */
+import createClient from 'openapi-fetch'
+import { deviceFetch } from '@twt/shared/api/device'
+import { localProblem, parseProblem, ProblemError } from '@twt/shared/api/problem'
+import type { components, paths } from '@twt/shared/api/schema'
+
+export type Schemas = components['schemas']
+
+const SIGNED_OUT = ['login_required', 'device_signature_invalid', 'session_ended']
+
+type Again = () => Promise<boolean>
+let signInAgain: Again = () => Promise.resolve(false)
+let asking: Promise<boolean> | undefined
+
+/** Says how a login is asked for in place; resolves true once there is one. */
+export function onSignedOut(f: Again) {
+  signInAgain = f
+}
+
+async function guarded(request: Request): Promise<Response> {
+  const spare = request.clone()
+  const response = await deviceFetch(request)
+  if (response.status !== 401) return response
+  const p = parseProblem(401, await response.clone().text())
+  if (!SIGNED_OUT.includes(p.code)) return response
+  asking ??= signInAgain().finally(() => {
+    asking = undefined
+  })
+  return (await asking) ? deviceFetch(spare) : response
+}
+
+export const api = createClient<paths>({ baseUrl: location.origin, fetch: guarded })
+
+/** The answer of a call, or its refusal thrown as a ProblemError. */
+export async function ok<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const { data, error, response } = await call
+  if (response.ok) return data as T
+  if (error && typeof error === 'object') throw new ProblemError(parseProblem(response.status, JSON.stringify(error)))
+  throw new ProblemError(response.status ? parseProblem(response.status, '') : localProblem('network_failed'))
+}

@@ -1,0 +1,41 @@
+import { defineStore } from 'pinia'
+import { computed, ref } from 'vue'
+import { clearSession, onSessionChange, session } from '@twt/shared/api/device'
+
+/** Whether somebody is signed in here, and the re-login that a broken session asks for. */
+export const useSession = defineStore('session', () => {
+  const account = ref<string>()
+  const loaded = ref(false)
+  const asking = ref(false)
+  let answer: ((signedIn: boolean) => void) | undefined
+
+  async function load() {
+    account.value = (await session().catch(() => undefined))?.account
+    loaded.value = true
+  }
+
+  /** Opens the login over the page that is shown; true once it is done. */
+  function again(): Promise<boolean> {
+    asking.value = true
+    return new Promise((resolve) => {
+      answer = resolve
+    })
+  }
+
+  async function answered(signedIn: boolean) {
+    asking.value = false
+    await load()
+    answer?.(signedIn)
+    answer = undefined
+  }
+
+  /** Forgets the session on this phone; its keys stay. */
+  async function forget() {
+    await clearSession()
+    account.value = undefined
+  }
+
+  onSessionChange(() => void load())
+
+  return { account, loaded, asking, signedIn: computed(() => account.value !== undefined), load, again, answered, forget }
+})

@@ -1,0 +1,70 @@
+import { fileURLToPath } from 'node:url'
+import { existsSync } from 'node:fs'
+import vue from '@vitejs/plugin-vue'
+import { VantResolver } from '@vant/auto-import-resolver'
+import Components from 'unplugin-vue-components/vite'
+import { defineConfig, type Plugin } from 'vite'
+import { VitePWA } from 'vite-plugin-pwa'
+
+// Vant's icon font is not loaded (our icons are Lucide's), and its style sheet
+// names a host of its maker.
+const withoutIconFont: Plugin = {
+  name: 'twt-no-icon-font',
+  enforce: 'pre',
+  transform(code, id) {
+    if (/vant\/es\/icon\/index\.css/.test(id)) return code.replace(/@font-face\s*{[^}]*}/g, '')
+    return undefined
+  },
+}
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+export default defineConfig({
+  resolve: { alias: { '@': at('./src'), '@twt/shared': at('../shared/src') } },
+  plugins: [
+    withoutIconFont,
+    vue(),
+    Components({ dts: false, dirs: [], resolvers: [VantResolver()] }),
+    VitePWA({
+      registerType: 'prompt',
+      injectRegister: false,
+      manifest: false,
+      strategies: 'generateSW',
+      workbox: {
+        // The API, the QR's landing and the install page never come from a cache.
+        navigateFallback: '/index.html',
+        navigateFallbackDenylist: [/^\/app\//, /^\/notify\//, /^\/get/],
+        globPatterns: ['index.html', 'assets/*.{js,css}', 'icons/*.{svg,png}'],
+        globIgnores: ['**/face-*', '**/zxing*', 'get.html'],
+        cleanupOutdatedCaches: true,
+        clientsClaim: false,
+        skipWaiting: false,
+        runtimeCaching: [
+          {
+            // Named by their content: the same name is the same bytes for ever.
+            urlPattern: ({ url, sameOrigin }) => sameOrigin && (url.pathname.startsWith('/core/') || url.pathname.startsWith('/assets/') || url.pathname.startsWith('/face/')),
+            handler: 'CacheFirst',
+            options: { cacheName: 'twt-immutable', expiration: { maxEntries: 60 } },
+          },
+        ],
+      },
+    }),
+  ],
+  worker: { format: 'es' },
+  build: {
+    outDir: 'dist',
+    emptyOutDir: true,
+    target: 'es2022',
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    rollupOptions: {
+      input: Object.fromEntries(
+        [['index', at('./index.html')], ['get', at('./get.html')]].filter(([, f]) => existsSync(f!)),
+      ),
+    },
+  },
+  server: {
+    port: 5173,
+    proxy: { '/app': process.env['TWT_API'] ?? 'http://127.0.0.1:8080' },
+  },
+})
