@@ -31,6 +31,7 @@ var ErrForged = errors.New("order: the notice is not the gateway's")
 // Bill is what a gateway shows the buyer.
 type Bill struct {
 	Payment string
+	Order   string // to which the buyer comes back
 	Amount  money.Fen
 	Title   string // without personal data
 	Expires time.Time

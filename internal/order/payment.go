@@ -28,7 +28,7 @@ func (s *Service) Pay(ctx context.Context, account, order, gateway string) (Paym
 	if err != nil || p.URL != "" {
 		return p, err
 	}
-	url, err := g.Create(ctx, Bill{Payment: p.ID, Amount: p.Amount, Title: title, Expires: p.ExpiresAt})
+	url, err := g.Create(ctx, Bill{Payment: p.ID, Order: order, Amount: p.Amount, Title: title, Expires: p.ExpiresAt})
 	if err != nil {
 		return Payment{}, CodeGatewayDown.Because(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"tianweitong/internal/clock"
 	"tianweitong/internal/id"
+	"tianweitong/internal/money"
 	"tianweitong/internal/order"
 )
 
@@ -29,13 +30,19 @@ type CounterOptions struct {
 	Clock  clock.Clock
 	Rand   io.Reader
 	Client *http.Client // nil: 10 s
+	// Observe, if set, hears what happens to a payment: "created", a button's
+	// name, "notice.taken", "notice.refused", "refund.done", "refund.failed". It
+	// must not call the counter.
+	Observe func(what, payment string, amount money.Fen)
 }
 
-// The paths of the counter: the gateway's API for the merchant, and the
-// cashier's page and buttons for the buyer.
+// The paths of the counter: the gateway's API for the merchant, the cashier's
+// page and buttons for the buyer, and the list of payments for the panel.
 const (
 	GatewayPath = "/sandbox/gateway"
 	CashierPath = "/sandbox/pay/"
+	ListPath    = "/sandbox/payments"
+	stylePath   = "/sandbox/cashier.css"
 )
 
 // Counter is the sandbox's payment gateway: it takes no money and does what the
@@ -55,9 +62,10 @@ type books struct {
 
 type bill struct {
 	billBody
-	State  order.StandingState `json:"state"`
-	Trade  string              `json:"trade,omitempty"`
-	PaidAt int64               `json:"paidAt,omitempty"`
+	State     order.StandingState `json:"state"`
+	Trade     string              `json:"trade,omitempty"`
+	PaidAt    int64               `json:"paidAt,omitempty"`
+	CreatedAt int64               `json:"createdAt,omitempty"`
 }
 
 type refund struct {
@@ -86,12 +94,21 @@ func NewCounter(o CounterOptions) (*Counter, error) {
 	c.mux.HandleFunc("POST "+GatewayPath+"/v1/payments", c.signed(c.create))
 	c.mux.HandleFunc("GET "+GatewayPath+"/v1/payments/{payment}", c.signed(c.show))
 	c.mux.HandleFunc("POST "+GatewayPath+"/v1/refunds", c.signed(c.giveBack))
+	c.mux.HandleFunc("GET "+ListPath, c.list)
 	c.mux.HandleFunc("GET "+CashierPath+"{payment}", c.page)
+	c.mux.HandleFunc("GET "+stylePath, c.style)
 	c.mux.HandleFunc("POST "+CashierPath+"{payment}/{button}", c.press)
 	return c, nil
 }
 
-// ServeHTTP serves GatewayPath and CashierPath; mount it at both.
+// Mount gives the counter's paths as patterns of http.ServeMux.
+func (c *Counter) Mount(handle func(pattern string, h http.Handler)) {
+	for _, p := range []string{GatewayPath + "/", CashierPath, "GET " + ListPath, "GET " + stylePath} {
+		handle(p, c)
+	}
+}
+
+// ServeHTTP serves the paths that Mount names.
 func (c *Counter) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.mux.ServeHTTP(w, r) }
 
 // save writes the books; the caller holds the lock.
@@ -107,6 +124,12 @@ func (c *Counter) save() error {
 		return err
 	}
 	return os.Rename(c.o.File+".new", c.o.File)
+}
+
+func (c *Counter) tell(what, payment string, amount int64) {
+	if c.o.Observe != nil {
+		c.o.Observe(what, payment, money.Fen(amount))
+	}
 }
 
 // answer is what a handler of the gateway's API returns.
@@ -151,10 +174,11 @@ func (c *Counter) create(_ *http.Request, body []byte) answer {
 	if old, ok := c.books.Bills[b.Payment]; ok && old.Amount != b.Amount {
 		return refused(http.StatusConflict, "another amount")
 	} else if !ok {
-		c.books.Bills[b.Payment] = &bill{billBody: b, State: order.StandingUnpaid}
+		c.books.Bills[b.Payment] = &bill{billBody: b, State: order.StandingUnpaid, CreatedAt: c.o.Clock.Now().UnixMilli()}
 		if err := c.save(); err != nil {
 			return refused(http.StatusInternalServerError, "books")
 		}
+		c.tell("created", b.Payment, b.Amount)
 	}
 	return answer{http.StatusOK, billReply{URL: strings.TrimSuffix(c.o.Public, "/") + CashierPath + url.PathEscape(b.Payment)}}
 }
@@ -202,6 +226,9 @@ func (c *Counter) giveBack(r *http.Request, body []byte) answer {
 	if err != nil {
 		return refused(http.StatusInternalServerError, "books")
 	}
+	if !known {
+		c.tell("refund."+string(f.State), f.Payment, f.Amount)
+	}
 	if !known && b != nil {
 		// Like a real gateway's, the notice may be faster than the reply.
 		c.send(r.Context(), b.NotifyURL, noticeBody{Refund: &noticeOfEnd{f.Refund, f.Payment, string(f.State)}})
@@ -247,6 +274,13 @@ func (c *Counter) Press(ctx context.Context, payment, button string) ([]int, err
 		all.Go(func() { taken[i] = c.send(ctx, to, n) })
 	}
 	all.Wait()
+	for _, status := range taken {
+		if status == http.StatusOK {
+			c.tell("notice.taken", payment, n.Payment.Amount)
+		} else {
+			c.tell("notice.refused", payment, n.Payment.Amount)
+		}
+	}
 	return taken, nil
 }
 
@@ -272,6 +306,7 @@ func (c *Counter) treat(payment, button string) (n noticeBody, to string, err er
 	default:
 		c.pay(b, now)
 	}
+	c.tell(button, payment, b.Amount)
 	p := c.standing(b)
 	return noticeBody{Payment: &p}, b.NotifyURL, c.save()
 }

@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"tianweitong/internal/clock"
+	"tianweitong/internal/money"
 	"tianweitong/internal/order"
 )
 
@@ -288,7 +290,7 @@ func TestCashierShowsTheBill(t *testing.T) {
 		b, _ := io.ReadAll(resp.Body)
 		return string(b)
 	}
-	if page := get(); !strings.Contains(page, "120.00 元") || !strings.Contains(page, `formaction="/sandbox/pay/p1/pay"`) {
+	if page := get(); !strings.Contains(page, "¥120.00") || !strings.Contains(page, `formaction="/sandbox/pay/p1/pay"`) {
 		t.Fatal(page)
 	}
 	req, _ := http.NewRequest(http.MethodPost, s.server.URL+CashierPath+"p1/pay", nil)
@@ -298,8 +300,102 @@ func TestCashierShowsTheBill(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if b, _ := io.ReadAll(resp.Body); !strings.Contains(string(b), "已支付") || resp.Request.URL.Path != CashierPath+"p1" {
+	if b, _ := io.ReadAll(resp.Body); !strings.Contains(string(b), "支付成功") || resp.Request.URL.Path != CashierPath+"p1" {
 		t.Fatalf("%s: %s", resp.Request.URL, b)
+	}
+}
+
+func TestTheBuyerComesBackToTheOrder(t *testing.T) {
+	s := open(t)
+	s.o.Return = "https://app.test/orders/"
+	if _, err := s.Create(t.Context(), order.Bill{Payment: "p1", Order: "o 1", Amount: 123456700, Title: "<b>", Expires: noon.Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		press string
+		wants []string
+	}{
+		{"", []string{"¥1,234,567.00", "&lt;b&gt;", "支付截止", "2026-11-23 21:00", "沙箱"}},
+		{"fail", []string{"支付未成功", "没有扣款", "/sandbox/pay/p1/late"}},
+		{"late", []string{"支付成功", "交易号"}},
+	} {
+		if c.press != "" {
+			s.press(t, "p1", c.press)
+		}
+		resp, err := http.Get(s.server.URL + CashierPath + "p1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if policy := resp.Header.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") || !strings.Contains(policy, "default-src 'none'") {
+			t.Errorf("policy %q", policy)
+		}
+		for _, want := range append(c.wants, `href="https://app.test/orders/o%201"`) {
+			if !strings.Contains(string(b), want) {
+				t.Errorf("after %q the page lacks %q:\n%s", c.press, want, b)
+			}
+		}
+	}
+}
+
+func TestThePanelListsPaymentsWithWhatTheyTake(t *testing.T) {
+	s := open(t)
+	var told []string
+	s.counter.o.Observe = func(what, payment string, amount money.Fen) {
+		told = append(told, what+" "+payment+" "+amount.String())
+	}
+	s.bill(t)
+	s.clock.Advance(time.Minute)
+	if _, err := s.Create(t.Context(), order.Bill{Payment: "p2", Amount: 1, Title: "x", Expires: noon.Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	s.press(t, "p1", "pay")
+	if _, err := s.Refund(t.Context(), order.Refund{ID: "r1", Payment: "p1", Amount: 2000}); err != nil {
+		t.Fatal(err)
+	}
+	s.press(t, "p2", "fail")
+	resp, err := http.Get(s.server.URL + ListPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var got []listed
+	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil || len(got) != 2 {
+		t.Fatal(got, err)
+	}
+	if p := got[0]; p.Payment != "p2" || p.State != order.StandingClosed || !slices.Equal(p.Buttons, []string{"late"}) || !p.CreatedAt.Equal(noon.Add(time.Minute)) {
+		t.Errorf("first %+v", p)
+	}
+	if p := got[1]; p.Payment != "p1" || p.State != order.StandingPaid || p.Returned != 2000 || len(p.Buttons) != 0 || p.Trade == "" || p.Page != "/sandbox/pay/p1" {
+		t.Errorf("second %+v", p)
+	}
+	want := []string{"created p1 120.00", "created p2 0.01", "pay p1 120.00", "notice.taken p1 120.00", "refund.done p1 20.00", "fail p2 0.01", "notice.taken p2 0.00"}
+	if !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+}
+
+func TestACashierThatCannotGoOnSaysSoOnAPage(t *testing.T) {
+	s := open(t)
+	s.bill(t)
+	s.press(t, "p1", "pay")
+	for path, want := range map[string]int{"absent": 404, "p1/pay": 409, "absent/pay": 404} {
+		method := http.MethodPost
+		if !strings.Contains(path, "/") {
+			method = http.MethodGet
+		}
+		req, _ := http.NewRequest(method, s.server.URL+CashierPath+path, nil)
+		req.Header.Set("Accept", "text/html")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != want || !strings.Contains(string(b), "无法继续") {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, b)
+		}
 	}
 }
 

@@ -22,8 +22,11 @@ type Options struct {
 	// Base is the gateway's address; Notify is where it sends its notices. The
 	// path of Notify is part of what a notice's signature covers.
 	Base, Notify string
-	Clock        clock.Clock
-	Rand         io.Reader
+	// Return is the address to which the buyer comes back from the cashier; the
+	// order's id is added to it.
+	Return string
+	Clock  clock.Clock
+	Rand   io.Reader
 	// Client is nil for one with a limit of 10 s.
 	Client *http.Client
 }
@@ -57,11 +60,19 @@ func (g *Sandbox) Create(ctx context.Context, b order.Bill) (string, error) {
 	var reply billReply
 	_, err := g.call(ctx, http.MethodPost, "/v1/payments", billBody{
 		Payment: b.Payment, Amount: int64(b.Amount), Title: b.Title, ExpiresAt: b.Expires.UnixMilli(), NotifyURL: g.o.Notify,
+		ReturnURL: g.o.back(b.Order),
 	}, &reply)
 	if err == nil && reply.URL == "" {
 		err = errors.New("pay: the gateway gave no address")
 	}
 	return reply.URL, err
+}
+
+func (o Options) back(order string) string {
+	if o.Return == "" || order == "" {
+		return ""
+	}
+	return o.Return + url.PathEscape(order)
 }
 
 // Query implements order.Gateway.

@@ -142,6 +142,7 @@ type (
 		Title     string `json:"title"`
 		ExpiresAt int64  `json:"expiresAt"`
 		NotifyURL string `json:"notifyURL"`
+		ReturnURL string `json:"returnURL,omitempty"`
 	}
 	billReply struct {
 		URL string `json:"url"`
