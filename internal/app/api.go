@@ -12,6 +12,8 @@ import (
 func (a *App) appDeps() app.Deps {
 	h := a.house
 	env := app.Environment{Sandbox: a.cfg.Mode == config.Sandbox, Platform: a.urls.Platform, PKI: a.urls.PKI}
+	env.FaceUpload = env.Sandbox
+	env.Support = app.Support{Hotline: a.cfg.SupportHotline, Hours: a.cfg.SupportHours, Website: a.cfg.SupportWebsite}
 	if env.Sandbox {
 		env.SandboxURL = a.urls.Sandbox
 	}

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -44,6 +46,13 @@ type Config struct {
 	PKI      string `json:"pki" env:"TWT_PKI"`
 	Ops      string `json:"ops" env:"TWT_OPS"`
 	Panel    string `json:"sandbox" env:"TWT_SANDBOX"`
+	// LAN, in the sandbox, is the address of the local network on which app and
+	// platform API are served by https (docs/local-network.md); empty is this
+	// machine alone. Cashier is then the listener of the cashier's page, which a
+	// phone has to reach, and Trust the one where it gets the root.
+	LAN     string `json:"lan" env:"TWT_LAN"`
+	Cashier string `json:"cashier" env:"TWT_CASHIER"`
+	Trust   string `json:"trust" env:"TWT_TRUST"`
 	// The addresses under which the outside reaches the listeners; empty is
 	// http:// and the listener's own address, which production refuses.
 	AppURL      string `json:"appURL" env:"TWT_APP_URL"`
@@ -55,6 +64,11 @@ type Config struct {
 	Arc string `json:"arc" env:"TWT_ARC"`
 	// TrustProxy takes client addresses from X-Forwarded-For's last entry.
 	TrustProxy bool `json:"trustProxy" env:"TWT_TRUST_PROXY"`
+	// Whom users ask for help (docs/domain.md A40): named on every page of help and
+	// of errors. Production has no default for them.
+	SupportHotline string `json:"supportHotline" env:"TWT_SUPPORT_HOTLINE"`
+	SupportHours   string `json:"supportHours" env:"TWT_SUPPORT_HOURS"`
+	SupportWebsite string `json:"supportWebsite" env:"TWT_SUPPORT_WEBSITE"`
 	// LogLevel is debug, info, warn or error; empty is info.
 	LogLevel string `json:"logLevel" env:"TWT_LOG_LEVEL"`
 }
@@ -96,11 +110,23 @@ func (c Config) Complete() (Config, error) {
 	fill(&c.Data, "data")
 	fill(&c.DB, "sqlite:"+filepath.Join(c.Data, "main.db"))
 	fill(&c.KMC, "sqlite:"+filepath.Join(c.Data, "kmc.db"))
-	fill(&c.App, "127.0.0.1:8080")
-	fill(&c.Platform, "127.0.0.1:8081")
+	outside := "127.0.0.1"
+	if c.LAN != "" {
+		if err := c.checkLAN(); err != nil {
+			return c, err
+		}
+		outside = c.LAN
+		fill(&c.Cashier, net.JoinHostPort(outside, "8084"))
+		fill(&c.Trust, net.JoinHostPort(outside, "8088"))
+	}
+	fill(&c.App, net.JoinHostPort(outside, "8080"))
+	fill(&c.Platform, net.JoinHostPort(outside, "8081"))
 	fill(&c.PKI, "127.0.0.1:8082")
 	if c.Mode == Sandbox {
 		fill(&c.Panel, "127.0.0.1:8083")
+		fill(&c.SupportHotline, "400-666-3999")
+		fill(&c.SupportHours, "工作日 9:00–18:00")
+		fill(&c.SupportWebsite, "https://www.itrus.com.cn")
 	}
 	fill(&c.Ops, "127.0.0.1:8089")
 	fill(&c.Operator, "天威通沙箱")
@@ -120,6 +146,20 @@ func (c Config) Complete() (Config, error) {
 		return c, errors.New("pkiURL (TWT_PKI_URL) is needed when pki is off: it stands in every certificate")
 	}
 	return c, nil
+}
+
+// checkLAN wants one address, and addresses of the outside left to it: they are
+// https:// and the listener's own.
+func (c Config) checkLAN() error {
+	switch _, err := netip.ParseAddr(c.LAN); {
+	case err != nil:
+		return fmt.Errorf("lan %q: it must be an address of this machine, such as 192.168.1.5", c.LAN)
+	case c.Mode == Production:
+		return errors.New("lan is for trying a phone against a sandbox: in production a server in front speaks https")
+	case c.AppURL != "" || c.PlatformURL != "":
+		return errors.New("lan sets appURL and platformURL by itself: leave them out")
+	}
+	return nil
 }
 
 func checkURL(s string) error {
@@ -149,6 +189,9 @@ func (c Config) production() error {
 	}
 	if c.Arc == "" {
 		missing = append(missing, errors.New("arc is missing: the operator's own OID arc"))
+	}
+	if c.SupportHotline == "" || c.SupportHours == "" || c.SupportWebsite == "" {
+		missing = append(missing, errors.New("supportHotline, supportHours or supportWebsite is missing: users must know whom to ask"))
 	}
 	if strings.Contains(c.Operator, "沙箱") {
 		missing = append(missing, errors.New("operator is missing: the name in the root certificate"))

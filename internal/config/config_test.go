@@ -52,3 +52,25 @@ func TestOneDatabaseForBothIsRefused(t *testing.T) {
 		t.Fatal("accepted")
 	}
 }
+
+func TestLocalNetworkOpensTheAppAndKeepsThePanelHere(t *testing.T) {
+	c, err := Config{LAN: "192.168.1.5"}.Complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for listener, want := range map[string]string{
+		c.App: "192.168.1.5:8080", c.Platform: "192.168.1.5:8081", c.Cashier: "192.168.1.5:8084", c.Trust: "192.168.1.5:8088",
+		c.Panel: "127.0.0.1:8083", c.PKI: "127.0.0.1:8082", c.Ops: "127.0.0.1:8089",
+	} {
+		if listener != want {
+			t.Errorf("a listener is %s, want %s", listener, want)
+		}
+	}
+	for name, bad := range map[string]Config{
+		"a name": {LAN: "desk.local"}, "production": {LAN: "192.168.1.5", Mode: Production}, "an address of its own": {LAN: "192.168.1.5", AppURL: "https://a.example"},
+	} {
+		if _, err := bad.Complete(); err == nil || !strings.Contains(err.Error(), "lan") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -47,6 +47,30 @@ func CleanIDNumber(s string, now time.Time) (string, error) {
 	return s, nil
 }
 
+// CleanBankCard normalises a bank card number as entered and checks it: 12 to 19
+// digits with the check digit of ISO/IEC 7812-1 (Luhn). Spaces and hyphens between
+// the digits are dropped.
+func CleanBankCard(s string) (string, error) {
+	s = strings.NewReplacer(" ", "", "-", "").Replace(strings.TrimSpace(s))
+	if len(s) < 12 || len(s) > 19 || strings.Trim(s, "0123456789") != "" || strings.Trim(s, "0") == "" {
+		return "", CodeCard
+	}
+	sum := 0
+	for i := range len(s) {
+		d := int(s[len(s)-1-i] - '0')
+		if i%2 == 1 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	if sum%10 != 0 {
+		return "", CodeCard
+	}
+	return s, nil
+}
+
 // day numbers the calendar days in China.
 func day(t time.Time) int64 { return t.Add(8*time.Hour).Unix() / (24 * 60 * 60) }
 

@@ -94,6 +94,53 @@ func TestNameIsHanWithDotsInside(t *testing.T) {
 	}
 }
 
+func TestBankCardNeedsItsCheckDigit(t *testing.T) {
+	// Made up; ISO/IEC 7812-1.
+	for in, want := range map[string]string{
+		"6222021234567890128":      "6222021234567890128",
+		" 6222 0212-3456 7890 128": "6222021234567890128",
+		"4111111111111111":         "4111111111111111",
+		"6222021234567890129":      "", // wrong check digit
+		"6222021234567890182":      "", // digits swapped
+		"00000000000000000":        "",
+		"79927398713":              "", // right, and too short
+		"62220212345678901280":     "",
+		"622202123456789012X":      "",
+		"６２２２０２１２３４５６７８９０１２８": "",
+		"": "",
+	} {
+		got, err := CleanBankCard(in)
+		if got != want || (err == nil) != (want != "") || err != nil && !errors.Is(err, CodeCard) {
+			t.Errorf("CleanBankCard(%q) = %q, %v", in, got, err)
+		}
+	}
+}
+
+func FuzzCleanBankCard(f *testing.F) {
+	for _, s := range []string{"6222021234567890128", "6222 0212 3456 7890 128", "4111-1111-1111-1111", "", "x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if got, err := CleanBankCard(s); err == nil {
+			if again, err := CleanBankCard(got); err != nil || again != got {
+				t.Fatalf("%q is not stable: %q, %v", got, again, err)
+			}
+		}
+	})
+}
+
+func FuzzCheckVideo(f *testing.F) {
+	f.Add("video/mp4", []byte("\x00\x00\x00\x10ftypisom...."))
+	f.Add("video/webm;codecs=vp8,opus", []byte("\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm"))
+	f.Add("Video/MP4 ", []byte{})
+	f.Add(";", []byte("\x1a\x45"))
+	f.Fuzz(func(t *testing.T, kind string, b []byte) {
+		if err := CheckVideo(kind, b); err != nil && !errors.Is(err, CodeVideo) && !errors.Is(err, CodeVideoType) {
+			t.Fatalf("%q: %v", kind, err)
+		}
+	})
+}
+
 func TestMasks(t *testing.T) {
 	for in, want := range map[string]string{"": "*", "李": "*", "李四": "李*", "张三国": "张*国", "测试·某某": "测***某"} {
 		if got := MaskName(in); got != want {

@@ -1,14 +1,15 @@
 // Package realname establishes which person stands behind an account (个人实名,
-// M§2.4.1): the phone's three factors, then a live face, both answered by an
-// outside checker.
+// M§2.4.1): the phone's three factors or the bank card's four, then a live face,
+// both answered by an outside checker.
 //
 // A check is a row that moves by recorded steps. Each call to the checker has a
 // reference that is recorded before it is made, and a checker answers a repeated
 // reference without a new check, so a time-out or a crash is taken up by a job and
 // never charged twice. The face video is handed on from the request to the checker
 // and kept nowhere: if the checker never received it, the person records another.
-// Name and ID number stand sealed in the check while it runs and are erased from
-// it when it ends; only a verified person keeps them.
+// Name, ID number and card number stand sealed in the check while it runs and are
+// erased from it when it ends; only a verified person keeps name and ID number, and
+// of a card the last four digits and a keyed hash stay.
 package realname
 
 import (
@@ -29,6 +30,18 @@ const (
 	PurposePerson Purpose = "realname"
 	// PurposeRecover goes before a re-key (docs/domain.md A11).
 	PurposeRecover Purpose = "recover"
+)
+
+// Method is how the factors are asked for.
+type Method string
+
+// The methods (docs/domain.md A35). The face follows either.
+const (
+	// MethodPhone: name, ID number and phone (手机三要素).
+	MethodPhone Method = "phone"
+	// MethodBank: name, ID number, bank card and the phone that the bank has on
+	// file, which must be the registered one (银行卡四要素).
+	MethodBank Method = "bank"
 )
 
 // State is where a check stands.
@@ -67,11 +80,19 @@ var (
 	CodeIDNumber = fault.Code{Name: "id_number_invalid", Kind: fault.Invalid,
 		Text: "身份证号不正确，请核对 18 位号码后重新输入；其他证件请联系客服办理。"}
 	CodeMethod = fault.Code{Name: "realname_method_unknown", Kind: fault.Invalid,
-		Text: "暂不支持该认证方式，请选择手机号认证。"}
+		Text: "暂不支持该认证方式，请选择手机号认证或银行卡认证。"}
+	CodeCard = fault.Code{Name: "bank_card_invalid", Kind: fault.Invalid,
+		Text: "银行卡号不正确，请核对卡面上的 12 至 19 位数字后重新输入。"}
 	CodeConsent = fault.Code{Name: "face_consent_required", Kind: fault.Invalid,
 		Text: "请先阅读并同意人脸信息处理规则，再继续认证。"}
 	CodeVideo = fault.Code{Name: "face_video_invalid", Kind: fault.Invalid,
 		Text: "没有收到可用的视频，请重新录制。"}
+	// CodeVideoType: neither MP4 nor WebM, or not what it says it is.
+	CodeVideoType = fault.Code{Name: "face_video_type", Kind: fault.Invalid,
+		Text: "视频格式不支持，请使用 MP4 或 WebM 格式的视频，或直接现场录制。"}
+	// CodeUpload: only a live recording serves here (docs/domain.md A11).
+	CodeUpload = fault.Code{Name: "face_upload_refused", Kind: fault.Forbidden,
+		Text: "此处须本人现场录制人脸视频，不能上传文件，请允许使用摄像头后录制。"}
 	// CodeTooMany: the day's attempts are used up.
 	CodeTooMany = fault.Code{Name: "realname_too_many", Kind: fault.TooMany,
 		Text: "今日认证次数已用完，请明天再试，或联系客服。"}
@@ -93,6 +114,12 @@ var (
 var (
 	ReasonFactors = fault.Code{Name: "factors_mismatch", Kind: fault.Conflict,
 		Text: "姓名、证件号与手机号未能匹配，请核对后重新提交；手机号须由本人实名办理。"}
+	ReasonCard = fault.Code{Name: "bank_card_mismatch", Kind: fault.Conflict,
+		Text: "姓名、证件号与银行卡未能匹配，请使用本人名下的银行卡并核对卡号。"}
+	ReasonCardPhone = fault.Code{Name: "bank_phone_mismatch", Kind: fault.Conflict,
+		Text: "银行预留手机号与当前登录手机号不一致，请换用预留本手机号的银行卡，或改用手机号认证。"}
+	ReasonCardUnusable = fault.Code{Name: "bank_card_unusable", Kind: fault.Conflict,
+		Text: "该银行卡暂不支持认证或状态异常，请换一张本人的银行卡，或改用手机号认证。"}
 	ReasonFace = fault.Code{Name: "face_mismatch", Kind: fault.Conflict,
 		Text: "人脸与证件照片未能匹配，请由本人在光线充足处正对镜头重新录制。"}
 	ReasonNotLive = fault.Code{Name: "face_not_live", Kind: fault.Conflict,
@@ -107,7 +134,7 @@ var (
 
 // Reason finds a reason by its stable name, for a check read from the store.
 func Reason(name string) (fault.Code, bool) {
-	for _, r := range []fault.Code{ReasonFactors, ReasonFace, ReasonNotLive, ReasonTaken, ReasonLost, ReasonAway} {
+	for _, r := range []fault.Code{ReasonFactors, ReasonCard, ReasonCardPhone, ReasonCardUnusable, ReasonFace, ReasonNotLive, ReasonTaken, ReasonLost, ReasonAway} {
 		if r.Name == name {
 			return r, true
 		}
@@ -122,9 +149,15 @@ type Check struct {
 	Purpose Purpose
 	// Subject is the thing that a flow asks a face for; empty for PurposePerson.
 	Subject string
-	State   State
-	// Name, IDNumber and Phone are what is checked; empty when the check is over.
-	Name, IDNumber, Phone string
+	// Method is empty where only a face is asked for.
+	Method Method
+	State  State
+	// Name, IDNumber, Phone and, for MethodBank, Card are what is checked; empty
+	// when the check is over.
+	Name, IDNumber, Phone, Card string
+	// CardTail is the card's last four digits and CardHash a keyed hash of its
+	// number in hex; they stay.
+	CardTail, CardHash string
 	// Calls counts the calls to the checker; Ref is the one whose answer is
 	// outstanding, empty for none.
 	Calls int
@@ -157,7 +190,7 @@ type Person struct {
 // IDResident is the resident ID card (居民身份证).
 const IDResident = "resident"
 
-// Store keeps checks and persons. Names, ID numbers and phones are sealed by it.
+// Store keeps checks and persons. Names, numbers and phones are sealed by it.
 // Absent rows are work.ErrNotFound, a lost compare-and-swap is work.ErrConflict.
 type Store interface {
 	// Attempt counts one attempt of a day and gives the count. The row stays locked
@@ -186,6 +219,10 @@ type Store interface {
 // Query asks whether name, ID number and phone belong to one person (手机三要素).
 type Query struct{ Ref, Name, IDNumber, Phone string }
 
+// CardQuery asks whether name, ID number and card belong to one person, and whether
+// the bank has the phone on file for it (银行卡四要素).
+type CardQuery struct{ Ref, Name, IDNumber, Phone, Card string }
+
 // FaceQuery asks whether a live face is the person's.
 type FaceQuery struct {
 	Ref, Name, IDNumber string
@@ -197,19 +234,21 @@ type FaceQuery struct {
 // Answer is a checker's answer.
 type Answer struct {
 	Passed bool
-	// Reason, if it did not pass, is ReasonFactors, ReasonFace or ReasonNotLive.
+	// Reason, if it did not pass, is ReasonFactors, ReasonCard, ReasonCardPhone,
+	// ReasonCardUnusable, ReasonFace or ReasonNotLive.
 	Reason fault.Code
 }
 
 // ErrNoSuchCheck says that the checker never received a reference.
 var ErrNoSuchCheck = errors.New("realname: the checker does not know this reference")
 
-// Checker is the outside service. Both calls are repeatable: a reference that was
+// Checker is the outside service. Every call is repeatable: a reference that was
 // received before gets the answer of that check and is not charged again. An error
 // says nothing about the person and is asked again with the same reference. A
 // checker keeps names, numbers and videos out of its errors and logs.
 type Checker interface {
 	PersonFactors(ctx context.Context, q Query) (Answer, error)
+	CardFactors(ctx context.Context, q CardQuery) (Answer, error)
 	// Face fails with ErrNoSuchCheck if Video is nil and the reference is unknown.
 	Face(ctx context.Context, q FaceQuery) (Answer, error)
 }

@@ -55,9 +55,15 @@ type checker struct {
 	deaf    error // fails before the request arrived
 	charged map[string]realname.Answer
 	videos  [][]byte
+	cards   []string
 }
 
 func (k *checker) PersonFactors(_ context.Context, q realname.Query) (realname.Answer, error) {
+	return k.answer(q.Ref, true, k.factors)
+}
+
+func (k *checker) CardFactors(_ context.Context, q realname.CardQuery) (realname.Answer, error) {
+	k.cards = append(k.cards, q.Card)
 	return k.answer(q.Ref, true, k.factors)
 }
 
@@ -213,7 +219,9 @@ func TestBadApplicationsAreRefusedBeforeAnythingIsCharged(t *testing.T) {
 		}{
 			{func(a *realname.Application) { a.Name = "A" }, realname.CodeName},
 			{func(a *realname.Application) { a.IDNumber = "110105194912310021" }, realname.CodeIDNumber},
-			{func(a *realname.Application) { a.Method = "bank" }, realname.CodeMethod},
+			{func(a *realname.Application) { a.Method = "" }, realname.CodeMethod},
+			{func(a *realname.Application) { a.Method = realname.MethodBank }, realname.CodeCard},
+			{func(a *realname.Application) { a.Method, a.BankCard = realname.MethodBank, "6222021234567890129" }, realname.CodeCard},
 			{func(a *realname.Application) { a.ConsentFace = false }, realname.CodeConsent},
 			{func(a *realname.Application) { a.Ticket = "bad" }, account.CodeWrong},
 		} {
@@ -240,6 +248,90 @@ func TestRefusedFactorsSayWhyAndCanBeTriedAgain(t *testing.T) {
 		want(t, err, realname.CodeOver)
 		k.checker.factors = realname.Answer{Passed: true}
 		in(t, k.start("a", name, number), realname.StateFace, none)
+	})
+}
+
+const card = "6222021234567890128" // made up; its check digit is right
+
+func bank() realname.Application {
+	a := application(name, number)
+	a.Method, a.BankCard = realname.MethodBank, "6222 0212 3456 7890 128"
+	return a
+}
+
+func TestBankCardServesInPlaceOfThePhoneAndIsForgotten(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		k.checker.away = errors.New("away")
+		c, err := k.Start(t.Context(), caller("a"), bank())
+		if err != nil {
+			t.Fatal(err)
+		}
+		in(t, c, realname.StateFactors, none)
+		if c := k.read(c); c.Card != card {
+			t.Fatal("the number is not kept for the question that is outstanding")
+		}
+		k.checker.away = nil
+		k.restart()
+		k.later(time.Minute)
+		c = k.read(c)
+		in(t, c, realname.StateFace, none)
+		if len(k.checker.charged) != 1 || len(k.checker.cards) != 2 || k.checker.cards[1] != card {
+			t.Fatalf("%d charged, asked with %q", len(k.checker.charged), k.checker.cards)
+		}
+		if c.Card != "" || c.CardTail != "0128" || len(c.CardHash) < 32 {
+			t.Fatalf("kept: %q, %q, %q", c.Card, c.CardTail, c.CardHash)
+		}
+		in(t, k.video(c), realname.StatePassed, none)
+		if p, err := k.person("a"); err != nil || p.Name != name {
+			t.Fatalf("person = %+v, %v", p, err)
+		}
+	})
+}
+
+func TestRefusedCardSaysWhyAndBothMethodsShareTheDaysAttempts(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		for n, reason := range []fault.Code{realname.ReasonCard, realname.ReasonCardPhone, realname.ReasonCardUnusable} {
+			k.checker.factors = realname.Answer{Reason: reason}
+			c, err := k.Start(t.Context(), caller("a"), bank())
+			if err != nil {
+				t.Fatal(err)
+			}
+			in(t, c, realname.StateRefused, reason)
+			if c.Remaining != realname.Daily-1-n {
+				t.Fatalf("remaining = %d", c.Remaining)
+			}
+			if c := k.read(c); c.Card != "" || c.CardTail != "0128" {
+				t.Fatalf("kept: %q, %q", c.Card, c.CardTail)
+			}
+		}
+		k.checker.factors = realname.Answer{Reason: realname.ReasonFactors}
+		if c := k.start("a", name, number); c.Remaining != 1 {
+			t.Fatalf("remaining = %d", c.Remaining)
+		}
+		k.start("a", name, number)
+		_, err := k.Start(t.Context(), caller("a"), bank())
+		want(t, err, realname.CodeTooMany)
+	})
+}
+
+func TestUnfinishedCheckForgetsItsCard(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		k.checker.deaf = errors.New("deaf")
+		c, err := k.Start(t.Context(), caller("a"), bank())
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.later(realname.Life)
+		if c := k.read(c); c.State != realname.StateRefused || c.Card != "" {
+			t.Fatalf("state = %s, card = %q", c.State, c.Card)
+		}
+		if c, err = k.Start(t.Context(), caller("a"), bank()); err != nil {
+			t.Fatal(err)
+		}
+		k.start("a", name, number) // begun again the other way
+		if c := k.read(c); c.State != realname.StateEnded || c.Card != "" {
+			t.Fatalf("state = %s, card = %q", c.State, c.Card)
+		}
 	})
 }
 

@@ -32,6 +32,10 @@ func (s *Service) step(ctx context.Context, c Check, video []byte) (Check, error
 	var err error
 	switch c.State {
 	case StateFactors:
+		if c.Method == MethodBank {
+			a, err = s.Checker.CardFactors(ctx, CardQuery{Ref: c.Ref, Name: c.Name, IDNumber: c.IDNumber, Phone: c.Phone, Card: c.Card})
+			break
+		}
 		a, err = s.Checker.PersonFactors(ctx, Query{Ref: c.Ref, Name: c.Name, IDNumber: c.IDNumber, Phone: c.Phone})
 	case StateChecking:
 		a, err = s.Checker.Face(ctx, FaceQuery{Ref: c.Ref, Name: c.Name, IDNumber: c.IDNumber, Video: video})
@@ -80,9 +84,14 @@ func (s *Service) settle(ctx context.Context, tx work.Tx, c *Check, a Answer) er
 	factors := c.State == StateFactors
 	switch {
 	case factors && !a.Passed:
-		return s.refuse(ctx, tx, c, reasonOf(a, ReasonFactors))
+		otherwise := ReasonFactors
+		if c.Method == MethodBank {
+			otherwise = ReasonCard
+		}
+		return s.refuse(ctx, tx, c, reasonOf(a, otherwise))
 	case factors:
-		// Whoever holds all three factors may know that the number is taken; a
+		c.Card = "" // it has served; the face needs none
+		// Whoever holds all the factors may know that the number is taken; a
 		// stranger who types somebody's name and number is not told.
 		switch other, err := s.Store.AccountOf(ctx, tx, s.idHash(c.IDNumber)); {
 		case err == nil && other != c.Account:
@@ -120,7 +129,7 @@ func (s *Service) refuse(ctx context.Context, tx work.Tx, c *Check, reason strin
 // end closes a check and erases what was checked from it.
 func (s *Service) end(ctx context.Context, tx work.Tx, c *Check, to State, reason, kind string) error {
 	c.State, c.Ref, c.Reason = to, "", reason
-	c.Name, c.IDNumber, c.Phone = "", "", ""
+	c.Name, c.IDNumber, c.Phone, c.Card = "", "", "", ""
 	if err := s.put(ctx, tx, c); err != nil {
 		return err
 	}

@@ -33,36 +33,37 @@ func (realnames) Attempts(ctx context.Context, tx work.Tx, account string, p rea
 }
 
 // subject seals what is checked, each value for its own column.
-func (s realnames) subject(c realname.Check) (name, number, phone []byte, err error) {
-	if name, err = s.seal("realname_checks", "name", c.ID, c.Name); err != nil {
-		return nil, nil, nil, err
+func (s realnames) subject(c realname.Check) (row db.RealnameCheck, err error) {
+	for _, x := range []struct {
+		column, value string
+		to            *[]byte
+	}{{"name", c.Name, &row.Name}, {"id_number", c.IDNumber, &row.IDNumber}, {"phone", c.Phone, &row.Phone}, {"card", c.Card, &row.Card}} {
+		if *x.to, err = s.seal("realname_checks", x.column, c.ID, x.value); err != nil {
+			return row, err
+		}
 	}
-	if number, err = s.seal("realname_checks", "id_number", c.ID, c.IDNumber); err != nil {
-		return nil, nil, nil, err
-	}
-	phone, err = s.seal("realname_checks", "phone", c.ID, c.Phone)
-	return name, number, phone, err
+	return row, nil
 }
 
 func (s realnames) Insert(ctx context.Context, tx work.Tx, c realname.Check) error {
-	name, number, phone, err := s.subject(c)
+	r, err := s.subject(c)
 	if err != nil {
 		return err
 	}
 	return failure(queries(tx).InsertRealnameCheck(ctx, db.InsertRealnameCheckParams{
-		ID: c.ID, Account: c.Account, Purpose: string(c.Purpose), Subject: c.Subject, State: string(c.State),
-		Name: name, IDNumber: number, Phone: phone, Calls: int64(c.Calls), Ref: c.Ref, Failed: int64(c.Failed),
+		ID: c.ID, Account: c.Account, Purpose: string(c.Purpose), Subject: c.Subject, Method: string(c.Method), State: string(c.State),
+		Name: r.Name, IDNumber: r.IDNumber, Phone: r.Phone, Card: r.Card, CardTail: c.CardTail, CardHash: c.CardHash, Calls: int64(c.Calls), Ref: c.Ref, Failed: int64(c.Failed),
 		Reason: c.Reason, StartedAt: ms(c.StartedAt), Version: c.Version,
 	}))
 }
 
 func (s realnames) Put(ctx context.Context, tx work.Tx, c realname.Check) error {
-	name, number, phone, err := s.subject(c)
+	r, err := s.subject(c)
 	if err != nil {
 		return err
 	}
 	return swapped(queries(tx).UpdateRealnameCheck(ctx, db.UpdateRealnameCheckParams{
-		ID: c.ID, State: string(c.State), Name: name, IDNumber: number, Phone: phone, Calls: int64(c.Calls),
+		ID: c.ID, State: string(c.State), Name: r.Name, IDNumber: r.IDNumber, Phone: r.Phone, Card: r.Card, Calls: int64(c.Calls),
 		Ref: c.Ref, Failed: int64(c.Failed), Reason: c.Reason, Version: c.Version,
 	}))
 }
@@ -82,17 +83,20 @@ func (s realnames) check(r db.RealnameCheck, err error) (realname.Check, error) 
 		return realname.Check{}, failure(err)
 	}
 	c := realname.Check{
-		ID: r.ID, Account: r.Account, Purpose: realname.Purpose(r.Purpose), Subject: r.Subject, State: realname.State(r.State),
+		ID: r.ID, Account: r.Account, Purpose: realname.Purpose(r.Purpose), Subject: r.Subject,
+		Method: realname.Method(r.Method), CardTail: r.CardTail, CardHash: r.CardHash, State: realname.State(r.State),
 		Calls: int(r.Calls), Ref: r.Ref, Failed: int(r.Failed), Reason: r.Reason, StartedAt: at(r.StartedAt), Version: r.Version,
 	}
-	if c.Name, err = s.unseal("realname_checks", "name", r.ID, r.Name); err != nil {
-		return realname.Check{}, err
+	for _, x := range []struct {
+		column string
+		sealed []byte
+		to     *string
+	}{{"name", r.Name, &c.Name}, {"id_number", r.IDNumber, &c.IDNumber}, {"phone", r.Phone, &c.Phone}, {"card", r.Card, &c.Card}} {
+		if *x.to, err = s.unseal("realname_checks", x.column, r.ID, x.sealed); err != nil {
+			return realname.Check{}, err
+		}
 	}
-	if c.IDNumber, err = s.unseal("realname_checks", "id_number", r.ID, r.IDNumber); err != nil {
-		return realname.Check{}, err
-	}
-	c.Phone, err = s.unseal("realname_checks", "phone", r.ID, r.Phone)
-	return c, err
+	return c, nil
 }
 
 func (realnames) EndOpen(ctx context.Context, tx work.Tx, account string, p realname.Purpose) error {

@@ -16,7 +16,7 @@ func TestRealnameChecksAreSwappedAndErased(t *testing.T) {
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
 		s := st.Realnames()
 		c := realname.Check{ID: "1", Account: "a", Purpose: "recover", Subject: "r", State: realname.StateFace, Name: "测试甲",
-			IDNumber: "n", Phone: "p", Calls: 1, Ref: "1-1", Failed: 2, Reason: "x", StartedAt: noon, Version: 1}
+			IDNumber: "n", Phone: "p", Method: realname.MethodBank, Card: "c", CardTail: "t", CardHash: "h", Calls: 1, Ref: "1-1", Failed: 2, Reason: "x", StartedAt: noon, Version: 1}
 		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
 			if _, err := s.Get(ctx, tx, "1"); !errors.Is(err, work.ErrNotFound) {
 				t.Errorf("Get of nothing: %v", err)
@@ -52,7 +52,7 @@ func TestRealnameChecksAreSwappedAndErased(t *testing.T) {
 			}
 			for id, want := range map[string]realname.State{"0": realname.StatePassed, "1": realname.StateEnded, "2": realname.StateEnded} {
 				got, err := s.Get(ctx, tx, id)
-				if err != nil || got.State != want || want == realname.StateEnded && got.Name+got.IDNumber+got.Phone+got.Ref != "" {
+				if err != nil || got.State != want || want == realname.StateEnded && got.Name+got.IDNumber+got.Phone+got.Card+got.Ref != "" {
 					t.Errorf("check %s = %+v, %v", id, got, err)
 				}
 			}

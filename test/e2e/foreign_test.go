@@ -223,10 +223,10 @@ func (w *world) everything(r *recorder) *journey.Person {
 	w.spendBudget(p)
 	var face struct{ ID string }
 	post("/pin/face", empty).into(w.T, &face)
-	if a := raw.do(http.MethodPut, "/app/v1/pin/face/"+face.ID+"/face", "video/mp4", make([]byte, 4096)); a.status >= 300 {
+	if a := raw.do(http.MethodPut, "/app/v1/pin/face/"+face.ID+"/face", "video/mp4", journey.Video); a.status >= 300 {
 		w.Fatalf("the face: %d %s", a.status, a.body)
 	}
-	r.add(http.MethodPut, "/app/v1/pin/face/"+face.ID+"/face", make([]byte, 4096))
+	r.add(http.MethodPut, "/app/v1/pin/face/"+face.ID+"/face", journey.Video)
 	get("/pin/face/"+face.ID, &ignored)
 
 	// A recovery that the old phone stops, and one that it confirms.
@@ -238,7 +238,7 @@ func (w *world) everything(r *recorder) *journey.Person {
 		must(err)
 		rec, err := fresh.StartRecovery(ctx, ticket, code)
 		must(err)
-		_, err = fresh.SendFace(ctx, "/recoveries", rec.ID, make([]byte, 4096))
+		_, err = fresh.SendFace(ctx, "/recoveries", rec.ID, journey.Video)
 		must(err)
 		_, err = fresh.AwaitRecovery(ctx, rec.ID, "suspended")
 		must(err)

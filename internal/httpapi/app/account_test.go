@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -40,6 +41,9 @@ import (
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// mp4 stands for a face video.
+var mp4 = []byte("\x00\x00\x00\x10ftypisom....")
 
 // noPINs and noRecoveries stand in for the flows, which have tests of their own.
 type noPINs struct{}
@@ -151,6 +155,7 @@ type device struct {
 	key   *ecdsa.PrivateKey
 	token string
 	nonce []byte
+	kind  string // of a raw body; empty is video/mp4
 }
 
 func (h *house) device() *device {
@@ -177,7 +182,7 @@ func (d *device) call(method, path string, body any) answer {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if isRaw {
-		req.Header.Set("Content-Type", "video/mp4")
+		req.Header.Set("Content-Type", cmp.Or(d.kind, "video/mp4"))
 	}
 	if d.token != "" {
 		number := make([]byte, 16)
@@ -317,7 +322,7 @@ func TestRealNameOverHTTP(t *testing.T) {
 	if check.State != "face" || check.Remaining != 3 {
 		t.Fatalf("check = %+v", check)
 	}
-	video := bytes.Repeat([]byte("v"), 1<<20)
+	video := append(bytes.Clone(mp4), make([]byte, 1<<20)...)
 	next("refuse")
 	d.call(http.MethodPut, "/realname/"+check.ID+"/face", video).into(&check)
 	if check.State != "face" || check.Reason != "face_mismatch" {
@@ -346,6 +351,91 @@ func TestRealNameOverHTTP(t *testing.T) {
 	other.call(http.MethodGet, "/realname/"+check.ID, nil).refused(404, "realname_unknown")
 	other.call(http.MethodPut, "/realname/"+check.ID+"/face", video).refused(404, "realname_unknown")
 	other.call(http.MethodPut, "/realname/"+check.ID+"/face", []byte{}).refused(400, "request_malformed")
+}
+
+func TestBankCardVerifiesAPersonOverHTTP(t *testing.T) {
+	h := open(t)
+	d := h.device()
+	d.signIn("13900000001")
+	const card = "6222021234567890128"
+	apply := func(card string) answer {
+		ticket, code := d.code("13900000001", "realname")
+		return d.call(http.MethodPost, "/realname", object{"name": "测试甲", "idNumber": "11010519491231002X", "ticket": ticket, "code": code,
+			"method": "bank", "bankCard": card, "consentFace": true})
+	}
+	apply("6222021234567890129").refused(422, "bank_card_invalid")
+	next := func(outcome string) {
+		res, err := http.Post(h.sandbox+"/sandbox/idcheck/next", "application/json", strings.NewReader(`{"outcome":"`+outcome+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+	}
+	var check app.CheckBody
+	next("refuse")
+	apply(card).into(&check)
+	if check.State != "refused" || check.Reason != "bank_card_mismatch" || check.Remaining != 4 {
+		t.Fatalf("check = %+v", check)
+	}
+	next("timeout")
+	apply("6222 0212 3456 7890 128").into(&check)
+	if check.State != "factors" || check.Remaining != 3 {
+		t.Fatalf("check = %+v", check)
+	}
+	h.clock.Advance(time.Minute)
+	h.drain()
+	d.call(http.MethodGet, "/realname/"+check.ID, nil).into(&check)
+	if check.State != "face" || check.Method != "bank" || check.CardTail != "0128" {
+		t.Fatalf("check = %+v", check)
+	}
+	d.call(http.MethodPut, "/realname/"+check.ID+"/face?source=live", mp4).into(&check)
+	if check.State != "passed" {
+		t.Fatalf("check = %+v", check)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if strings.Contains(h.log.String(), card) || strings.Contains(h.log.String(), card[4:12]) {
+		t.Fatal("the card's number stands in the log")
+	}
+}
+
+// The recorder of one browser gives WebM, that of another MP4; a file is taken for
+// a registration in the sandbox alone.
+func TestFaceVideoIsTakenAsTheRecorderMakesIt(t *testing.T) {
+	h := open(t)
+	h.deps.Environment.FaceUpload = true
+	lenient := httptest.NewServer(app.New(h.deps).Handler())
+	t.Cleanup(lenient.Close)
+	d := h.device()
+	d.signIn("13900000001")
+	ticket, code := d.code("13900000001", "realname")
+	var check app.CheckBody
+	d.call(http.MethodPost, "/realname", object{"name": "测试甲", "idNumber": "11010519491231002X", "ticket": ticket, "code": code,
+		"method": "phone", "consentFace": true}).into(&check)
+	webm := []byte("\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm....")
+	face := "/realname/" + check.ID + "/face"
+	for _, x := range []struct {
+		kind string
+		body []byte
+		code string
+	}{
+		{"video/quicktime", mp4, "face_video_type"}, {"image/jpeg", []byte("\xff\xd8\xff\xe0"), "face_video_type"}, {"application/octet-stream", webm, "face_video_type"},
+		{"video/webm", mp4, "face_video_type"}, {"video/mp4", webm, "face_video_type"}, {"video/webm", []byte("x"), "face_video_type"},
+	} {
+		d.kind = x.kind
+		d.call(http.MethodPut, face, x.body).refused(422, x.code)
+	}
+	d.kind = "video/webm;codecs=vp8,opus"
+	d.call(http.MethodPut, face+"?source=upload", webm).refused(403, "face_upload_refused")
+	d.call(http.MethodPut, face+"?source=other", webm).refused(422, "request_malformed")
+	d.api = lenient.URL
+	id := strings.Repeat("0", 32)
+	d.call(http.MethodPut, "/recoveries/"+id+"/face?source=upload", webm).refused(403, "face_upload_refused")
+	d.call(http.MethodPut, "/pin/face/"+id+"/face?source=upload", webm).refused(403, "face_upload_refused")
+	d.call(http.MethodPut, face+"?source=upload", webm).into(&check)
+	if check.State != "passed" {
+		t.Fatalf("check = %+v", check)
+	}
 }
 
 func TestRestrictedSessionReachesLittle(t *testing.T) {

@@ -96,7 +96,7 @@ func (d *doors) verified(p *phone.Phone, number, idNumber string) {
 	ticket, code := d.code(p, "realname", number)
 	c, err := p.StartRealName(d.T.Context(), "测试乙", idNumber, ticket, code)
 	d.no(err)
-	c, err = p.SendFace(d.T.Context(), "/realname", c.ID, []byte("video"))
+	c, err = p.SendFace(d.T.Context(), "/realname", c.ID, mp4)
 	d.no(err)
 	if c.State != "passed" {
 		d.T.Fatalf("real name ended as %s", c.State)
@@ -126,7 +126,7 @@ func TestAPhoneInstallsAndRecoversOverHTTP(t *testing.T) {
 	ticket, code = d.code(q, "recover", number)
 	r, err := q.StartRecovery(ctx, ticket, code)
 	d.no(err)
-	_, err = q.SendFace(ctx, "/recoveries", r.ID, []byte("video"))
+	_, err = q.SendFace(ctx, "/recoveries", r.ID, mp4)
 	d.no(err)
 	if r, err = q.Recovery(ctx, r.ID); err != nil || r.State != string(recover.Suspended) {
 		t.Fatalf("%s, %v", r.State, err)

@@ -76,7 +76,7 @@ func (d *device) verify(phone string) {
 	var check app.CheckBody
 	d.call(http.MethodPost, "/realname", object{"name": "测试甲", "idNumber": "11010519491231002X", "ticket": ticket, "code": code,
 		"method": "phone", "consentFace": true}).into(&check)
-	d.call(http.MethodPut, "/realname/"+check.ID+"/face", []byte("video")).into(&check)
+	d.call(http.MethodPut, "/realname/"+check.ID+"/face", mp4).into(&check)
 	if check.State != "passed" {
 		d.t.Fatalf("check = %+v", check)
 	}

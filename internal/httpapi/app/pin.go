@@ -82,8 +82,8 @@ func (s *Server) pinRoutes() {
 		u, check, err := s.PIN.BeginFace(ctx, c)
 		return &Body[FaceBody]{FaceBody{u.ID, checkBody(check)}}, err
 	})
-	route(s, http.MethodPut, "/pin/face/{id}/face", Session, "PIN 码输错次数过多：提交人脸视频", func(ctx context.Context, c account.Caller, in *FaceInput) (*Body[FaceBody], error) {
-		check, err := s.PIN.Face(ctx, c, in.ID, in.RawBody)
+	faceRouteOf(s, "/pin/face/{id}/face", Session, "PIN 码输错次数过多：提交人脸视频", func(ctx context.Context, c account.Caller, in *FaceInput, video []byte) (*Body[FaceBody], error) {
+		check, err := s.PIN.Face(ctx, c, in.ID, video)
 		return &Body[FaceBody]{FaceBody{in.ID, checkBody(check)}}, err
 	})
 	route(s, http.MethodGet, "/pin/face/{id}", Session, "PIN 码输错次数过多：查看核验结果", func(ctx context.Context, c account.Caller, in *idInput) (*Body[FaceBody], error) {

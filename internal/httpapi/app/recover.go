@@ -45,8 +45,8 @@ func (s *Server) recoverRoutes() {
 		p, err := s.Recovers.Begin(ctx, c, in.Body.Ticket, in.Body.Code)
 		return recoveryBody(c, p), err
 	})
-	route(s, http.MethodPut, "/recoveries/{id}/face", Restricted, "补办恢复：提交人脸视频", func(ctx context.Context, c account.Caller, in *FaceInput) (*Body[RecoveryBody], error) {
-		p, err := s.Recovers.Face(ctx, c, in.ID, in.RawBody)
+	faceRouteOf(s, "/recoveries/{id}/face", Restricted, "补办恢复：提交人脸视频", func(ctx context.Context, c account.Caller, in *FaceInput, video []byte) (*Body[RecoveryBody], error) {
+		p, err := s.Recovers.Face(ctx, c, in.ID, video)
 		return recoveryBody(c, p), err
 	})
 	route(s, http.MethodGet, "/recoveries/{id}", Restricted, "补办恢复：查看进度", func(ctx context.Context, c account.Caller, in *idInput) (*Body[RecoveryBody], error) {

@@ -39,8 +39,18 @@ type Environment struct {
 	Platform   string      `json:"platformURL,omitempty"`
 	PKI        string      `json:"pkiURL"`
 	Agreements []Agreement `json:"agreements"`
+	// FaceUpload: a registration takes a file instead of a live recording.
+	FaceUpload bool    `json:"faceUpload" doc:"注册时可上传人脸视频文件，仅沙箱"`
+	Support    Support `json:"support"`
 	// ServerTime lets a phone correct its clock before it signs requests.
 	ServerTime time.Time `json:"serverTime"`
+}
+
+// Support is whom to ask (帮助与客服, docs/domain.md A40).
+type Support struct {
+	Hotline string `json:"hotline"`
+	Hours   string `json:"hours"`
+	Website string `json:"website"`
 }
 
 // Agreement is a document that everybody agrees to at the first login.

@@ -26,6 +26,7 @@ import (
 // The paths of a provider, below its base address; a reference follows.
 const (
 	FactorsPath = "/v1/factors/" // PUT Factors
+	CardsPath   = "/v1/cards/"   // PUT Card
 	FacesPath   = "/v1/faces/"   // PUT multipart of FieldPerson and FieldVideo; GET
 )
 
@@ -40,6 +41,12 @@ type Factors struct {
 	Name     string `json:"name"`
 	IDNumber string `json:"idNumber"`
 	Phone    string `json:"phone"`
+}
+
+// Card is the body of a check of a bank card's four factors.
+type Card struct {
+	Factors
+	BankCard string `json:"bankCard"`
 }
 
 // Person is whose face a video is compared with.
@@ -57,13 +64,17 @@ type Verdict struct {
 
 // The reasons of a verdict.
 const (
-	ReasonFactors  = "factors"  // name, number and phone do not belong together
-	ReasonFace     = "face"     // another face
-	ReasonLiveness = "liveness" // not recorded from a living person
+	ReasonFactors      = "factors"       // name, number and phone do not belong together
+	ReasonCard         = "card"          // the card is not this person's
+	ReasonCardPhone    = "card-phone"    // the bank has another phone on file
+	ReasonCardUnusable = "card-unusable" // lost, cancelled, or of a bank that does not answer
+	ReasonFace         = "face"          // another face
+	ReasonLiveness     = "liveness"      // not recorded from a living person
 )
 
 var reasons = map[string]fault.Code{
-	ReasonFactors: realname.ReasonFactors, ReasonFace: realname.ReasonFace, ReasonLiveness: realname.ReasonNotLive,
+	ReasonFactors: realname.ReasonFactors, ReasonCard: realname.ReasonCard, ReasonCardPhone: realname.ReasonCardPhone,
+	ReasonCardUnusable: realname.ReasonCardUnusable, ReasonFace: realname.ReasonFace, ReasonLiveness: realname.ReasonNotLive,
 }
 
 // Client asks one provider; it implements realname.Checker and is safe for
@@ -83,11 +94,20 @@ func New(base, key string) *Client {
 
 // PersonFactors implements realname.Checker.
 func (c *Client) PersonFactors(ctx context.Context, q realname.Query) (realname.Answer, error) {
-	body, err := json.Marshal(Factors{Name: q.Name, IDNumber: q.IDNumber, Phone: q.Phone})
+	return c.factors(ctx, FactorsPath, q.Ref, Factors{Name: q.Name, IDNumber: q.IDNumber, Phone: q.Phone})
+}
+
+// CardFactors implements realname.Checker.
+func (c *Client) CardFactors(ctx context.Context, q realname.CardQuery) (realname.Answer, error) {
+	return c.factors(ctx, CardsPath, q.Ref, Card{Factors{Name: q.Name, IDNumber: q.IDNumber, Phone: q.Phone}, q.Card})
+}
+
+func (c *Client) factors(ctx context.Context, path, ref string, asked any) (realname.Answer, error) {
+	body, err := json.Marshal(asked)
 	if err != nil {
 		return realname.Answer{}, errors.New("idcheck: the factors cannot be written")
 	}
-	return c.call(ctx, http.MethodPut, FactorsPath, q.Ref, "application/json", bytes.NewReader(body))
+	return c.call(ctx, http.MethodPut, path, ref, "application/json", bytes.NewReader(body))
 }
 
 // Face implements realname.Checker.

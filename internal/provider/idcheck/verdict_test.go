@@ -8,10 +8,13 @@ import (
 
 func TestUnclearVerdictIsNoAnswer(t *testing.T) {
 	for in, want := range map[string]realname.Answer{
-		`{"passed":true}`:                      {Passed: true},
-		`{"passed":false,"reason":"face"}`:     {Reason: realname.ReasonFace},
-		`{"passed":false,"reason":"factors"}`:  {Reason: realname.ReasonFactors},
-		`{"passed":false,"reason":"liveness"}`: {Reason: realname.ReasonNotLive},
+		`{"passed":true}`:                           {Passed: true},
+		`{"passed":false,"reason":"face"}`:          {Reason: realname.ReasonFace},
+		`{"passed":false,"reason":"factors"}`:       {Reason: realname.ReasonFactors},
+		`{"passed":false,"reason":"liveness"}`:      {Reason: realname.ReasonNotLive},
+		`{"passed":false,"reason":"card"}`:          {Reason: realname.ReasonCard},
+		`{"passed":false,"reason":"card-phone"}`:    {Reason: realname.ReasonCardPhone},
+		`{"passed":false,"reason":"card-unusable"}`: {Reason: realname.ReasonCardUnusable},
 	} {
 		if got, err := readVerdict([]byte(in)); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", in, got, err)

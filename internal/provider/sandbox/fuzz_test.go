@@ -22,6 +22,7 @@ func FuzzProviders(f *testing.F) {
 		for _, x := range []struct{ method, path, kind string }{
 			{http.MethodPost, sandbox.SMSBase + sms.Path, "application/json"},
 			{http.MethodPut, sandbox.IDCheckBase + idcheck.FactorsPath + "1", "application/json"},
+			{http.MethodPut, sandbox.IDCheckBase + idcheck.CardsPath + "1", "application/json"},
 			{http.MethodPut, sandbox.IDCheckBase + idcheck.FacesPath + "1", "multipart/form-data; boundary=b"},
 			{http.MethodPost, "/sandbox/idcheck/next", "application/json"},
 		} {

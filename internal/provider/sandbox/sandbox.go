@@ -68,7 +68,7 @@ type Text struct {
 // Check is an identity check that was charged, as the panel shows it.
 type Check struct {
 	Ref string `json:"ref"`
-	// Kind names the provider's product, such as "factors" or "faces".
+	// Kind names the provider's product, such as "factors", "cards" or "faces".
 	Kind     string    `json:"kind"`
 	Name     string    `json:"name"`
 	IDNumber string    `json:"idNumber"`
@@ -102,6 +102,7 @@ func New(o Options) *Sandbox {
 	s := &Sandbox{o: o, mux: http.NewServeMux(), refs: map[string]bool{}, verdicts: map[string]idcheck.Verdict{}}
 	s.mux.HandleFunc("POST "+SMSBase+sms.Path, s.provider(s.takeMessage))
 	s.mux.HandleFunc("PUT "+IDCheckBase+idcheck.FactorsPath+"{ref}", s.provider(s.checkFactors))
+	s.mux.HandleFunc("PUT "+IDCheckBase+idcheck.CardsPath+"{ref}", s.provider(s.checkCard))
 	s.mux.HandleFunc("PUT "+IDCheckBase+idcheck.FacesPath+"{ref}", s.provider(s.checkFace))
 	s.mux.HandleFunc("GET "+IDCheckBase+idcheck.FacesPath+"{ref}", s.provider(s.showFace))
 	s.mux.HandleFunc("GET /sandbox/sms", s.listMessages)
@@ -189,6 +190,15 @@ func (s *Sandbox) checkFactors(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.decide(w, Check{Kind: "factors", Ref: r.PathValue("ref"), Name: f.Name, IDNumber: f.IDNumber, Phone: f.Phone}, idcheck.ReasonFactors)
+}
+
+func (s *Sandbox) checkCard(w http.ResponseWriter, r *http.Request) {
+	var c idcheck.Card
+	if !read(r, &c) || c.Name == "" || c.IDNumber == "" || c.Phone == "" || c.BankCard == "" {
+		bad(w, "the check needs name, idNumber, phone and bankCard")
+		return
+	}
+	s.decide(w, Check{Kind: "cards", Ref: r.PathValue("ref"), Name: c.Name, IDNumber: c.IDNumber, Phone: c.Phone}, idcheck.ReasonCard)
 }
 
 func (s *Sandbox) checkFace(w http.ResponseWriter, r *http.Request) {

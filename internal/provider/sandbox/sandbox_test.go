@@ -116,6 +116,10 @@ func query(ref string) realname.Query {
 	return realname.Query{Ref: ref, Name: "测试甲", IDNumber: "11010519491231002X", Phone: "13900000001"}
 }
 
+func card(ref string) realname.CardQuery {
+	return realname.CardQuery{Ref: ref, Name: "测试甲", IDNumber: "11010519491231002X", Phone: "13900000001", Card: "6222021234567890128"}
+}
+
 func face(ref string, video []byte) realname.FaceQuery {
 	return realname.FaceQuery{Ref: ref, Name: "测试甲", IDNumber: "11010519491231002X", Video: video}
 }
@@ -139,7 +143,14 @@ func TestOutcomesAreSetOneByOneAndStickToTheirReference(t *testing.T) {
 	if a, err := k.checker.Face(t.Context(), face("2", bytes.Repeat([]byte("v"), 1<<20))); err != nil || !a.Passed {
 		t.Fatalf("answer = %+v, %v", a, err)
 	}
-	if n := k.charged(); n != 4 {
+	k.next(sandbox.Refuse)
+	if a, err := k.checker.CardFactors(t.Context(), card("1")); err != nil || a != (realname.Answer{Reason: realname.ReasonCard}) {
+		t.Fatalf("answer = %+v, %v", a, err)
+	}
+	if a, err := k.checker.CardFactors(t.Context(), card("2")); err != nil || !a.Passed {
+		t.Fatalf("answer = %+v, %v", a, err)
+	}
+	if n := k.charged(); n != 6 {
 		t.Fatalf("%d checks charged", n)
 	}
 }
@@ -173,7 +184,8 @@ func TestCheckersErrorsTellNothingPersonal(t *testing.T) {
 		c := idcheck.New(url, "key")
 		_, factors := c.PersonFactors(t.Context(), query("1"))
 		_, video := c.Face(t.Context(), face("1", []byte("v")))
-		for _, err := range []error{factors, video} {
+		_, cards := c.CardFactors(t.Context(), card("1"))
+		for _, err := range []error{factors, video, cards} {
 			if err == nil {
 				t.Errorf("%s: no error", name)
 				continue

@@ -450,10 +450,14 @@ type RealnameCheck struct {
 	Account   string
 	Purpose   string
 	Subject   string
+	Method    string
 	State     string
 	Name      []byte
 	IDNumber  []byte
 	Phone     []byte
+	Card      []byte
+	CardTail  string
+	CardHash  string
 	Calls     int64
 	Ref       string
 	Failed    int64

@@ -29,7 +29,7 @@ func (q *Queries) CountRealnameAttempt(ctx context.Context, arg CountRealnameAtt
 }
 
 const endOpenRealnameChecks = `-- name: EndOpenRealnameChecks :exec
-UPDATE realname_checks SET state = $1, name = $2, id_number = $2, phone = $2, ref = '', version = version + 1
+UPDATE realname_checks SET state = $1, name = $2, id_number = $2, phone = $2, card = $2, ref = '', version = version + 1
 WHERE account = $3 AND purpose = $4 AND state NOT IN ($5, $6, $1)
 `
 
@@ -70,8 +70,8 @@ func (q *Queries) GiveBackRealnameAttempt(ctx context.Context, arg GiveBackRealn
 }
 
 const insertRealnameCheck = `-- name: InsertRealnameCheck :exec
-INSERT INTO realname_checks (id, account, purpose, subject, state, name, id_number, phone, calls, ref, failed, reason, started_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+INSERT INTO realname_checks (id, account, purpose, subject, method, state, name, id_number, phone, card, card_tail, card_hash, calls, ref, failed, reason, started_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 `
 
 type InsertRealnameCheckParams struct {
@@ -79,10 +79,14 @@ type InsertRealnameCheckParams struct {
 	Account   string
 	Purpose   string
 	Subject   string
+	Method    string
 	State     string
 	Name      []byte
 	IDNumber  []byte
 	Phone     []byte
+	Card      []byte
+	CardTail  string
+	CardHash  string
 	Calls     int64
 	Ref       string
 	Failed    int64
@@ -97,10 +101,14 @@ func (q *Queries) InsertRealnameCheck(ctx context.Context, arg InsertRealnameChe
 		arg.Account,
 		arg.Purpose,
 		arg.Subject,
+		arg.Method,
 		arg.State,
 		arg.Name,
 		arg.IDNumber,
 		arg.Phone,
+		arg.Card,
+		arg.CardTail,
+		arg.CardHash,
 		arg.Calls,
 		arg.Ref,
 		arg.Failed,
@@ -144,7 +152,7 @@ func (q *Queries) InsertRealnamePerson(ctx context.Context, arg InsertRealnamePe
 }
 
 const latestRealnameCheck = `-- name: LatestRealnameCheck :one
-SELECT id, account, purpose, subject, state, name, id_number, phone, calls, ref, failed, reason, started_at, version FROM realname_checks WHERE account = $1 AND purpose = $2 AND subject = $3 ORDER BY id DESC LIMIT 1
+SELECT id, account, purpose, subject, method, state, name, id_number, phone, card, card_tail, card_hash, calls, ref, failed, reason, started_at, version FROM realname_checks WHERE account = $1 AND purpose = $2 AND subject = $3 ORDER BY id DESC LIMIT 1
 `
 
 type LatestRealnameCheckParams struct {
@@ -161,10 +169,14 @@ func (q *Queries) LatestRealnameCheck(ctx context.Context, arg LatestRealnameChe
 		&i.Account,
 		&i.Purpose,
 		&i.Subject,
+		&i.Method,
 		&i.State,
 		&i.Name,
 		&i.IDNumber,
 		&i.Phone,
+		&i.Card,
+		&i.CardTail,
+		&i.CardHash,
 		&i.Calls,
 		&i.Ref,
 		&i.Failed,
@@ -193,7 +205,7 @@ func (q *Queries) RealnameAttempts(ctx context.Context, arg RealnameAttemptsPara
 }
 
 const realnameCheck = `-- name: RealnameCheck :one
-SELECT id, account, purpose, subject, state, name, id_number, phone, calls, ref, failed, reason, started_at, version FROM realname_checks WHERE id = $1
+SELECT id, account, purpose, subject, method, state, name, id_number, phone, card, card_tail, card_hash, calls, ref, failed, reason, started_at, version FROM realname_checks WHERE id = $1
 `
 
 func (q *Queries) RealnameCheck(ctx context.Context, id string) (RealnameCheck, error) {
@@ -204,10 +216,14 @@ func (q *Queries) RealnameCheck(ctx context.Context, id string) (RealnameCheck, 
 		&i.Account,
 		&i.Purpose,
 		&i.Subject,
+		&i.Method,
 		&i.State,
 		&i.Name,
 		&i.IDNumber,
 		&i.Phone,
+		&i.Card,
+		&i.CardTail,
+		&i.CardHash,
 		&i.Calls,
 		&i.Ref,
 		&i.Failed,
@@ -264,9 +280,9 @@ func (q *Queries) RenameRealnamePerson(ctx context.Context, arg RenameRealnamePe
 }
 
 const updateRealnameCheck = `-- name: UpdateRealnameCheck :execrows
-UPDATE realname_checks SET state = $1, name = $2, id_number = $3, phone = $4,
-    calls = $5, ref = $6, failed = $7, reason = $8, version = version + 1
-WHERE id = $9 AND version = $10
+UPDATE realname_checks SET state = $1, name = $2, id_number = $3, phone = $4, card = $5,
+    calls = $6, ref = $7, failed = $8, reason = $9, version = version + 1
+WHERE id = $10 AND version = $11
 `
 
 type UpdateRealnameCheckParams struct {
@@ -274,6 +290,7 @@ type UpdateRealnameCheckParams struct {
 	Name     []byte
 	IDNumber []byte
 	Phone    []byte
+	Card     []byte
 	Calls    int64
 	Ref      string
 	Failed   int64
@@ -288,6 +305,7 @@ func (q *Queries) UpdateRealnameCheck(ctx context.Context, arg UpdateRealnameChe
 		arg.Name,
 		arg.IDNumber,
 		arg.Phone,
+		arg.Card,
 		arg.Calls,
 		arg.Ref,
 		arg.Failed,

@@ -6,10 +6,14 @@ CREATE TABLE realname_checks (
     account    TEXT NOT NULL,
     purpose    TEXT NOT NULL,
     subject    TEXT NOT NULL,
+    method     TEXT NOT NULL,
     state      TEXT NOT NULL,
     name       BYTEA NOT NULL, -- sealed, erased at the end
     id_number  BYTEA NOT NULL, -- sealed, erased at the end
     phone      BYTEA NOT NULL, -- sealed, erased at the end
+    card       BYTEA NOT NULL, -- sealed, erased once the factors are answered
+    card_tail  TEXT NOT NULL, -- the last four digits
+    card_hash  TEXT NOT NULL, -- keyed
     calls      BIGINT NOT NULL,
     ref        TEXT NOT NULL,
     failed     BIGINT NOT NULL,

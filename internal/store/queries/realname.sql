@@ -12,8 +12,8 @@ UPDATE realname_attempts SET n = n - 1 WHERE account = @account AND purpose = @p
 SELECT n FROM realname_attempts WHERE account = @account AND purpose = @purpose AND day = @day;
 
 -- name: InsertRealnameCheck :exec
-INSERT INTO realname_checks (id, account, purpose, subject, state, name, id_number, phone, calls, ref, failed, reason, started_at, version)
-VALUES (@id, @account, @purpose, @subject, @state, @name, @id_number, @phone, @calls, @ref, @failed, @reason, @started_at, @version);
+INSERT INTO realname_checks (id, account, purpose, subject, method, state, name, id_number, phone, card, card_tail, card_hash, calls, ref, failed, reason, started_at, version)
+VALUES (@id, @account, @purpose, @subject, @method, @state, @name, @id_number, @phone, @card, @card_tail, @card_hash, @calls, @ref, @failed, @reason, @started_at, @version);
 
 -- name: RealnameCheck :one
 SELECT * FROM realname_checks WHERE id = @id;
@@ -22,12 +22,12 @@ SELECT * FROM realname_checks WHERE id = @id;
 SELECT * FROM realname_checks WHERE account = @account AND purpose = @purpose AND subject = @subject ORDER BY id DESC LIMIT 1;
 
 -- name: UpdateRealnameCheck :execrows
-UPDATE realname_checks SET state = @state, name = @name, id_number = @id_number, phone = @phone,
+UPDATE realname_checks SET state = @state, name = @name, id_number = @id_number, phone = @phone, card = @card,
     calls = @calls, ref = @ref, failed = @failed, reason = @reason, version = version + 1
 WHERE id = @id AND version = @version;
 
 -- name: EndOpenRealnameChecks :exec
-UPDATE realname_checks SET state = @ended, name = @nothing, id_number = @nothing, phone = @nothing, ref = '', version = version + 1
+UPDATE realname_checks SET state = @ended, name = @nothing, id_number = @nothing, phone = @nothing, card = @nothing, ref = '', version = version + 1
 WHERE account = @account AND purpose = @purpose AND state NOT IN (@passed, @refused, @ended);
 
 -- name: InsertRealnamePerson :execrows
