@@ -141,6 +141,9 @@ func (a *App) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 		a.house.platforms.Close() // event streams would hold the doors open
+		if a.house.journal != nil {
+			a.house.journal.Close()
+		}
 	})
 	sealing, seal := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)

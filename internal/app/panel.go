@@ -17,7 +17,6 @@ import (
 	"tianweitong/internal/fault"
 	"tianweitong/internal/httpapi"
 	"tianweitong/internal/money"
-	"tianweitong/internal/provider/pay"
 	"tianweitong/internal/provider/sandbox"
 	"tianweitong/internal/work"
 	"tianweitong/pki"
@@ -44,7 +43,7 @@ func (a *App) panel(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := sandbox.Options{Clock: a.Clock, Key: hex.EncodeToString(key)}
+	o := sandbox.Options{Clock: a.Clock, Key: hex.EncodeToString(key), Journal: a.house.journal}
 	if a.movable != nil {
 		o.Advance = func(d time.Duration) {
 			if err := a.advance(d); err != nil {
@@ -53,9 +52,10 @@ func (a *App) panel(ctx context.Context) (http.Handler, error) {
 		}
 	}
 	s := sandbox.New(o)
-	s.Handle(pay.GatewayPath+"/", a.house.counter)
-	s.Handle(pay.CashierPath, a.house.counter)
+	a.house.counter.Mount(s.Handle)
 	s.Handle("POST /sandbox/platforms", http.HandlerFunc(a.registerPlatform))
+	s.Handle("GET /sandbox/platforms", http.HandlerFunc(a.listPlatforms))
+	s.Handle("GET /sandbox/house", http.HandlerFunc(a.showHouse))
 	return a.fenced(s), a.seed(ctx)
 }
 

@@ -69,9 +69,13 @@ type house struct {
 	platforms    *platformapi.Server
 	gateways     map[string]order.Gateway
 	counter      *pay.Counter
+	journal      *sandbox.Journal // nil outside the sandbox
 }
 
 func (h *house) close() {
+	if h.journal != nil {
+		h.journal.Close()
+	}
 	if h.callbacks != nil {
 		h.callbacks.Close()
 	}
@@ -93,6 +97,9 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	a.house = &house{arc: arc, hub: push.NewHub(4096)}
+	if a.cfg.Mode == config.Sandbox {
+		a.house.journal = sandbox.NewJournal(a.Clock)
+	}
 	a.jobs = job.New(a.store, a.Clock, a.Rand, a.Log)
 	a.jobs.Observe = a.metrics.job
 	a.jobs.Workers = 8
@@ -165,6 +172,7 @@ func (a *App) wireKeys(ctx context.Context) error {
 		err = h.ca.Load(ctx)
 	}
 	a.sealer = audit.NewSealer(a.store, a.store.Audit(), checkpoints{h.custody}, a.Clock, a.Log)
+	a.sealer.Observe = a.journalEntry()
 	return err
 }
 
@@ -208,13 +216,15 @@ func (a *App) wireNouns(context.Context) error {
 	}
 	merchant := pay.Secret{Merchant: "SANDBOX", Key: payKey}
 	gateway, err := pay.NewSandbox(pay.Options{
-		Secret: merchant, Base: a.urls.Sandbox + pay.GatewayPath, Notify: a.urls.App + "/notify/pay/sandbox", Clock: a.Clock, Rand: a.Rand,
+		Secret: merchant, Base: a.urls.Sandbox + pay.GatewayPath, Notify: a.urls.App + "/notify/pay/sandbox",
+		Return: a.urls.App + "/orders/", Clock: a.Clock, Rand: a.Rand,
 	})
 	if err != nil {
 		return err
 	}
 	h.counter, err = pay.NewCounter(pay.CounterOptions{
 		Secret: merchant, Public: a.urls.Sandbox, File: filepath.Join(a.cfg.Data, "sandbox-counter.json"), Clock: a.Clock, Rand: a.Rand,
+		Observe: a.journalPayment(),
 	})
 	if err != nil {
 		return err
@@ -244,7 +254,7 @@ func (a *App) wireScans(context.Context) error {
 		Signer: platformapi.HouseSigner{Custody: h.custody, Certificates: func(ctx context.Context) ([][]byte, error) {
 			return h.ca.Service(ctx, "callback")
 		}},
-		Sandbox: a.cfg.Mode == config.Sandbox,
+		Sandbox: a.cfg.Mode == config.Sandbox, Observe: a.journalCallback(),
 	})
 	h.platforms = platformapi.New(platformapi.Deps{
 		Runner: st, Store: st.PlatformRequests(), Clock: a.Clock, Rand: a.Rand, Log: a.Log, Directory: h.catalog, Scans: h.scans,

@@ -95,6 +95,9 @@ func fields(parts ...[]byte) []byte {
 
 // Sealer chains entries. One runs per database.
 type Sealer struct {
+	// Observe, if set, hears each entry after it is chained.
+	Observe func(Entry)
+
 	runner work.Runner
 	store  Store
 	signer Signer
@@ -104,7 +107,7 @@ type Sealer struct {
 
 // NewSealer makes a sealer.
 func NewSealer(r work.Runner, s Store, signer Signer, c clock.Clock, log *slog.Logger) *Sealer {
-	return &Sealer{r, s, signer, c, log}
+	return &Sealer{runner: r, store: s, signer: signer, clock: c, log: log}
 }
 
 const (
@@ -134,6 +137,7 @@ func (s *Sealer) Seal(ctx context.Context) error {
 	total := 0
 	for {
 		n := 0
+		var chained []Entry
 		// Look with a reader first: an idle house writes nothing.
 		err := s.runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
 			waiting, err := s.store.Unsealed(ctx, tx, 1)
@@ -147,12 +151,17 @@ func (s *Sealer) Seal(ctx context.Context) error {
 			break
 		}
 		if err := s.runner.Do(ctx, "audit.seal", func(ctx context.Context, tx work.Tx) (err error) {
-			head, n, err = s.extend(ctx, tx)
+			head, chained, err = s.extend(ctx, tx)
 			return err
 		}); err != nil {
 			return err
 		}
-		total += n
+		total += len(chained)
+		if s.Observe != nil {
+			for _, e := range chained {
+				s.Observe(e)
+			}
+		}
 	}
 	if total == 0 {
 		return nil
@@ -160,24 +169,24 @@ func (s *Sealer) Seal(ctx context.Context) error {
 	return s.checkpoint(ctx, head)
 }
 
-func (s *Sealer) extend(ctx context.Context, tx work.Tx) (head Entry, n int, err error) {
+func (s *Sealer) extend(ctx context.Context, tx work.Tx) (head Entry, chained []Entry, err error) {
 	head, err = s.store.Head(ctx, tx)
 	if err != nil && !errors.Is(err, work.ErrNotFound) {
-		return head, 0, err
+		return head, nil, err
 	}
 	waiting, err := s.store.Unsealed(ctx, tx, batch)
 	if err != nil {
-		return head, 0, err
+		return head, nil, err
 	}
 	for _, e := range waiting {
 		e.Seq = head.Seq + 1
 		e.Hash = Link(head.Hash, e.Seq, e)
 		if err := s.store.Seal(ctx, tx, e.ID, e.Seq, e.Hash); err != nil {
-			return head, 0, err
+			return head, nil, err
 		}
 		head = e
 	}
-	return head, len(waiting), nil
+	return head, waiting, nil
 }
 
 func (s *Sealer) checkpoint(ctx context.Context, head Entry) error {
