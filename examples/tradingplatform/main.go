@@ -8,11 +8,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -23,13 +21,12 @@ import (
 	"time"
 
 	"tianweitong/examples/tradingplatform/site"
-	"tianweitong/platform"
 )
 
 // options are flags; each default can be set by the environment.
 type options struct {
-	listen, service, audience, sandbox, data, public string
-	platform                                         platform.Registration
+	listen, public string
+	site.Account
 }
 
 func parse(args []string, env func(string) string) (options, error) {
@@ -39,25 +36,25 @@ func parse(args []string, env func(string) string) (options, error) {
 		f.StringVar(p, name, cmp.Or(env(variable), value), usage+" ($"+variable+")")
 	}
 	text(&o.listen, "listen", "TRADING_LISTEN", "127.0.0.1:8090", "address to listen on")
-	text(&o.service, "service", "TRADING_SERVICE", "http://127.0.0.1:8081", "origin of the service's platform API")
-	text(&o.audience, "audience", "TRADING_AUDIENCE", "", "host that requests are signed for; the service's own if empty")
-	text(&o.sandbox, "sandbox", "TRADING_SANDBOX", "http://127.0.0.1:8083", "address of the sandbox's door; \"none\" for a service that is none")
-	text(&o.data, "data", "TRADING_DATA", "data/tradingplatform", "folder of keys and certificates")
+	text(&o.Service, "service", "TRADING_SERVICE", "http://127.0.0.1:8081", "origin of the service's platform API")
+	text(&o.Audience, "audience", "TRADING_AUDIENCE", "", "host that requests are signed for; the service's own if empty")
+	text(&o.Sandbox, "sandbox", "TRADING_SANDBOX", "http://127.0.0.1:8083", "address of the sandbox's door; \"none\" for a service that is none")
+	text(&o.Data, "data", "TRADING_DATA", "data/tradingplatform", "folder of keys and certificates")
 	text(&o.public, "public", "TRADING_PUBLIC", "", "address that the service calls back to; empty: no callbacks")
-	text(&o.platform.Code, "code", "TRADING_CODE", "D1100009001", "platform code")
-	text(&o.platform.Name, "name", "TRADING_NAME", "样例招采平台", "name of the platform")
-	text(&o.platform.Region, "region", "TRADING_REGION", "北京", "province or municipality of the platform")
-	text(&o.platform.Host, "host", "TRADING_HOST", "bid.example", "registered host")
+	text(&o.Code, "code", "TRADING_CODE", "D1100009001", "platform code")
+	text(&o.Name, "name", "TRADING_NAME", "样例招采平台", "name of the platform")
+	text(&o.Region, "region", "TRADING_REGION", "北京", "province or municipality of the platform")
+	text(&o.Host, "host", "TRADING_HOST", "bid.example", "registered host")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
-	if o.sandbox == "none" {
-		o.sandbox = ""
+	if o.Sandbox == "none" {
+		o.Sandbox = ""
 	}
-	o.platform.CallbackBase = o.public
+	o.CallbackBase = o.public
 	return o, nil
 }
 
@@ -79,11 +76,11 @@ func main() {
 
 // run serves until ctx ends. ready, if set, is told the address.
 func run(ctx context.Context, o options, log *slog.Logger, ready func(net.Addr)) error {
-	client, err := connect(ctx, o)
+	client, err := site.Connect(ctx, o.Account)
 	if err != nil {
 		return err
 	}
-	handler, err := site.New(site.Config{Client: client, Name: o.platform.Name, Public: o.public,
+	handler, err := site.New(site.Config{Client: client, Name: o.Name, Public: o.public,
 		Secure: strings.HasPrefix(o.public, "https://"), Log: log})
 	if err != nil {
 		return err
@@ -109,37 +106,4 @@ func run(ctx context.Context, o options, log *slog.Logger, ready func(net.Addr))
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return server.Shutdown(end)
-}
-
-// connect takes the platform's credentials from the folder, or registers with
-// the sandbox: the first time, and when the sandbox was made anew and knows the
-// platform no more.
-func connect(ctx context.Context, o options) (*platform.Client, error) {
-	creds, err := platform.LoadCredentials(o.data)
-	if err == nil {
-		client, err := client(o, creds)
-		if err != nil {
-			return nil, err
-		}
-		_, err = client.Platform(ctx)
-		var p *platform.Problem
-		if err == nil {
-			return client, nil
-		}
-		if o.sandbox == "" || !errors.As(err, &p) || p.Temporary() {
-			return nil, err
-		}
-	} else if o.sandbox == "" || !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if creds, err = platform.Register(ctx, nil, o.sandbox, o.data, o.platform, rand.Reader); err != nil {
-		return nil, fmt.Errorf("register with the sandbox at %s: %w", o.sandbox, err)
-	}
-	return client(o, creds)
-}
-
-func client(o options, c platform.Credentials) (*platform.Client, error) {
-	return platform.New(platform.Config{BaseURL: o.service, Audience: o.audience, Code: o.platform.Code,
-		SigningKey: c.Signing, Certificate: c.Certificate, Roots: c.Roots, Issuers: c.Issuers, Sandbox: o.sandbox != "",
-		Revocation: platform.NewCRLs(nil, nil).Check})
 }

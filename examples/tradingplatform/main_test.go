@@ -109,7 +109,7 @@ func TestOptionsComeFromFlagsThenEnvironment(t *testing.T) {
 		return map[string]string{"TRADING_CODE": "D1100009009", "TRADING_PUBLIC": "https://bid.example"}[name]
 	}
 	o, err := parse([]string{"-code", "D1100009010"}, env)
-	if err != nil || o.platform.Code != "D1100009010" || o.platform.CallbackBase != "https://bid.example" {
+	if err != nil || o.Code != "D1100009010" || o.CallbackBase != "https://bid.example" {
 		t.Errorf("got %+v, %v", o, err)
 	}
 	if _, err := parse([]string{"more"}, env); err == nil {
