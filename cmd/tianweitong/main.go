@@ -41,6 +41,15 @@ type common struct {
 }
 
 func (c common) load() (config.Config, error) {
+	out, err := c.read()
+	if err != nil {
+		return out, err
+	}
+	return out.Complete()
+}
+
+// read is the configuration as it was given, before Complete.
+func (c common) read() (config.Config, error) {
 	out, err := config.Load(c.Config, environment())
 	if err != nil {
 		return out, err
@@ -50,7 +59,7 @@ func (c common) load() (config.Config, error) {
 			*field = *value
 		}
 	}
-	return out.Complete()
+	return out, nil
 }
 
 func environment() map[string]string {

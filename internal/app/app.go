@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"tianweitong/internal/clock"
 	"tianweitong/internal/config"
 	"tianweitong/internal/job"
+	"tianweitong/internal/lan"
 	"tianweitong/internal/store"
 )
 
@@ -43,7 +43,7 @@ type Options struct {
 
 // URLs are the addresses of the doors as the outside reaches them; "" for a
 // door that is off.
-type URLs struct{ App, Platform, PKI, Sandbox, Ops string }
+type URLs struct{ App, Platform, PKI, Sandbox, Cashier, Trust, Ops string }
 
 // App is a whole house.
 type App struct {
@@ -59,6 +59,7 @@ type App struct {
 	sealer  *audit.Sealer
 	metrics *metrics
 	house   *house
+	root    *lan.Root // of the local network; nil unless the house serves there
 	doors   []*door
 	closing sync.Once
 }
@@ -197,24 +198,8 @@ func (a *App) Close() error {
 // URLs gives the doors' addresses.
 func (a *App) URLs() URLs { return a.urls }
 
-// Banner is what a person sees at the start.
-func (a *App) Banner() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "天威通 %s", a.Version)
-	if a.cfg.Mode == config.Sandbox {
-		b.WriteString("（沙箱：证书无法律效力，短信、支付与核验均为模拟）")
-	}
-	b.WriteString("\n")
-	for _, l := range []struct{ name, url string }{
-		{"App 接口", a.urls.App}, {"交易平台接口", a.urls.Platform}, {"证书与时间戳", a.urls.PKI}, {"沙箱面板接口", a.urls.Sandbox}, {"健康与指标：/healthz /readyz /metrics", a.urls.Ops},
-	} {
-		if l.url != "" {
-			fmt.Fprintf(&b, "  %-24s %s\n", l.url, l.name)
-		}
-	}
-	b.WriteString("  数据目录 " + a.cfg.Data + "；按 Ctrl-C 停止。\n")
-	return b.String()
-}
+// Root is the local network's root, or nil when the house does not serve there.
+func (a *App) Root() *lan.Root { return a.root }
 
 // ready is the readiness of each part.
 func (a *App) ready(ctx context.Context) map[string]error {

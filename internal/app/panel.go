@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"tianweitong/internal/provider/sandbox"
 	"tianweitong/internal/work"
 	"tianweitong/pki"
+	"tianweitong/web"
 )
 
 // handle gives a reserved door its handler; a door that is off has none.
@@ -28,6 +30,7 @@ func (a *App) handle(name string, h http.Handler) {
 		if d.name == name {
 			d.server = &http.Server{
 				Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 120 * time.Second, MaxHeaderBytes: 32 << 10,
+				ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug), // a phone that does not trust the root yet is no event
 			}
 		}
 	}
@@ -56,6 +59,7 @@ func (a *App) panel(ctx context.Context) (http.Handler, error) {
 	s.Handle("POST /sandbox/platforms", http.HandlerFunc(a.registerPlatform))
 	s.Handle("GET /sandbox/platforms", http.HandlerFunc(a.listPlatforms))
 	s.Handle("GET /sandbox/house", http.HandlerFunc(a.showHouse))
+	s.Handle("/", web.Panel())
 	return a.fenced(s), a.seed(ctx)
 }
 

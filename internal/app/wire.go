@@ -1,19 +1,22 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
-	"strings"
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/audit"
 	"tianweitong/internal/ca"
 	"tianweitong/internal/catalog"
 	"tianweitong/internal/certificate"
+	"tianweitong/internal/clock"
 	"tianweitong/internal/config"
 	"tianweitong/internal/custody"
 	"tianweitong/internal/flow/check"
@@ -25,6 +28,7 @@ import (
 	"tianweitong/internal/httpapi/app"
 	"tianweitong/internal/job"
 	"tianweitong/internal/kmc"
+	"tianweitong/internal/lan"
 	"tianweitong/internal/notice"
 	"tianweitong/internal/order"
 	"tianweitong/internal/pkihttp"
@@ -103,6 +107,12 @@ func (a *App) wire(ctx context.Context) error {
 	a.jobs = job.New(a.store, a.Clock, a.Rand, a.Log)
 	a.jobs.Observe = a.metrics.job
 	a.jobs.Workers = 8
+	if a.cfg.LAN != "" && !a.shut {
+		// Phones have the world's time, whatever the sandbox's clock shows.
+		if a.root, err = lan.Open(filepath.Join(a.cfg.Data, "keys"), clock.System{}); err != nil {
+			return err
+		}
+	}
 	if err := a.reserveDoors(); err != nil {
 		return err
 	}
@@ -223,7 +233,7 @@ func (a *App) wireNouns(context.Context) error {
 		return err
 	}
 	h.counter, err = pay.NewCounter(pay.CounterOptions{
-		Secret: merchant, Public: a.urls.Sandbox, File: filepath.Join(a.cfg.Data, "sandbox-counter.json"), Clock: a.Clock, Rand: a.Rand,
+		Secret: merchant, Public: cmp.Or(a.urls.Cashier, a.urls.Sandbox), Client: a.client(), File: filepath.Join(a.cfg.Data, "sandbox-counter.json"), Clock: a.Clock, Rand: a.Rand,
 		Observe: a.journalPayment(),
 	})
 	if err != nil {
@@ -322,33 +332,44 @@ func (a *App) start(ctx context.Context) error {
 
 // reserveDoors takes the listeners' addresses before anything needs to know them.
 func (a *App) reserveDoors() error {
+	https := a.cfg.LAN != ""
 	for _, d := range []struct {
-		name, address, public string
-		url                   *string
+		name, variable, address, public string
+		https                           bool
+		url                             *string
 	}{
-		{"app", a.cfg.App, a.cfg.AppURL, &a.urls.App},
-		{"platform", a.cfg.Platform, a.cfg.PlatformURL, &a.urls.Platform},
-		{"pki", a.cfg.PKI, a.cfg.PKIURL, &a.urls.PKI},
-		{"sandbox", a.cfg.Panel, "", &a.urls.Sandbox},
-		{"ops", a.cfg.Ops, "", &a.urls.Ops},
+		{"app", "TWT_APP", a.cfg.App, a.cfg.AppURL, https, &a.urls.App},
+		{"platform", "TWT_PLATFORM", a.cfg.Platform, a.cfg.PlatformURL, https, &a.urls.Platform},
+		{"pki", "TWT_PKI", a.cfg.PKI, a.cfg.PKIURL, false, &a.urls.PKI},
+		{"sandbox", "TWT_SANDBOX", a.cfg.Panel, "", false, &a.urls.Sandbox},
+		{"cashier", "TWT_CASHIER", a.cfg.Cashier, "", https, &a.urls.Cashier},
+		{"trust", "TWT_TRUST", a.cfg.Trust, "", false, &a.urls.Trust},
+		{"ops", "TWT_OPS", a.cfg.Ops, "", false, &a.urls.Ops},
 	} {
 		if *d.url = d.public; d.address == "off" || d.address == "" {
 			continue
 		}
+		scheme := "http://"
+		if d.https {
+			scheme = "https://"
+		}
 		if a.shut {
 			if d.public == "" {
-				*d.url = "http://" + d.address
+				*d.url = scheme + d.address
 			}
 			continue
 		}
 		l, err := net.Listen("tcp", d.address)
 		if err != nil {
-			return fmt.Errorf("the %s listener cannot take %s (%w): stop what uses it, or set TWT_%s to another address", d.name, d.address, err, strings.ToUpper(d.name))
+			return fmt.Errorf("the %s listener cannot take %s (%w): stop what uses it, or set %s to another address", d.name, d.address, err, d.variable)
+		}
+		if d.public == "" {
+			*d.url = scheme + l.Addr().String()
+		}
+		if d.https {
+			l = tls.NewListener(l, a.root.Config(netip.MustParseAddr(a.cfg.LAN)))
 		}
 		a.doors = append(a.doors, &door{name: d.name, listener: l})
-		if d.public == "" {
-			*d.url = "http://" + l.Addr().String()
-		}
 	}
 	return nil
 }
@@ -369,10 +390,18 @@ func (a *App) wireDoors(ctx context.Context) error {
 		return err
 	}
 	api := app.New(a.appDeps())
-	a.handle("app", api.Handler())
+	a.handle("app", a.appDoor(api.Handler()))
 	a.handle("platform", h.platforms.Handler())
 	a.handle("pki", pkihttp.New(h.ca, a.Clock, a.Log, a.cfg.Mode == config.Sandbox))
 	a.handle("sandbox", panel)
+	a.handle("cashier", a.cashierDoor())
+	if a.root != nil {
+		page, err := a.root.Page(a.urls.App)
+		if err != nil {
+			return err
+		}
+		a.handle("trust", page)
+	}
 	a.handle("ops", opsHandler(a.metrics, a.ready))
 	return nil
 }

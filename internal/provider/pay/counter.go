@@ -103,9 +103,16 @@ func NewCounter(o CounterOptions) (*Counter, error) {
 
 // Mount gives the counter's paths as patterns of http.ServeMux.
 func (c *Counter) Mount(handle func(pattern string, h http.Handler)) {
-	for _, p := range []string{GatewayPath + "/", CashierPath, "GET " + ListPath, "GET " + stylePath} {
-		handle(p, c)
-	}
+	handle(GatewayPath+"/", c)
+	handle("GET "+ListPath, c)
+	c.MountPage(handle)
+}
+
+// MountPage gives the paths of the cashier's page alone: what a buyer on
+// another machine reaches.
+func (c *Counter) MountPage(handle func(pattern string, h http.Handler)) {
+	handle(CashierPath, c)
+	handle("GET "+stylePath, c)
 }
 
 // ServeHTTP serves the paths that Mount names.
