@@ -230,11 +230,7 @@ func openWith(s point, c Ciphertext) ([]byte, error) {
 	}
 	plain := make([]byte, len(c.C2))
 	subtle.XORBytes(plain, c.C2, stream)
-	h := sm3.New()
-	h.Write(xy[:32])
-	h.Write(plain)
-	h.Write(xy[32:])
-	same := subtle.ConstantTimeCompare(h.Sum(nil), c.C3)
+	same := subtle.ConstantTimeCompare(confirm(xy, plain), c.C3)
 	// An all-zero stream would be the plaintext in clear (GB/T 32918.4 §6.1 A5).
 	if same&(1-subtle.ConstantTimeByteEq(seen, 0)) != 1 {
 		clear(plain)

@@ -136,17 +136,12 @@ func Digest(publicKey []byte, id string, message []byte) ([]byte, error) {
 
 // newDigest returns SM3 with ZA written: ZA = SM3(ENTL‖ID‖a‖b‖xG‖yG‖xP‖yP).
 func newDigest(p point, id string) hash.Hash {
-	params := curve.Params()
 	za := sm3.New()
 	za.Write(binary.BigEndian.AppendUint16(nil, uint16(len(id)*8)))
-	io.WriteString(za, id)
-	a := params.P.Bytes()
-	subSmall(a, 3) // a = p-3, and p ends in 0xFF
-	za.Write(a)
-	var b [32]byte
-	for _, v := range []interface{ FillBytes([]byte) []byte }{params.B, params.Gx, params.Gy, p.x, p.y} {
-		za.Write(v.FillBytes(b[:]))
+	for _, v := range []string{id, curveP[:31] + "\xfc", curveB, curveGx, curveGy} { // a = p − 3
+		io.WriteString(za, v)
 	}
+	za.Write(p.bytes()[1:])
 	h := sm3.New()
 	h.Write(za.Sum(nil))
 	return h

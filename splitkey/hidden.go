@@ -3,7 +3,6 @@ package splitkey
 import (
 	"fmt"
 	"io"
-	"log/slog"
 )
 
 // unlogged is embedded in what travels sealed but would test PINs in a log
@@ -12,9 +11,6 @@ type unlogged struct{}
 
 // Format implements fmt.Formatter: the value never prints.
 func (unlogged) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[hidden]") }
-
-// LogValue implements slog.LogValuer: the value never reaches a log.
-func (unlogged) LogValue() slog.Value { return slog.StringValue("[hidden]") }
 
 // secret is embedded in what must not leave the process unless asked for by
 // name: it neither prints nor marshals.

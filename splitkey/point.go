@@ -1,3 +1,5 @@
+//go:build !js
+
 package splitkey
 
 import (
@@ -39,13 +41,6 @@ func parsePoint(b []byte) (point, error) {
 		return point{}, fmt.Errorf("%w: point not on the curve", ErrMalformed)
 	}
 	return point{x, y}, nil
-}
-
-// CheckPoint reports whether b is a valid public point: 65 bytes, 04‖x‖y, on
-// the curve, not O (docs/split-keys.md §2.7). Otherwise ErrMalformed.
-func CheckPoint(b []byte) error {
-	_, err := parsePoint(b)
-	return err
 }
 
 func (p point) bytes() []byte {

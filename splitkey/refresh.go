@@ -129,8 +129,7 @@ func newRefresh(c RefreshContext, own *scalar, peer, phone, server []byte) (*Ref
 	if err != nil {
 		return nil, err
 	}
-	z := make([]byte, ScalarSize)
-	q.mult(own).x.FillBytes(z) // n is prime and q ≠ O, so the product is not O
+	z := q.mult(own).bytes()[1:33] // the abscissa; n is prime and q ≠ O, so the product is not O
 	return &Refresh{z: z, transcript: c.transcript(phone, server), keys: slices.Clone(c.KeyIDs)}, nil
 }
 

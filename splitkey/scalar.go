@@ -13,26 +13,13 @@ import (
 type scalar [ScalarSize]byte
 
 var (
-	order = mustOrder()
+	order = mustModulus(curveN)
 	// orderMinus2 is the exponent of Fermat's inversion. math/big and gmsm's
 	// assembly inverse touch big.Int and are not constant in time.
-	orderMinus2 = subSmall(curve.Params().N.Bytes(), 2)
+	orderMinus2 = []byte(curveN[:31] + "\x21")
 	// two192 joins the two halves of a 48-byte hash.
 	two192 = scalar{7: 1}
 )
-
-func mustOrder() *bigmod.Modulus {
-	m, err := bigmod.NewModulus(curve.Params().N.Bytes())
-	if err != nil {
-		panic(err) // a constant of the curve
-	}
-	return m
-}
-
-func subSmall(b []byte, k byte) []byte {
-	b[len(b)-1] -= k // the order ends in 0x23
-	return b
-}
 
 // load sets n to s. Callers make n with bigmod.NewNat in their own frame, where
 // it stays on the stack.

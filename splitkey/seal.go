@@ -7,7 +7,6 @@ import (
 	"io"
 	"sync/atomic"
 
-	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/sm4"
 )
@@ -72,23 +71,20 @@ type Exchange struct {
 // SealRequest seals a request body to the module's key (65 bytes) under a fresh
 // K and returns the exchange that opens the reply (docs/split-keys.md §2.8).
 func SealRequest(rand io.Reader, moduleKey []byte, a AAD, plain []byte) (SealedRequest, *Exchange, error) {
-	if err := CheckPoint(moduleKey); err != nil {
-		return SealedRequest{}, nil, err
-	}
 	if len(plain) > maxSealed {
 		return SealedRequest{}, nil, fmt.Errorf("%w: body of %d bytes", ErrMalformed, len(plain))
-	}
-	pub, err := sm2.NewPublicKey(moduleKey)
-	if err != nil {
-		return SealedRequest{}, nil, fmt.Errorf("%w: module key", ErrMalformed)
 	}
 	x := &Exchange{aad: a.bytes()}
 	if _, err := io.ReadFull(rand, x.k[:]); err != nil {
 		return SealedRequest{}, nil, fmt.Errorf("%w: %w", ErrRandom, err)
 	}
-	ek, err := sm2.EncryptASN1(rand, pub, x.k[:])
+	wrapped, err := Encrypt(rand, moduleKey, x.k[:])
 	if err != nil {
-		return SealedRequest{}, nil, fmt.Errorf("%w: %w", ErrRandom, err)
+		return SealedRequest{}, nil, err
+	}
+	ek, err := wrapped.DER()
+	if err != nil {
+		return SealedRequest{}, nil, err
 	}
 	aead, iv := x.key("request", nil)
 	return SealedRequest{Version: sealVersion, Kid: a.Kid, OpID: a.OpID, NonceID: a.NonceID, Time: a.Time,

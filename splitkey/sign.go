@@ -262,8 +262,13 @@ func ParseSignature(der []byte) (Signature, error) {
 
 // readUnsigned reads a minimal, non-negative INTEGER of at most 256 bits.
 func readUnsigned(s *cryptobyte.String) ([]byte, error) {
-	var v []byte
-	if !s.ReadASN1Integer(&v) || len(v) > ScalarSize {
+	var v cryptobyte.String
+	ok := s.ReadASN1(&v, asn1.INTEGER) && len(v) > 0 && v[0]&0x80 == 0
+	if ok && v[0] == 0 {
+		ok = len(v) == 1 || v[1]&0x80 != 0
+		v = v[1:]
+	}
+	if !ok || len(v) > ScalarSize {
 		return nil, fmt.Errorf("%w: not an unsigned integer of 256 bits", ErrMalformed)
 	}
 	out := make([]byte, ScalarSize)
