@@ -40,7 +40,13 @@ func (w *World) Now() time.Time { return time.Now().Add(time.Duration(w.ahead.Lo
 // Discover asks a server for its environment. A server that is no sandbox is an
 // error: the journey could not read its SMS.
 func Discover(ctx context.Context, server string, arc pki.Arc) (*World, error) {
-	w := &World{Server: strings.TrimSuffix(server, "/"), HTTP: &http.Client{Timeout: 60 * time.Second}, Arc: arc}
+	return DiscoverBy(ctx, &http.Client{Timeout: 60 * time.Second}, server, arc)
+}
+
+// DiscoverBy is Discover by a client of the caller's, for a server whose
+// certificate the machine does not know.
+func DiscoverBy(ctx context.Context, h *http.Client, server string, arc pki.Arc) (*World, error) {
+	w := &World{Server: strings.TrimSuffix(server, "/"), HTTP: h, Arc: arc}
 	p, err := phone.New(phone.Options{Server: w.Server, HTTP: w.HTTP})
 	if err != nil {
 		return nil, err
