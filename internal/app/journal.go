@@ -36,7 +36,7 @@ func (a *App) journalPayment() func(what, payment string, amount money.Fen) {
 		return nil
 	}
 	return func(what, payment string, amount money.Fen) {
-		j.Note(sandbox.Event{Kind: "payment." + what, Subject: payment, Data: map[string]string{"amount": amount.String()}})
+		j.Note(sandbox.Event{Kind: "counter." + what, Subject: payment, Data: map[string]string{"amount": amount.String()}})
 	}
 }
 

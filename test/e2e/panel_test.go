@@ -40,7 +40,7 @@ func TestThePanelsLogHearsTheHouse(t *testing.T) {
 
 	hear("platform.registered") // by open
 	w.holder()
-	hear("payment.pay")
+	hear("counter.pay")
 	hear("ca.issued")
 	var listed struct {
 		Platforms []struct{ Code, Name, Host string }
