@@ -164,11 +164,19 @@ func (s *Service) CancelLine(ctx context.Context, tx work.Tx, line string) error
 // Status tells how a certificate stands on a platform at a moment; None if it
 // was never asked for.
 func (s *Service) Status(ctx context.Context, tx work.Tx, certificate, platform string, at time.Time) (State, error) {
+	r, err := s.On(ctx, tx, certificate, platform, at)
+	return r.State, err
+}
+
+// On gives a certificate's authorisation for a platform with its state at a
+// moment; if it was never asked for, one that says None.
+func (s *Service) On(ctx context.Context, tx work.Tx, certificate, platform string, at time.Time) (Roaming, error) {
 	r, err := s.Store.Get(ctx, tx, certificate, platform)
 	if errors.Is(err, work.ErrNotFound) {
-		return None, nil
+		return Roaming{Certificate: certificate, Platform: platform, State: None}, nil
 	}
-	return r.At(at), err
+	r.State = r.At(at)
+	return r, err
 }
 
 // Of gives the authorisations of a certificate with their states now, oldest

@@ -1,6 +1,11 @@
 package scan
 
-import "tianweitong/internal/fault"
+import (
+	"errors"
+
+	"tianweitong/internal/custody"
+	"tianweitong/internal/fault"
+)
 
 // The refusals that phones see.
 var (
@@ -35,6 +40,60 @@ var (
 	CodeNotifyURL = fault.Code{Name: "notify_path_invalid", Kind: fault.Invalid, Text: "回调路径有误：应以 / 开头，且只含字母、数字和 . _ ~ - / 。"}
 	CodeQRClosed  = fault.Code{Name: "qr_closed", Kind: fault.Conflict, Text: "二维码已被扫描或业务已结束，不再提供新码。"}
 )
+
+// Action is what the holder does next at the gate (docs/domain.md §3.9).
+type Action string
+
+// The actions. A holder without a real name is refused before the gate, with
+// realname.CodeNotVerified.
+const (
+	Confirm Action = "confirm" // one certificate serves
+	Choose  Action = "choose"  // several do
+	Buy     Action = "buy"     // 新购证书
+	Roam    Action = "roam"    // 申请漫游
+	Install Action = "install" // 下载安装
+	Recover Action = "recover" // 补办恢复
+	SetPIN  Action = "setPIN"
+	Unlock  Action = "unlock"  // wait, check the face, or reset the PIN
+	Support Action = "support" // 联系客服
+)
+
+func (o Outcome) action() Action {
+	switch o {
+	case OK:
+		return Confirm
+	case CertPending:
+		return Install
+	case NotRoamed, RoamExpired:
+		return Roam
+	case CertFrozen:
+		return Support
+	case KeyLost:
+		return Recover
+	case PINNotSet:
+		return SetPIN
+	case PINLocked, PINFace:
+		return Unlock
+	}
+	return Buy
+}
+
+// text is the gate's word as a sentence; empty for OK.
+func (o Outcome) text() string {
+	switch o {
+	case OK:
+		return ""
+	case PINNotSet:
+		return custody.CodeNoPIN.Text
+	case PINLocked:
+		return custody.CodePINLocked.Text
+	case PINFace:
+		return custody.CodePINBudget.Text
+	}
+	var code fault.Code
+	errors.As(o.refusal(), &code)
+	return code.Text
+}
 
 // refusal is the gate's word as a refusal.
 func (o Outcome) refusal() error {

@@ -75,7 +75,8 @@ func (s *Service) standing(ctx context.Context, tx work.Tx, h custody.Holder, t 
 	if c.SignSerial != t.Private.Serial {
 		return KeyLost, nil // re-keyed since it was chosen
 	}
-	return s.judge(ctx, tx, h, c, t.Platform)
+	verdict, _, err := s.judge(ctx, tx, h, c, t.Platform)
+	return verdict, err
 }
 
 // fail ends a transaction whose certificate may no longer sign.

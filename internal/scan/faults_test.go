@@ -21,6 +21,10 @@ import (
 // bidding is the one platform of the fault table.
 type bidding struct{}
 
+func (bidding) Institution(_ context.Context, _ work.Tx, code string) (catalog.Institution, error) {
+	return catalog.Institution{}, catalog.CodeInstitutionUnknown
+}
+
 func (bidding) Platform(context.Context, work.Tx, string) (catalog.Platform, error) {
 	return catalog.Platform{Code: flowtest.Platform, Name: "示例平台", Host: "bid.example", Active: true}, nil
 }

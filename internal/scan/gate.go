@@ -3,10 +3,10 @@ package scan
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"time"
 
+	"tianweitong/internal/catalog"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/custody"
 	"tianweitong/internal/roaming"
@@ -15,12 +15,18 @@ import (
 
 // Choice is one of the holder's certificates at the gate.
 type Choice struct {
-	Certificate string    `json:"certificate"` // the record's id
-	Serial      string    `json:"serial,omitempty"`
-	Institution string    `json:"institution"`
-	NotAfter    time.Time `json:"notAfter,omitzero"`
-	// Gate is OK, or what stands in the way of this one.
-	Gate Outcome `json:"gate"`
+	Certificate     string    `json:"certificate"` // the record's id
+	Serial          string    `json:"serial,omitempty"`
+	Institution     string    `json:"institution"`
+	InstitutionName string    `json:"institutionName"`
+	NotAfter        time.Time `json:"notAfter,omitzero"`
+	// RoamingUntil is until when it may be used on this platform.
+	RoamingUntil time.Time `json:"roamingUntil,omitzero"`
+	// Gate is OK, or what stands in the way of this one; GateText says so to the
+	// holder and Action names the remedy.
+	Gate     Outcome `json:"gate"`
+	GateText string  `json:"gateText,omitempty"`
+	Action   Action  `json:"action"`
 	// Default is the one to take unless the holder chooses: the last that served
 	// on this platform (docs/domain.md A32), else the newest that can.
 	Default bool `json:"default,omitempty"`
@@ -44,11 +50,11 @@ func (s *Service) gate(ctx context.Context, tx work.Tx, h custody.Holder, platfo
 		if c.State == certificate.Replaced || c.State == certificate.Cancelled {
 			continue
 		}
-		verdict, err := s.judge(ctx, tx, h, c, platform)
+		one, err := s.choice(ctx, tx, h, c, platform)
 		if err != nil {
 			return nil, NoCert, err
 		}
-		out = append(out, choice(c, verdict))
+		out = append(out, one)
 	}
 	if len(out) == 0 {
 		return nil, NoCert, nil
@@ -77,110 +83,74 @@ func (s *Service) chosen(ctx context.Context, tx work.Tx, h custody.Holder, reco
 	if err != nil {
 		return nil, NoCert, err
 	}
-	verdict, err := s.judge(ctx, tx, h, c, platform)
-	return []Choice{choice(c, verdict)}, verdict, err
+	one, err := s.choice(ctx, tx, h, c, platform)
+	return []Choice{one}, one.Gate, err
 }
 
-func choice(c certificate.Certificate, verdict Outcome) Choice {
-	return Choice{Certificate: c.ID, Serial: c.SignSerial, Institution: c.Institution, NotAfter: c.NotAfter, Gate: verdict, key: c.SignKey}
+func (s *Service) choice(ctx context.Context, tx work.Tx, h custody.Holder, c certificate.Certificate, platform string) (Choice, error) {
+	verdict, r, err := s.judge(ctx, tx, h, c, platform)
+	if err != nil {
+		return Choice{Gate: NoCert}, err
+	}
+	i, err := s.Platforms.Institution(ctx, tx, c.Institution)
+	if err != nil && !errors.Is(err, catalog.CodeInstitutionUnknown) {
+		return Choice{Gate: NoCert}, err
+	}
+	return Choice{
+		Certificate: c.ID, Serial: c.SignSerial, Institution: c.Institution, InstitutionName: i.Name, NotAfter: c.NotAfter, RoamingUntil: r.End,
+		Gate: verdict, GateText: verdict.text(), Action: verdict.action(), key: c.SignKey,
+	}, nil
 }
 
-// judge is the gate for one certificate.
-func (s *Service) judge(ctx context.Context, tx work.Tx, h custody.Holder, c certificate.Certificate, platform string) (Outcome, error) {
+// judge is the gate for one certificate; it gives the authorisation too, where it
+// came to be asked.
+func (s *Service) judge(ctx context.Context, tx work.Tx, h custody.Holder, c certificate.Certificate, platform string) (Outcome, roaming.Roaming, error) {
+	var r roaming.Roaming
 	if c.Holder.Account != h.Account {
-		return NoCert, nil
+		return NoCert, r, nil
 	}
 	switch c.State {
 	case certificate.Valid, certificate.Frozen, certificate.KeyLost:
 	case certificate.Pending:
-		return CertPending, nil
+		return CertPending, r, nil
 	case certificate.Expired:
-		return CertExpired, nil
+		return CertExpired, r, nil
 	case certificate.Revoked:
-		return CertRevoked, nil
+		return CertRevoked, r, nil
 	default:
-		return NoCert, nil
+		return NoCert, r, nil
 	}
-	r, err := s.Roamings.Status(ctx, tx, c.ID, platform, s.Clock.Now())
+	r, err := s.Roamings.On(ctx, tx, c.ID, platform, s.Clock.Now())
 	switch {
 	case err != nil:
-		return NoCert, err
-	case r == roaming.Expired:
-		return RoamExpired, nil
-	case r != roaming.Open:
-		return NotRoamed, nil
+		return NoCert, r, err
+	case r.State == roaming.Expired:
+		return RoamExpired, r, nil
+	case r.State != roaming.Open:
+		return NotRoamed, r, nil
 	case c.State == certificate.Frozen:
-		return CertFrozen, nil
+		return CertFrozen, r, nil
 	case c.State == certificate.KeyLost || c.Device != h.Device:
-		return KeyLost, nil
+		return KeyLost, r, nil
 	}
-	return OK, nil
+	return OK, r, nil
 }
 
 // pinGate looks at the PIN; the refusal is custody's own, with its members. It
-// opens a transaction of its own.
-func (s *Service) pinGate(ctx context.Context, account string) (Outcome, error) {
+// opens a transaction of its own. until is the end of a timed lock.
+func (s *Service) pinGate(ctx context.Context, account string) (gate Outcome, until time.Time, err error) {
 	p, err := s.Custody.PIN(ctx, account)
 	switch {
 	case err != nil:
-		return NoCert, err
+		return NoCert, until, err
 	case !p.Set:
-		return PINNotSet, nil
+		return PINNotSet, until, nil
 	case p.Locked:
-		return PINLocked, nil
+		return PINLocked, until, nil
 	case s.Clock.Now().Before(p.LockedUntil):
-		return PINLocked, nil
+		return PINLocked, p.LockedUntil, nil
 	case p.FaceNeeded:
-		return PINFace, nil
+		return PINFace, until, nil
 	}
-	return OK, nil
-}
-
-// Origin is where the platform's page is open, compared with the phone
-// (docs/domain.md §1.9): against codes that somebody relays.
-type Origin struct {
-	UserAgent string `json:"userAgent"`
-	Region    string `json:"region,omitempty"`
-	Network   string `json:"network,omitempty"`
-	// Differs: another region or network than the phone's. The page turns red and
-	// waits WaitSeconds before it can be confirmed.
-	Differs     bool `json:"differs"`
-	WaitSeconds int  `json:"waitSeconds,omitempty"`
-}
-
-const wait = 10
-
-func (s *Service) origin(b Browser, phone string) Origin {
-	o := Origin{UserAgent: b.UserAgent}
-	o.Region, o.Network = s.Locator.Locate(b.Address)
-	region, network := s.Locator.Locate(phone)
-	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
-	if o.Differs = differ(o.Region, region) || differ(o.Network, network); o.Differs {
-		o.WaitSeconds = wait
-	}
-	return o
-}
-
-// prefixes locates without a directory of addresses: no region, and as network
-// what usually belongs to one line.
-type prefixes struct{}
-
-func (prefixes) Locate(address string) (region, network string) {
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		return "", ""
-	}
-	a = a.Unmap().WithZone("")
-	if a.IsLoopback() || a.IsPrivate() {
-		return "", "" // it says nothing about where the other is
-	}
-	bits := 48
-	if a.Is4() {
-		bits = 24
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return "", ""
-	}
-	return "", p.String()
+	return OK, until, nil
 }

@@ -3,6 +3,7 @@ package scan_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +35,35 @@ func (s situation) revoke(c certificate.Certificate) {
 		_, err := s.Certificates.Revoked(ctx, tx, c.ID, "system", "test")
 		return err
 	})
+}
+
+var remedies = map[scan.Outcome]scan.Action{
+	scan.NoCert: scan.Buy, scan.CertRevoked: scan.Buy, scan.CertExpired: scan.Buy, scan.CertPending: scan.Install,
+	scan.NotRoamed: scan.Roam, scan.RoamExpired: scan.Roam, scan.CertFrozen: scan.Support, scan.KeyLost: scan.Recover,
+	scan.PINNotSet: scan.SetPIN, scan.PINLocked: scan.Unlock, scan.PINFace: scan.Unlock, scan.OK: scan.Confirm,
+}
+
+func TestSeveralCertificatesAreChosenFrom(t *testing.T) {
+	s := lite(t)
+	s.Certify(s.holder, s.platform.Code)
+	seen := s.scanned(login())
+	if seen.Action != scan.Choose || seen.GateText != "" || len(seen.Certificates) != 2 {
+		t.Fatalf("%+v", seen)
+	}
+	for _, c := range seen.Certificates {
+		if c.InstitutionName == "" || !c.RoamingUntil.Equal(c.NotAfter) || c.Action != scan.Confirm || c.GateText != "" {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+func TestTimedLockSaysItsEnd(t *testing.T) {
+	s := lite(t)
+	until := s.Clock.Now().Add(time.Minute)
+	s.Door.SetPIN(s.holder.Account, custody.PINStatus{Set: true, LockedUntil: until})
+	if seen := s.scanned(login()); !seen.LockedUntil.Equal(until) || seen.GateText != custody.CodePINLockedFor.Text {
+		t.Fatalf("%+v", seen)
+	}
 }
 
 // The decision order of docs/domain.md §3.9: of several certificates the one that
@@ -105,6 +135,9 @@ func TestGateDecidesInItsOrder(t *testing.T) {
 			}
 			if seen.Gate != c.gate {
 				t.Errorf("gate %s, want %s", seen.Gate, c.gate)
+			}
+			if want := remedies[c.gate]; seen.Action != want || strings.HasSuffix(seen.GateText, "。") != (c.gate != scan.OK) {
+				t.Errorf("action %s, want %s; %q", seen.Action, want, seen.GateText)
 			}
 			chosen := ""
 			if n := len(seen.Certificates); n > 0 {

@@ -95,6 +95,9 @@ func (h *history) scanIt() {
 	}
 	h.state = scan.Scanned
 	h.ends[h.id] = ""
+	if begin := h.Clock.Now().Add(2 * time.Minute); !h.here && !h.revoked && !h.frozen && h.expires.Before(begin) {
+		h.expires = begin // time to begin the re-key
+	}
 }
 
 func (h *history) confirmIt() {

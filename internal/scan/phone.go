@@ -37,9 +37,16 @@ type Scan struct {
 	Identity Identity     `json:"identity"`
 	// Document is set for a signature.
 	Document *Document `json:"document,omitempty"`
-	// Gate is OK, or what has to be done first (docs/domain.md §3.9).
-	Gate         Outcome  `json:"gate"`
-	Certificates []Choice `json:"certificates"`
+	// Gate is OK, or what has to be done first (docs/domain.md §3.9); GateText says
+	// so to the holder and Action names what comes next.
+	Gate     Outcome `json:"gate"`
+	GateText string  `json:"gateText,omitempty"`
+	Action   Action  `json:"action"`
+	// LockedUntil is the end of a timed lock of the PIN.
+	LockedUntil  time.Time `json:"lockedUntil,omitzero"`
+	Certificates []Choice  `json:"certificates"`
+	// HoldUntil is until when a re-key may take while it holds the timer.
+	HoldUntil time.Time `json:"holdUntil,omitzero"`
 	// Certificate is the one chosen and OpID custody's operation, once READY.
 	Certificate string `json:"certificate,omitempty"`
 	OpID        string `json:"opID,omitempty"`
@@ -60,6 +67,7 @@ type look struct {
 	who     Identity
 	choices []Choice
 	gate    Outcome
+	locked  time.Time // until when the PIN is
 }
 
 // gather reads everything that the phone's page shows; it writes nothing. With a
@@ -92,8 +100,15 @@ func (s *Service) show(l look) Scan {
 	t := l.t
 	out := Scan{
 		ID: t.ID, Type: t.Type, State: t.State, Outcome: t.Outcome, Title: t.Private.Title, ExpiresAt: t.ExpiresAt, AskCode: t.AskCode,
-		Platform: ScanPlatform{l.p.Code, l.p.Name, l.p.Region, l.p.Host}, Origin: s.origin(t.Private.Browser, t.Private.Phone),
-		Identity: l.who, Gate: l.gate, Certificates: l.choices, Certificate: t.Certificate,
+		Platform: ScanPlatform{l.p.Code, l.p.Name, l.p.Region, l.p.Host}, Origin: s.origin(t),
+		Identity: l.who, Gate: l.gate, GateText: l.gate.text(), Action: l.gate.action(), LockedUntil: l.locked,
+		Certificates: l.choices, Certificate: t.Certificate, HoldUntil: t.HoldUntil,
+	}
+	if !l.locked.IsZero() {
+		out.GateText = custody.CodePINLockedFor.Text
+	}
+	if l.gate == OK && t.Certificate == "" && serving(l.choices) > 1 {
+		out.Action = Choose
 	}
 	if t.Type == Sign {
 		out.Document = &t.Private.Document
@@ -105,6 +120,17 @@ func (s *Service) show(l look) Scan {
 		out.Certificates = []Choice{}
 	}
 	return out
+}
+
+// serving counts the certificates that can be chosen.
+func serving(all []Choice) int {
+	n := 0
+	for _, c := range all {
+		if c.Gate == OK {
+			n++
+		}
+	}
+	return n
 }
 
 // Scan binds the transaction of a scanned text to the device that scanned it; the
@@ -160,6 +186,10 @@ func (s *Service) Scan(ctx context.Context, h custody.Holder, text, address stri
 		}
 		t.Account, t.Device, t.ScannedAt = h.Account, h.Device, now
 		t.Private.Code, t.Private.Phone, t.Private.Identity = code, address, l.who
+		if l.gate == KeyLost && t.ExpiresAt.Before(now.Add(toBegin)) {
+			t.ExpiresAt = now.Add(toBegin)
+			t.DueAt = t.deadline()
+		}
 		l.t = t
 		if err := s.put(ctx, tx, t); err != nil {
 			return err
@@ -199,7 +229,7 @@ func (s *Service) looked(ctx context.Context, h custody.Holder, record string, f
 		return err
 	})
 	if err == nil && l.gate == OK {
-		l.gate, err = s.pinGate(ctx, h.Account)
+		l.gate, l.locked, err = s.pinGate(ctx, h.Account)
 	}
 	return l, err
 }
@@ -238,6 +268,35 @@ func (s *Service) Get(ctx context.Context, h custody.Holder, id string) (Scan, e
 		return Scan{}, err
 	}
 	return s.show(l), nil
+}
+
+// Open gives the newest transaction that the device holds and that can still be
+// executed: a phone that reloaded, or lost its answer, finds it again. found is
+// false if there is none.
+func (s *Service) Open(ctx context.Context, h custody.Holder) (out Scan, found bool, err error) {
+	l, err := s.looked(ctx, h, "", func(ctx context.Context, tx work.Tx) (t Transaction, err error) {
+		all, err := s.Store.OpenOf(ctx, tx, h.Account)
+		if err != nil {
+			return t, err
+		}
+		now := s.Clock.Now()
+		for _, other := range all {
+			if other.heldBy(h) && other.at(now).State.Open() && (t.ID == "" || other.ScannedAt.After(t.ScannedAt)) {
+				t = other
+			}
+		}
+		if t.ID == "" {
+			return t, CodeNotFound
+		}
+		return t, nil
+	})
+	if errors.Is(err, CodeNotFound) {
+		return Scan{}, false, nil
+	}
+	if err != nil {
+		return Scan{}, false, err
+	}
+	return s.show(l), true, nil
 }
 
 var fourDigits = regexp.MustCompile(`^[0-9]{4}$`)

@@ -131,6 +131,9 @@ const (
 	// grace is how long after its end a READY transaction still takes the result
 	// of a PIN that was right in time.
 	grace = 15 * time.Second
+	// toBegin is what a transaction has left at least when it is scanned by a phone
+	// without its keys: time to begin the re-key, which then holds the timer.
+	toBegin = 2 * time.Minute
 	// least is what a transaction has left at least after it was held.
 	least = time.Minute
 )
@@ -246,9 +249,10 @@ type Store interface {
 	Forget(ctx context.Context, tx work.Tx, id string) error
 }
 
-// Platforms is the directory (package catalog).
+// Platforms is the directory of platforms and institutions (package catalog).
 type Platforms interface {
 	Platform(ctx context.Context, tx work.Tx, code string) (catalog.Platform, error)
+	Institution(ctx context.Context, tx work.Tx, code string) (catalog.Institution, error)
 }
 
 // People tells who an account is; not real-named is a refusal of its own
@@ -266,7 +270,7 @@ type Certificates interface {
 
 // Roamings is package roaming.
 type Roamings interface {
-	Status(ctx context.Context, tx work.Tx, certificate, platform string, at time.Time) (roaming.State, error)
+	On(ctx context.Context, tx work.Tx, certificate, platform string, at time.Time) (roaming.Roaming, error)
 }
 
 // Usages is package usage.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"tianweitong/internal/custody"
 	"tianweitong/internal/job"
 	"tianweitong/internal/work"
 )
@@ -109,8 +110,18 @@ func (s *Service) sweep(ctx context.Context, tx work.Tx, id string) error {
 // (恢复中), at most HoldLife each; what custody was allowed for them is withdrawn.
 // For flow/recover, in its transaction; repeated it changes nothing.
 func (s *Service) Hold(ctx context.Context, tx work.Tx, account string) error {
+	return s.hold(ctx, tx, account, func(Transaction) bool { return true })
+}
+
+// HoldOn is Hold for what one device has scanned: it has begun a re-key, and its
+// face is not checked yet. What other devices hold goes on until then.
+func (s *Service) HoldOn(ctx context.Context, tx work.Tx, h custody.Holder) error {
+	return s.hold(ctx, tx, h.Account, func(t Transaction) bool { return t.heldBy(h) })
+}
+
+func (s *Service) hold(ctx context.Context, tx work.Tx, account string, which func(Transaction) bool) error {
 	return s.each(ctx, tx, account, func(t Transaction, now time.Time) error {
-		if t.State == Recovering || t.at(now).State == Expired {
+		if t.State == Recovering || t.at(now).State == Expired || !which(t) {
 			return nil
 		}
 		if t.Operation != "" {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ func TestScannedLoginWaitsForTheReKeyAndGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	fresh.Now = w.Now           // its clock runs with the house's
 	w.advance(61 * time.Second) // one login code a minute
 	if err := w.SignIn(ctx, p, fresh); err != nil {
 		t.Fatal(err)
@@ -30,6 +32,12 @@ func TestScannedLoginWaitsForTheReKeyAndGoesOn(t *testing.T) {
 	if s.Gate != "KEY_LOST" {
 		t.Fatalf("the phone without keys is told %s", s.Gate)
 	}
+	var open struct{ Scan struct{ ID, GateText, Action string } }
+	w.deviceOf(fresh).do(http.MethodGet, "/app/v1/scans/open", "", nil).into(t, &open)
+	if open.Scan.ID != s.ID || open.Scan.Action != "recover" || open.Scan.GateText == "" {
+		t.Fatalf("a phone that reloads finds %+v", open)
+	}
+	w.advance(90 * time.Second) // reading the page, waiting for the SMS
 	if err := w.Recover(ctx, p, fresh, "748392"); err != nil {
 		t.Fatal(err)
 	}

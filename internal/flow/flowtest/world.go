@@ -463,5 +463,6 @@ func (w *World) Finish(ctx context.Context, h custody.Holder, a custody.Activati
 // real transaction over a re-key.
 type noScans struct{}
 
-func (noScans) Hold(context.Context, work.Tx, string) error   { return nil }
-func (noScans) Resume(context.Context, work.Tx, string) error { return nil }
+func (noScans) Hold(context.Context, work.Tx, string) error           { return nil }
+func (noScans) HoldOn(context.Context, work.Tx, custody.Holder) error { return nil }
+func (noScans) Resume(context.Context, work.Tx, string) error         { return nil }

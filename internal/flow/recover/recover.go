@@ -146,6 +146,7 @@ type Notices interface {
 // on afterwards (docs/domain.md §2.3); scan.Service is one.
 type Transactions interface {
 	Hold(ctx context.Context, tx work.Tx, account string) error
+	HoldOn(ctx context.Context, tx work.Tx, h custody.Holder) error
 	Resume(ctx context.Context, tx work.Tx, account string) error
 }
 
@@ -263,7 +264,9 @@ func (s *Service) begin(ctx context.Context, tx work.Tx, c account.Caller, ticke
 		return Recovery{}, err
 	}
 	if face {
-		return r, nil
+		// The face takes longer than a login lives: what this phone has scanned waits
+		// from here on.
+		return r, s.Transactions.HoldOn(ctx, tx, custody.Holder{Account: r.Account, Device: r.Device})
 	}
 	return s.suspend(ctx, tx, r)
 }

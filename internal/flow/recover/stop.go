@@ -69,7 +69,10 @@ func (s *Service) undo(ctx context.Context, tx work.Tx, r Recovery) error {
 	var err error
 	switch {
 	case r.State == Face:
-		return nil
+		if _, err := s.Store.Running(ctx, tx, r.Account); !errors.Is(err, work.ErrNotFound) {
+			return err // another recovery holds the account's scans
+		}
+		return s.Transactions.Resume(ctx, tx, r.Account)
 	case r.State == Suspended:
 		err = s.giveBack(ctx, tx, r)
 	default:

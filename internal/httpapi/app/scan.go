@@ -27,11 +27,23 @@ type confirmInput struct {
 	}
 }
 
+// OpenScanBody is the scan that this phone has under way, if any.
+type OpenScanBody struct {
+	Scan *scan.Scan `json:"scan,omitempty"`
+}
+
 // scanRoutes are the phone's side of 扫码应用 (M§2.8).
 func (s *Server) scanRoutes() {
 	route(s, http.MethodPost, "/scans", Session, "扫一扫", func(ctx context.Context, c account.Caller, in *scanInput) (*Body[scan.Scan], error) {
 		out, err := s.Scans.Scan(ctx, holder(c), in.Body.QR, httpapi.RequestOf(ctx).Address)
 		return &Body[scan.Scan]{out}, err
+	})
+	route(s, http.MethodGet, "/scans/open", Session, "扫码业务：本机已扫、尚未结束的一笔", func(ctx context.Context, c account.Caller, _ *Empty) (*Body[OpenScanBody], error) {
+		out, found, err := s.Scans.Open(ctx, holder(c))
+		if err != nil || !found {
+			return &Body[OpenScanBody]{}, err
+		}
+		return &Body[OpenScanBody]{OpenScanBody{&out}}, nil
 	})
 	route(s, http.MethodGet, "/scans/{id}", Session, "扫码业务：查看", func(ctx context.Context, c account.Caller, in *scanPath) (*Body[scan.Scan], error) {
 		out, err := s.Scans.Get(ctx, holder(c), in.ID)

@@ -26,6 +26,10 @@ import (
 // bidding is the one platform of these tests.
 type bidding struct{}
 
+func (bidding) Institution(_ context.Context, _ work.Tx, code string) (catalog.Institution, error) {
+	return catalog.Institution{Code: code, Name: "测试CA"}, nil
+}
+
 func (bidding) Platform(context.Context, work.Tx, string) (catalog.Platform, error) {
 	return catalog.Platform{Code: flowtest.Platform, Name: "示例交易平台", Region: "北京", Host: "bid.example", Active: true, AskCode: true}, nil
 }

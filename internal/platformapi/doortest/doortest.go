@@ -239,6 +239,11 @@ func (d *Directory) Platform(_ context.Context, _ work.Tx, code string) (catalog
 	return p, nil
 }
 
+// Institution implements scan.Platforms.
+func (d *Directory) Institution(_ context.Context, _ work.Tx, code string) (catalog.Institution, error) {
+	return catalog.Institution{Code: code, Name: "测试CA", Active: true}, nil
+}
+
 // Put adds or changes an entry.
 func (d *Directory) Put(p catalog.Platform) {
 	d.mu.Lock()

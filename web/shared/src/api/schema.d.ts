@@ -822,6 +822,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/app/v1/scans/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 扫码业务：本机已扫、尚未结束的一笔 */
+        get: operations["get-scans-open"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/app/v1/scans/{id}": {
         parameters: {
             query?: never;
@@ -1004,8 +1021,12 @@ export interface components {
             next?: string;
         };
         CheckBody: {
+            /** @description 银行卡末四位 */
+            cardTail?: string;
             detail?: string;
             id: string;
+            /** @enum {string} */
+            method?: "phone" | "bank";
             reason?: string;
             /**
              * Format: int64
@@ -1016,12 +1037,17 @@ export interface components {
             state: "factors" | "face" | "checking" | "passed" | "refused" | "ended";
         };
         Choice: {
+            action: string;
             certificate: string;
             default?: boolean;
             gate: string;
+            gateText?: string;
             institution: string;
+            institutionName: string;
             /** Format: date-time */
             notAfter?: string;
+            /** Format: date-time */
+            roamingUntil?: string;
             serial?: string;
         };
         CodeEntry: {
@@ -1052,12 +1078,15 @@ export interface components {
         };
         Environment: {
             agreements: components["schemas"]["Agreement"][] | null;
+            /** @description 注册时可上传人脸视频文件，仅沙箱 */
+            faceUpload: boolean;
             pkiURL: string;
             platformURL?: string;
             sandbox: boolean;
             sandboxURL?: string;
             /** Format: date-time */
             serverTime: string;
+            support: components["schemas"]["Support"];
         };
         FaceBody: {
             check: components["schemas"]["CheckBody"];
@@ -1172,6 +1201,9 @@ export interface components {
             /** Format: int64 */
             unread: number;
         };
+        OpenScanBody: {
+            scan?: components["schemas"]["Scan"];
+        };
         OperationBody: {
             opID: string;
         };
@@ -1203,9 +1235,17 @@ export interface components {
             orders: components["schemas"]["OrderBody"][] | null;
         };
         Origin: {
+            /** Format: int64 */
+            ageSeconds: number;
+            browser: string;
             differs: boolean;
             network?: string;
             region?: string;
+            /** Format: date-time */
+            requestedAt: string;
+            /** @enum {string} */
+            risk?: "region" | "network";
+            riskText?: string;
             userAgent: string;
             /** Format: int64 */
             waitSeconds?: number;
@@ -1295,12 +1335,17 @@ export interface components {
             type: string;
         };
         RealnameInputBody: {
+            /** @description bank 时必填：12 至 19 位卡号，预留手机号须为登录手机号 */
+            bankCard?: string;
             code: string;
             /** @description 同意人脸信息处理规则 */
             consentFace: boolean;
             idNumber: string;
-            /** @description phone：手机三要素 */
-            method: string;
+            /**
+             * @description phone：手机三要素；bank：银行卡四要素
+             * @enum {string}
+             */
+            method: "phone" | "bank";
             name: string;
             ticket: string;
         };
@@ -1363,6 +1408,7 @@ export interface components {
             state: "opening" | "open" | "expired" | "cancelled";
         };
         Scan: {
+            action: string;
             askCode: boolean;
             certificate?: string;
             certificates: components["schemas"]["Choice"][] | null;
@@ -1370,8 +1416,13 @@ export interface components {
             /** Format: date-time */
             expiresAt: string;
             gate: string;
+            gateText?: string;
+            /** Format: date-time */
+            holdUntil?: string;
             id: string;
             identity: components["schemas"]["Identity"];
+            /** Format: date-time */
+            lockedUntil?: string;
             opID?: string;
             origin: components["schemas"]["Origin"];
             outcome?: string;
@@ -1442,6 +1493,11 @@ export interface components {
             /** Format: date-time */
             expires: string;
             id: string;
+        };
+        Support: {
+            hotline: string;
+            hours: string;
+            website: string;
         };
         TicketBody: {
             /** Format: date-time */
@@ -2503,7 +2559,10 @@ export interface operations {
     };
     "put-pin-face-id-face": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description live：现场录制；upload：上传文件，仅沙箱注册时可用 */
+                source?: "live" | "upload";
+            };
             header?: never;
             path: {
                 id: string;
@@ -2513,6 +2572,7 @@ export interface operations {
         requestBody: {
             content: {
                 "video/mp4": string;
+                "video/webm": string;
             };
         };
         responses: {
@@ -2762,7 +2822,10 @@ export interface operations {
     };
     "put-realname-id-face": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description live：现场录制；upload：上传文件，仅沙箱注册时可用 */
+                source?: "live" | "upload";
+            };
             header?: never;
             path: {
                 id: string;
@@ -2772,6 +2835,7 @@ export interface operations {
         requestBody: {
             content: {
                 "video/mp4": string;
+                "video/webm": string;
             };
         };
         responses: {
@@ -2892,7 +2956,10 @@ export interface operations {
     };
     "put-recoveries-id-face": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description live：现场录制；upload：上传文件，仅沙箱注册时可用 */
+                source?: "live" | "upload";
+            };
             header?: never;
             path: {
                 id: string;
@@ -2902,6 +2969,7 @@ export interface operations {
         requestBody: {
             content: {
                 "video/mp4": string;
+                "video/webm": string;
             };
         };
         responses: {
@@ -3075,6 +3143,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Scan"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-scans-open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenScanBody"];
                 };
             };
             /** @description Error */
