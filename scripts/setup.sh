@@ -14,6 +14,12 @@ if [ "$(printf '%s\n%s\n' "$need_go" "$have" | sort -V | head -1)" != "$need_go"
   echo "天威通 needs Go $need_go or newer; this is Go $have: see https://go.dev/doc/install" >&2
   exit 1
 fi
+need_node=20.19
+have=$(node --version 2>/dev/null | sed -E 's/^v([0-9]+\.[0-9]+).*/\1/' || true)
+if [ -z "$have" ] || ! command -v npm >/dev/null || [ "$(printf '%s\n%s\n' "$need_node" "$have" | sort -V | head -1)" != "$need_node" ]; then
+  echo "天威通's pages need Node.js $need_node or newer with npm on the PATH${have:+; this is Node.js $have}: see https://nodejs.org/" >&2
+  exit 1
+fi
 [ "$what" = run ] && exit 0
 
 missing=()
@@ -22,6 +28,12 @@ if ! command -v initdb >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/ini
 fi
 command -v openssl >/dev/null || missing+=(openssl)
 command -v setpriv >/dev/null || missing+=(util-linux)
+# The journeys run in a browser, and its pictures want Chinese letters.
+command -v chromium >/dev/null || missing+=(chromium)
+command -v fc-list >/dev/null || missing+=(fontconfig)
+if ! command -v fc-list >/dev/null || [ -z "$(fc-list :lang=zh-cn file)" ]; then
+  missing+=(fonts-wqy-microhei)
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
