@@ -10,7 +10,7 @@ import type { components, paths } from '@twt/shared/api/schema'
 
 export type Schemas = components['schemas']
 
-const SIGNED_OUT = ['login_required', 'device_signature_invalid', 'session_ended']
+const SIGNED_OUT = ['login_required', 'signed_out', 'device_signature_invalid']
 
 type Again = () => Promise<boolean>
 let signInAgain: Again = () => Promise.resolve(false)

@@ -1,7 +1,7 @@
 /** The icons of the app: one set (Lucide), one meaning each. */
 import {
   ALargeSmall, AlarmClock, ArrowRight, BadgeCheck, Bell, CalendarClock, Check, ChevronDown, ChevronLeft, ChevronRight, Circle, CircleAlert,
-  CircleCheck, CircleMinus, CircleQuestionMark, CircleX, Clock, Copy, CreditCard, Delete, Download, Ellipsis, FileBadge, FileText, Flashlight, Globe, Hand,
+  CircleCheck, CircleMinus, CircleQuestionMark, CircleX, Clock, Copy, CreditCard, Delete, Download, Ellipsis, Eye, EyeOff, FileBadge, FileText, Flashlight, Globe, Hand,
   Headphones, History, House, IdCard, Image, Info, KeyRound, Keyboard, Landmark, LoaderCircle, Lock, LogIn, LogOut, MapPin, MessageSquareText, Monitor,
   Moon, PenLine, Phone, Plus, ReceiptText, RefreshCw, ScanFace, ScanLine, Search, ShieldCheck, ShieldPlus, SlidersHorizontal, Smartphone, Stamp, Sun,
   Trash2, TriangleAlert, Upload, UserRound, Users, Video, Wallet, WifiOff, Wrench, X,
@@ -10,7 +10,7 @@ import {
 export const icons = {
   text: ALargeSmall, alarm: AlarmClock, right: ArrowRight, verified: BadgeCheck, bell: Bell, calendar: CalendarClock, check: Check,
   down: ChevronDown, back: ChevronLeft, next: ChevronRight, circle: Circle, alert: CircleAlert, done: CircleCheck, minus: CircleMinus,
-  question: CircleQuestionMark, failed: CircleX, clock: Clock, copy: Copy, card: CreditCard, erase: Delete, download: Download, more: Ellipsis,
+  question: CircleQuestionMark, failed: CircleX, clock: Clock, copy: Copy, card: CreditCard, erase: Delete, download: Download, more: Ellipsis, eye: Eye, hidden: EyeOff,
   certificate: FileBadge, document: FileText, torch: Flashlight, globe: Globe, hand: Hand, support: Headphones, history: History, home: House, id: IdCard,
   image: Image, info: Info, pin: KeyRound, keyboard: Keyboard, platform: Landmark, loading: LoaderCircle, lock: Lock, login: LogIn, logout: LogOut,
   place: MapPin, sms: MessageSquareText, computer: Monitor, moon: Moon, sign: PenLine, phone: Phone, plus: Plus, order: ReceiptText, refresh: RefreshCw,

@@ -1,0 +1,31 @@
+/**
+ * What a form holds, kept for this tab while the user is elsewhere: another
+ * page, a new login, a reload. Never codes, card numbers, passwords or PINs.
+ */
+import { reactive, watch } from 'vue'
+
+/** A form's fields as they were left; forget() when they have served. */
+export function useDraft<T extends Record<string, string | boolean>>(name: string, empty: T): { fields: T; forget: () => void } {
+  const key = `twt-draft-${name}`
+  const fields = reactive({ ...empty }) as T
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(key) ?? '{}') as Record<string, unknown>
+    for (const k of Object.keys(empty) as (keyof T & string)[]) if (typeof kept[k] === typeof empty[k]) fields[k] = kept[k] as T[typeof k]
+  } catch {
+    // Nothing kept, or a browser that keeps nothing.
+  }
+  const stop = watch(fields, (now) => {
+    try {
+      sessionStorage.setItem(key, JSON.stringify(now))
+    } catch {
+      // Then a reload loses it.
+    }
+  })
+  return {
+    fields,
+    forget() {
+      stop()
+      sessionStorage.removeItem(key)
+    },
+  }
+}
