@@ -57,6 +57,7 @@ const names: Record<string, string> = {
   'realname.renamed': '姓名已更新',
   'account.registered': '新用户注册',
   'account.signed_in': '用户登录',
+  'certificate.created': '证书待安装',
   'certificate.installed': '证书已安装到手机',
   'certificate.revoked': '证书已吊销',
   'certificate.rekeyed': '证书已换新密钥',
