@@ -249,7 +249,7 @@ func (o *Origin) secure(h http.Header) {
 }
 
 // forbidden are abilities that no page here uses, as far as browsers know them.
-const forbidden = "accelerometer=(), bluetooth=(), browsing-topics=(), clipboard-read=(), display-capture=(), encrypted-media=(), " +
+const forbidden = "accelerometer=(), browsing-topics=(), clipboard-read=(), display-capture=(), encrypted-media=(), " +
 	"geolocation=(), gyroscope=(), hid=(), identity-credentials-get=(), idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), " +
 	"midi=(), payment=(), picture-in-picture=(), publickey-credentials-create=(), publickey-credentials-get=(), serial=(), usb=(), " +
 	"window-management=(), xr-spatial-tracking=()"

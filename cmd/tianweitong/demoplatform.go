@@ -39,6 +39,7 @@ func openDemoPlatform(ctx context.Context, a *app.App, cfg config.Config, addres
 	account := site.Account{
 		Registration: platform.Registration{Code: "D1100009001", Name: "样例招采平台", Region: "北京", Host: "bid.example"},
 		Service:      a.URLs().Platform, Sandbox: a.URLs().Sandbox, Data: filepath.Join(cfg.Data, "tradingplatform"),
+		Clock: a.Clock, // the sandbox's can be moved, and the platform goes with it
 	}
 	if root := a.Root(); root != nil {
 		own, err := net.Listen("tcp", "127.0.0.1:0")
@@ -55,7 +56,7 @@ func openDemoPlatform(ctx context.Context, a *app.App, cfg config.Config, addres
 		return nil, errors.Join(err, d.close())
 	}
 	log = log.With("door", "tradingplatform")
-	handler, err := site.New(site.Config{Client: client, Name: account.Name, Public: public, Secure: a.Root() != nil, Log: log})
+	handler, err := site.New(site.Config{Client: client, Name: account.Name, Public: public, Secure: a.Root() != nil, Clock: a.Clock, Log: log})
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}

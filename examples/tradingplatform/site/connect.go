@@ -23,6 +23,8 @@ type Account struct {
 	Data string
 	// HTTP carries the requests; nil is the SDK's own client.
 	HTTP *http.Client
+	// Clock tells the time; nil is the machine's.
+	Clock platform.Clock
 }
 
 // Connect takes the platform's credentials from the folder, or registers with
@@ -53,7 +55,7 @@ func Connect(ctx context.Context, a Account) (*platform.Client, error) {
 }
 
 func (a Account) client(c platform.Credentials) (*platform.Client, error) {
-	return platform.New(platform.Config{BaseURL: a.Service, Audience: a.Audience, Code: a.Code, HTTP: a.HTTP,
+	return platform.New(platform.Config{BaseURL: a.Service, Audience: a.Audience, Code: a.Code, HTTP: a.HTTP, Clock: a.Clock,
 		SigningKey: c.Signing, Certificate: c.Certificate, Roots: c.Roots, Issuers: c.Issuers, Sandbox: a.Sandbox != "",
-		Revocation: platform.NewCRLs(nil, nil).Check})
+		Revocation: platform.NewCRLs(nil, a.Clock).Check})
 }
