@@ -36,6 +36,8 @@ export default defineConfig({
         navigateFallbackDenylist: [/^\/app\//, /^\/notify\//, /^\/get/],
         globPatterns: ['index.html', 'assets/*.{js,css}', 'icons/*.{svg,png}'],
         globIgnores: ['**/face-*', '**/zxing*', 'get.html'],
+        // In one file: importScripts of another would want a Trusted Types policy.
+        inlineWorkboxRuntime: true,
         cleanupOutdatedCaches: true,
         clientsClaim: false,
         skipWaiting: false,

@@ -13,6 +13,7 @@ async function register() {
   } catch {
     return // Without it the app works as a page.
   }
+  if (!registration) return // a browser that is told to keep no workers resolves with nothing
   const watch = (w: ServiceWorker | null) =>
     w?.addEventListener('statechange', () => {
       if (w.state === 'installed' && navigator.serviceWorker.controller) waiting.value = true
