@@ -44,7 +44,7 @@ export default defineConfig({
         runtimeCaching: [
           {
             // Named by their content: the same name is the same bytes for ever.
-            urlPattern: ({ url, sameOrigin }) => sameOrigin && (url.pathname.startsWith('/core/') || url.pathname.startsWith('/assets/') || url.pathname.startsWith('/face/')),
+            urlPattern: ({ url, sameOrigin }) => sameOrigin && /^\/(assets|core)\/.*-[\w-]{8,}\.[a-z0-9]+$/.test(url.pathname),
             handler: 'CacheFirst',
             options: { cacheName: 'twt-immutable', expiration: { maxEntries: 60 } },
           },
