@@ -8,16 +8,18 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"tianweitong/pki/wire"
 )
 
 // What VerifyChain finds wrong; every error of it wraps exactly one of these.
 var (
-	ErrChain    = errors.New("pki: the certificate does not lead to a trusted root")
-	ErrExpired  = errors.New("pki: a certificate is not valid at that time")
-	ErrPurpose  = errors.New("pki: the certificate is not meant for this")
+	ErrChain    = wire.ErrChain
+	ErrExpired  = wire.ErrExpired
+	ErrPurpose  = wire.ErrPurpose
 	ErrRevoked  = errors.New("pki: a certificate is revoked")
 	ErrNoStatus = errors.New("pki: no list or answer says whether a certificate is revoked")
-	ErrSandbox  = errors.New("pki: the certificate comes from a sandbox")
+	ErrSandbox  = wire.ErrSandbox
 )
 
 // Purpose is what a certificate is to be used for, by its key usage.

@@ -16,6 +16,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"tianweitong/pki/asn"
+	"tianweitong/pki/wire"
 )
 
 // SignedData is a message with one signer, read but not yet verified.
@@ -92,14 +93,14 @@ func (d *SignedData) readSigner(arc Arc, s cryptobyte.String, others []*smx509.C
 	if !s.ReadOptionalASN1(&attributes, &hasAttributes, asn.Explicit(0)) {
 		return bad("attributes")
 	}
-	if !readAlgorithm(&s, OIDSM2Signature, OIDSM2WithSM3, OIDSM2Curve) || !s.ReadASN1Bytes(&d.Signature, cbasn1.OCTET_STRING) ||
+	if !wire.ReadAlgorithm(&s, OIDSM2Signature, OIDSM2WithSM3, OIDSM2Curve) || !s.ReadASN1Bytes(&d.Signature, cbasn1.OCTET_STRING) ||
 		!s.ReadOptionalASN1(&unsigned, &hasUnsigned, asn.Explicit(1)) || !s.Empty() {
 		return bad("signature")
 	}
 	if hasAttributes {
 		// Signed is the SET itself, stored is [0] in its place (RFC 5652 §5.4).
 		d.rawAttributes = asn.Retag(asn.SetOf, attributes)
-		a, err := readSignedAttributes(arc, d.rawAttributes)
+		a, err := wire.ReadSignedAttributes(arc, d.rawAttributes)
 		if err != nil {
 			return err
 		}

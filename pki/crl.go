@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"tianweitong/pki/asn"
+	"tianweitong/pki/wire"
 )
 
 // CRLs are made every CRLInterval and at once after a revocation, and live for CRLLifetime (docs/domain.md §2.1).
@@ -84,10 +85,10 @@ func NewCRL(issuer *smx509.Certificate, number *big.Int, thisUpdate, nextUpdate 
 	}
 	tbs, err := asn.Build(func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(1)
-		algorithm(OIDSM2WithSM3)(b)
+		wire.Algorithm(OIDSM2WithSM3)(b)
 		b.AddBytes(issuer.RawSubject)
-		addTime(b, thisUpdate)
-		addTime(b, nextUpdate)
+		wire.AddTime(b, thisUpdate)
+		wire.AddTime(b, nextUpdate)
 		if len(lines) > 0 {
 			b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) {
 				for _, r := range lines {
@@ -108,7 +109,7 @@ func NewCRL(issuer *smx509.Certificate, number *big.Int, thisUpdate, nextUpdate 
 
 func (r Revocation) add(b *cryptobyte.Builder) {
 	b.AddASN1BigInt(r.Serial)
-	addTime(b, r.At)
+	wire.AddTime(b, r.At)
 	if r.Reason != Unspecified { // RFC 5280 §5.3.1: left out rather than written as 0
 		b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) {
 			addExtension(b, oidReasonCode, false, func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(r.Reason)) })

@@ -5,17 +5,17 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"errors"
 	"fmt"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"tianweitong/pki/asn"
+	"tianweitong/pki/wire"
 )
 
 // ErrRequest says that a certificate request is malformed or asks for something else than was agreed.
-var ErrRequest = errors.New("pki: bad certificate request")
+var ErrRequest = wire.ErrRequest
 
 // RequestInfo is what a holder signs when a certificate is installed (docs/split-keys.md §2.1): the server builds it,
 // the phone shows it and co-signs. The three attributes tie the new key to one enrolment.
@@ -30,59 +30,33 @@ type RequestInfo struct {
 
 // Marshal returns the CertificationRequestInfo (RFC 2986 §4.1) to be signed. Enrolment ID and enrolment key are wanted.
 func (r RequestInfo) Marshal(arc Arc) ([]byte, error) {
-	subject, err := r.Subject.Marshal()
-	if err != nil {
+	w := wire.RequestInfo{Subject: r.Subject, EnrolmentID: r.EnrolmentID, EnrolmentKey: r.EnrolmentKey}
+	var err error
+	if w.PublicKey, err = Point(r.PublicKey); err != nil {
 		return nil, err
 	}
-	point, err := Point(r.PublicKey)
-	if err != nil {
-		return nil, err
-	}
-	if r.EnrolmentID == "" || len(r.EnrolmentID) > maxAttribute || !isPrintable(r.EnrolmentID) || len(r.EnrolmentKey) != 32 {
-		return nil, fmt.Errorf("%w: enrolment ID or enrolment key is missing or malformed", ErrRequest)
-	}
-	var pe []byte
 	if r.EncryptionKey != nil {
-		if pe, err = Point(r.EncryptionKey); err != nil {
+		if w.EncryptionKey, err = Point(r.EncryptionKey); err != nil {
 			return nil, err
 		}
 	}
-	var set asn.AttributeSet
-	set.Add(oidChallengePassword, asn.Nest(asn.Raw(r.EnrolmentID), cbasn1.PrintableString))
-	set.Add(arc.EnrolmentKey(), asn.Nest(asn.Raw(r.EnrolmentKey), cbasn1.OCTET_STRING))
-	if pe != nil {
-		set.Add(arc.EncryptionKey(), asn.Nest(asn.Raw(pe), cbasn1.OCTET_STRING))
-	}
-	attributes, err := set.Marshal(asn.Explicit(0))
-	if err != nil {
-		return nil, err
-	}
-	return asn.Build(func(b *cryptobyte.Builder) {
-		b.AddASN1Int64(0)
-		b.AddBytes(subject)
-		addSPKI(b, point)
-		b.AddBytes(attributes)
-	}, asn.Sequence)
+	return w.Marshal(arc)
 }
 
-// ParseRequestInfo reads the bytes that Marshal wrote, and nothing else; the phone does it before it shows and signs
-// them. Errors wrap ErrRequest.
+// ParseRequestInfo reads the bytes that Marshal wrote, and nothing else. Errors wrap ErrRequest.
 func ParseRequestInfo(arc Arc, tbs []byte) (RequestInfo, error) {
-	q, err := parseRequestInfo(arc, tbs)
+	w, err := wire.ParseRequestInfo(arc, tbs)
 	if err != nil {
 		return RequestInfo{}, err
 	}
-	name, err := ParseName(q.RawSubject)
-	if err != nil {
+	r := RequestInfo{Subject: w.Subject, EnrolmentID: w.EnrolmentID, EnrolmentKey: w.EnrolmentKey}
+	if r.PublicKey, err = ParsePoint(w.PublicKey); err != nil {
 		return RequestInfo{}, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
-	r := RequestInfo{Subject: name, PublicKey: q.PublicKey, EnrolmentID: q.EnrolmentID, EnrolmentKey: q.EnrolmentKey, EncryptionKey: q.EncryptionKey}
-	again, err := r.Marshal(arc)
-	if err != nil {
-		return RequestInfo{}, err
-	}
-	if !bytes.Equal(again, tbs) {
-		return RequestInfo{}, fmt.Errorf("%w: not the encoding of this system", ErrRequest)
+	if w.EncryptionKey != nil {
+		if r.EncryptionKey, err = ParsePoint(w.EncryptionKey); err != nil {
+			return RequestInfo{}, fmt.Errorf("%w: %w", ErrRequest, err)
+		}
 	}
 	return r, nil
 }
@@ -189,7 +163,7 @@ func parseRequestInfo(arc Arc, tbs []byte) (*Request, error) {
 	for _, a := range list {
 		switch {
 		case a.OID.Equal(oidChallengePassword):
-			if !a.Value.ReadASN1(&subject, cbasn1.PrintableString) || !a.Value.Empty() || len(subject) == 0 || len(subject) > maxAttribute {
+			if !a.Value.ReadASN1(&subject, cbasn1.PrintableString) || !a.Value.Empty() || len(subject) == 0 || len(subject) > wire.MaxAttribute {
 				return bad("challenge")
 			}
 			q.EnrolmentID = string(subject)

@@ -14,6 +14,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"tianweitong/pki/asn"
+	"tianweitong/pki/wire"
 )
 
 // Issuer is what an authority gives to the certificates that it issues.
@@ -84,7 +85,7 @@ type Draft struct {
 // NewDraft writes the TBSCertificate of a template. It refuses what cannot be written; whether the result keeps the
 // rules of its role is for pki/lint to say.
 func NewDraft(iss Issuer, t Template) (Draft, error) {
-	p, err := t.Role.Profile()
+	p, err := ProfileOf(t.Role)
 	if err != nil {
 		return Draft{}, err
 	}
@@ -109,11 +110,11 @@ func NewDraft(iss Issuer, t Template) (Draft, error) {
 	tbs, err := asn.Build(func(b *cryptobyte.Builder) {
 		b.AddASN1(asn.Explicit(0), asn.Integer(2))
 		b.AddASN1BigInt(t.Serial)
-		algorithm(OIDSM2WithSM3)(b)
+		wire.Algorithm(OIDSM2WithSM3)(b)
 		b.AddBytes(issuer)
-		b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) { addTime(b, t.NotBefore); addTime(b, t.NotAfter) })
+		b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) { wire.AddTime(b, t.NotBefore); wire.AddTime(b, t.NotAfter) })
 		b.AddBytes(subject)
-		addSPKI(b, point)
+		wire.AddSPKI(b, point)
 		asn.Nest(func(b *cryptobyte.Builder) {
 			addKeyExtensions(b, p, KeyID(point), authorityKey)
 			addSourceExtensions(b, p, iss)

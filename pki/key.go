@@ -2,21 +2,19 @@ package pki
 
 import (
 	"crypto/ecdsa"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"io"
 	"math/big"
 
 	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/sm3"
 	"golang.org/x/crypto/cryptobyte"
 
-	"tianweitong/pki/asn"
+	"tianweitong/pki/wire"
 )
 
 // ErrSignature says that a signature does not verify under the key that should have made it.
-var ErrSignature = errors.New("pki: signature does not verify")
+var ErrSignature = wire.ErrSignature
 
 // VerifySignature checks a DER signature over msg: SM2-with-SM3, identity 1234567812345678 (GM/T 0009). The error is
 // ErrSignature; a key that is not on the SM2 curve verifies nothing.
@@ -53,10 +51,7 @@ func Point(pub *ecdsa.PublicKey) ([]byte, error) {
 }
 
 // KeyID is the key identifier of a 65-byte point: the leftmost 160 bits of its SM3, after RFC 7093 §2 method 1.
-func KeyID(point []byte) []byte {
-	sum := sm3.Sum(point)
-	return sum[:20]
-}
+func KeyID(point []byte) []byte { return wire.KeyID(point) }
 
 // NewSerial draws a certificate serial number of 127 random bits (CA/B BR §7.1 wants at least 64). A number below 2^64
 // means a broken source and is an error.
@@ -73,16 +68,6 @@ func NewSerial(random io.Reader) (*big.Int, error) {
 	return n, nil
 }
 
-func addSPKI(b *cryptobyte.Builder, point []byte) {
-	b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) {
-		b.AddASN1(asn.Sequence, func(b *cryptobyte.Builder) {
-			b.AddASN1ObjectIdentifier(oidECPublicKey)
-			b.AddASN1ObjectIdentifier(OIDSM2Curve)
-		})
-		b.AddASN1BitString(point)
-	})
-}
-
 // ParseSPKI reads a SubjectPublicKeyInfo that must hold an uncompressed SM2 point under ecPublicKey and the SM2 curve.
 func ParseSPKI(der []byte) (*ecdsa.PublicKey, error) {
 	s := cryptobyte.String(der)
@@ -94,16 +79,9 @@ func ParseSPKI(der []byte) (*ecdsa.PublicKey, error) {
 }
 
 func readSPKI(s *cryptobyte.String) (*ecdsa.PublicKey, error) {
-	var seq, alg cryptobyte.String
-	var key, curve asn1.ObjectIdentifier
-	var point asn1.BitString
-	if !s.ReadASN1(&seq, asn.Sequence) || !seq.ReadASN1(&alg, asn.Sequence) ||
-		!alg.ReadASN1ObjectIdentifier(&key) || !alg.ReadASN1ObjectIdentifier(&curve) || !alg.Empty() ||
-		!seq.ReadASN1BitString(&point) || !seq.Empty() || point.BitLength%8 != 0 {
-		return nil, errors.New("pki: bad public key")
+	point, err := wire.ReadSPKI(s)
+	if err != nil {
+		return nil, err
 	}
-	if !key.Equal(oidECPublicKey) || !curve.Equal(OIDSM2Curve) {
-		return nil, errors.New("pki: not an SM2 public key")
-	}
-	return ParsePoint(point.Bytes)
+	return ParsePoint(point)
 }

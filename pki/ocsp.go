@@ -15,6 +15,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"tianweitong/pki/asn"
+	"tianweitong/pki/wire"
 )
 
 // ErrOCSP says that an OCSP request or answer is malformed, or answers another question.
@@ -286,7 +287,7 @@ func (d OCSPDraft) Assemble(signature []byte) ([]byte, error) {
 	}
 	basic := asn.Nest(func(b *cryptobyte.Builder) {
 		b.AddBytes(d.tbs)
-		algorithm(OIDSM2WithSM3)(b)
+		wire.Algorithm(OIDSM2WithSM3)(b)
 		b.AddASN1BitString(signature)
 		asn.Nest(asn.Raw(d.responder.Raw), asn.Explicit(0), asn.Sequence)(b)
 	}, cbasn1.OCTET_STRING, asn.Sequence)

@@ -13,6 +13,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"tianweitong/pki/asn"
+	"tianweitong/pki/wire"
 )
 
 // OCSPResponse is an answer whose signature was verified.
@@ -49,7 +50,7 @@ func ParseOCSPResponse(der []byte, issuer *smx509.Certificate) (*OCSPResponse, e
 	var signature asn1.BitString
 	var hasCerts bool
 	if !basic.ReadASN1(&response, asn.Sequence) || !basic.Empty() || !response.ReadASN1Element(&tbs, asn.Sequence) ||
-		!readAlgorithm(&response, OIDSM2WithSM3) || !response.ReadASN1BitString(&signature) ||
+		!wire.ReadAlgorithm(&response, OIDSM2WithSM3) || !response.ReadASN1BitString(&signature) ||
 		!response.ReadOptionalASN1(&certs, &hasCerts, asn.Explicit(0)) || !response.Empty() {
 		return bad("not a basic response signed with SM2-with-SM3")
 	}

@@ -7,51 +7,39 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"tianweitong/pki/wire"
 )
 
 // Role says what a certificate is for; each role has one profile (docs/domain.md §2.5).
-type Role uint8
+type Role = wire.Role
 
-// The roles. The zero value is no role. The numbers stand in certificates (Arc.RolePolicy): never renumber.
+// The roles; the zero value is none.
 const (
-	Root                 Role = iota + 1 // 根CA
-	IssuingCA                            // one per institution
-	PersonSigning                        // 个人签名证书
-	PersonEncryption                     // 个人加密证书
-	EnterpriseSigning                    // 企业签名证书
-	EnterpriseEncryption                 // 企业加密证书
-	OCSPSigner
-	TSA
-	SealMaker          // 制章者
-	PlatformSigning    // 交易平台
-	PlatformEncryption // the platform's second certificate
-	Service            // callbacks, receipts, module statements
+	Root                 = wire.Root
+	IssuingCA            = wire.IssuingCA
+	PersonSigning        = wire.PersonSigning
+	PersonEncryption     = wire.PersonEncryption
+	EnterpriseSigning    = wire.EnterpriseSigning
+	EnterpriseEncryption = wire.EnterpriseEncryption
+	OCSPSigner           = wire.OCSPSigner
+	TSA                  = wire.TSA
+	SealMaker            = wire.SealMaker
+	PlatformSigning      = wire.PlatformSigning
+	PlatformEncryption   = wire.PlatformEncryption
+	Service              = wire.Service
 )
 
 // Roles returns every role, in the order of the table.
-func Roles() []Role {
-	roles := make([]Role, 0, len(profiles))
-	for r := Root; r <= Service; r++ {
-		roles = append(roles, r)
-	}
-	return roles
-}
+func Roles() []Role { return wire.Roles() }
 
-// String returns the role's name as the table of docs/ca-profiles.md writes it.
-func (r Role) String() string {
-	if p, err := r.Profile(); err == nil {
-		return p.Name
-	}
-	return fmt.Sprintf("role %d", uint8(r))
-}
-
-// Profile returns the rules of a role; a number that is no role is an error.
-func (r Role) Profile() (Profile, error) {
+// ProfileOf returns the rules of a role; a number that is no role is an error.
+func ProfileOf(r Role) (Profile, error) {
 	if r < Root || r > Service {
 		return Profile{}, fmt.Errorf("pki: no profile for role %d", uint8(r))
 	}
 	p := profiles[r]
-	p.Role = r
+	p.Role, p.Name = r, r.String()
 	return p, nil
 }
 
@@ -100,34 +88,34 @@ const (
 )
 
 var profiles = [Service + 1]Profile{
-	Root: {Name: "root", Years: 20, CA: true, PathLen: -1, KeyUsage: authority,
+	Root: {Years: 20, CA: true, PathLen: -1, KeyUsage: authority,
 		Country: Required, Organization: Required, CommonName: Required, Policy: Optional},
-	IssuingCA: {Name: "issuing CA", Years: 10, CA: true, KeyUsage: authority,
+	IssuingCA: {Years: 10, CA: true, KeyUsage: authority,
 		Country: Required, Organization: Required, CommonName: Required,
 		CRL: Required, OCSP: Optional, CAIssuers: Required, Policy: Required},
-	PersonSigning:        person("person, signing", evidence),
-	PersonEncryption:     person("person, encryption", sealing),
-	EnterpriseSigning:    enterprise("enterprise, signing", evidence),
-	EnterpriseEncryption: enterprise("enterprise, encryption", sealing),
-	OCSPSigner: {Name: "OCSP signer", Days: 90, KeyUsage: signing, Country: Optional, Organization: Optional, CommonName: Required,
+	PersonSigning:        person(evidence),
+	PersonEncryption:     person(sealing),
+	EnterpriseSigning:    enterprise(evidence),
+	EnterpriseEncryption: enterprise(sealing),
+	OCSPSigner: {Days: 90, KeyUsage: signing, Country: Optional, Organization: Optional, CommonName: Required,
 		ExtKeyUsage: []smx509.ExtKeyUsage{smx509.ExtKeyUsageOCSPSigning}, NoCheck: Required, CAIssuers: Optional, Policy: Required},
-	TSA: house(Profile{Name: "TSA", Years: 3, KeyUsage: signing, Country: Optional, Organization: Optional,
+	TSA: house(Profile{Years: 3, KeyUsage: signing, Country: Optional, Organization: Optional,
 		ExtKeyUsage: []smx509.ExtKeyUsage{smx509.ExtKeyUsageTimeStamping}, CriticalUsage: true}),
-	SealMaker: house(Profile{Name: "seal maker", Years: 3, KeyUsage: signing, Country: Optional, Organization: Required}),
-	PlatformSigning: house(Profile{Name: "platform, signing", Years: 3, KeyUsage: signing,
+	SealMaker: house(Profile{Years: 3, KeyUsage: signing, Country: Optional, Organization: Required}),
+	PlatformSigning: house(Profile{Years: 3, KeyUsage: signing,
 		Country: Optional, Organization: Required, Host: Required}),
-	PlatformEncryption: house(Profile{Name: "platform, encryption", Years: 3, KeyUsage: smx509.KeyUsageKeyEncipherment,
+	PlatformEncryption: house(Profile{Years: 3, KeyUsage: smx509.KeyUsageKeyEncipherment,
 		Country: Optional, Organization: Required, Host: Required}),
-	Service: house(Profile{Name: "service", Years: 1, KeyUsage: signing, Country: Optional, Organization: Optional}),
+	Service: house(Profile{Years: 1, KeyUsage: signing, Country: Optional, Organization: Optional}),
 }
 
-func person(name string, usage smx509.KeyUsage) Profile {
-	return house(Profile{Name: name, Years: 3, MinYears: 1, KeyUsage: usage,
+func person(usage smx509.KeyUsage) Profile {
+	return house(Profile{Years: 3, MinYears: 1, KeyUsage: usage,
 		Country: Required, Serial: Required, IDNumber: Required})
 }
 
-func enterprise(name string, usage smx509.KeyUsage) Profile {
-	return house(Profile{Name: name, Years: 3, MinYears: 1, KeyUsage: usage,
+func enterprise(usage smx509.KeyUsage) Profile {
+	return house(Profile{Years: 3, MinYears: 1, KeyUsage: usage,
 		Country: Required, Organization: Required, Unit: Required, Serial: Required, USCC: Required, MemberName: Required})
 }
 
@@ -155,7 +143,7 @@ func (p Profile) CheckValidity(notBefore, notAfter time.Time, replacement bool) 
 // RoleOf returns the role that a certificate was issued for under arc, and whether it names one.
 func RoleOf(arc Arc, cert *smx509.Certificate) (Role, bool) {
 	for _, r := range Roles() {
-		p, _ := r.Profile()
+		p, _ := ProfileOf(r)
 		switch {
 		case p.CA != (cert.BasicConstraintsValid && cert.IsCA):
 		case p.CA && (r == Root) == bytes.Equal(cert.RawIssuer, cert.RawSubject),
@@ -172,12 +160,7 @@ func IsSandbox(arc Arc, cert *smx509.Certificate) bool {
 	if slices.Contains(cert.Subject.Organization, SandboxOrganization) || slices.Contains(cert.Issuer.Organization, SandboxOrganization) {
 		return true
 	}
-	for _, policy := range cert.PolicyIdentifiers {
-		if policy.Equal(arc.SandboxPolicy()) || len(policy) >= len(documentationArc) && policy[:len(documentationArc)].Equal(documentationArc) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(cert.PolicyIdentifiers, arc.Marks)
 }
 
 // IsSandboxChain reports whether any certificate of a chain bears the mark. A production server refuses to start with

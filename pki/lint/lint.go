@@ -153,7 +153,7 @@ func assemble(tbs, signature []byte) ([]byte, error) {
 
 // judge reads a certificate and applies the rules. What cannot be read at all breaks the rule "encoding".
 func judge(der []byte, d pki.Draft) (*subject, error) {
-	profile, err := d.Role.Profile()
+	profile, err := pki.ProfileOf(d.Role)
 	if err != nil {
 		return nil, err
 	}

@@ -114,7 +114,7 @@ func Template(role pki.Role, key *sm2.PrivateKey) pki.Template {
 // Fill sets the serial number and the validity of a template: the longest that its role allows, from Start.
 func Fill(t testing.TB, tmpl pki.Template) pki.Template {
 	t.Helper()
-	p, err := tmpl.Role.Profile()
+	p, err := pki.ProfileOf(tmpl.Role)
 	must(t, err)
 	if tmpl.Serial == nil {
 		tmpl.Serial, err = pki.NewSerial(rand.Reader)
