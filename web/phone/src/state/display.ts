@@ -19,6 +19,7 @@ export const useDisplay = defineStore('display', () => {
   const text = ref(stored<TextSize>('twt-text', ['normal', 'large', 'huge'], 'normal'))
   const voice = ref(stored('twt-voice', ['on', 'off'], 'off'))
   const dark = ref(false)
+  const camera = ref(0)
   const system = matchMedia('(prefers-color-scheme: dark)')
   const systemDark = ref(system.matches)
   system.addEventListener('change', (e) => {
@@ -26,7 +27,7 @@ export const useDisplay = defineStore('display', () => {
   })
 
   watchEffect(() => {
-    dark.value = theme.value === 'dark' || (theme.value === 'auto' && systemDark.value)
+    dark.value = camera.value > 0 || theme.value === 'dark' || (theme.value === 'auto' && systemDark.value)
     const root = document.documentElement
     if (dark.value) root.dataset.theme = 'dark'
     else delete root.dataset.theme
@@ -42,6 +43,16 @@ export const useDisplay = defineStore('display', () => {
     }
   })
 
+  /** Keeps the page dark around a camera's picture; the result ends that. */
+  function keepDark(): () => void {
+    camera.value++
+    let on = true
+    return () => {
+      if (on) camera.value--
+      on = false
+    }
+  }
+
   /** Reads a result aloud where the user wants it. */
   function say(words: string) {
     if (voice.value === 'on' && 'speechSynthesis' in window) {
@@ -51,5 +62,5 @@ export const useDisplay = defineStore('display', () => {
     }
   }
 
-  return { theme, text, voice, dark, say }
+  return { theme, text, voice, dark, keepDark, say }
 })

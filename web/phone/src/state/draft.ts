@@ -4,13 +4,15 @@
  */
 import { reactive, watch } from 'vue'
 
+type Fields<T> = { [K in keyof T]: T[K] extends boolean ? boolean : string }
+
 /** A form's fields as they were left; forget() when they have served. */
-export function useDraft<T extends Record<string, string | boolean>>(name: string, empty: T): { fields: T; forget: () => void } {
+export function useDraft<T extends Record<string, string | boolean>>(name: string, empty: T): { fields: Fields<T>; forget: () => void } {
   const key = `twt-draft-${name}`
-  const fields = reactive({ ...empty }) as T
+  const fields = reactive({ ...empty }) as Fields<T>
   try {
     const kept = JSON.parse(sessionStorage.getItem(key) ?? '{}') as Record<string, unknown>
-    for (const k of Object.keys(empty) as (keyof T & string)[]) if (typeof kept[k] === typeof empty[k]) fields[k] = kept[k] as T[typeof k]
+    for (const k of Object.keys(empty) as (keyof T & string)[]) if (typeof kept[k] === typeof empty[k]) fields[k] = kept[k] as Fields<T>[typeof k]
   } catch {
     // Nothing kept, or a browser that keeps nothing.
   }
