@@ -213,7 +213,7 @@ type rosSession struct {
 // powerOfTwo returns 2^i mod n.
 func powerOfTwo(i int) scalar {
 	var b [ScalarSize]byte
-	new(big.Int).Mod(new(big.Int).Lsh(big.NewInt(1), uint(i)), curve.Params().N).FillBytes(b[:])
+	new(big.Int).Mod(new(big.Int).Lsh(big.NewInt(1), uint(i)), gm.Params().N).FillBytes(b[:])
 	return b
 }
 
@@ -392,9 +392,9 @@ func TestNoServerReplyIsADiffieHellmanOracle(t *testing.T) {
 
 // liftX returns the points whose abscissa is x modulo n.
 func liftX(x scalar) (points []point) {
-	p, a := curve.Params().P, new(big.Int).SetBytes(x[:])
+	p, a := gm.Params().P, new(big.Int).SetBytes(x[:])
 	y2 := new(big.Int).Exp(a, big.NewInt(3), p)
-	y2.Sub(y2, new(big.Int).Mul(a, big.NewInt(3))).Add(y2, curve.Params().B).Mod(y2, p)
+	y2.Sub(y2, new(big.Int).Mul(a, big.NewInt(3))).Add(y2, gm.Params().B).Mod(y2, p)
 	y := new(big.Int).ModSqrt(y2, p)
 	if y == nil {
 		return nil

@@ -127,7 +127,7 @@ func TestDecryptionHasOneError(t *testing.T) {
 	t2 := must(DeriveT2(k.b, k.pe, b, must(ProveDecrypt(rand.Reader, k.a, b))))[0]
 	flip := func(b []byte) []byte { b = bytes.Clone(b); b[0] ^= 1; return b }
 	opposite := mustPoint(c.C1).mult(&k.a.s) // −a·C1, so that S = O
-	opposite.y.Sub(curve.Params().P, opposite.y)
+	opposite.y.Sub(gm.Params().P, opposite.y)
 	other := encryptTo(t, k.pe, []byte("other"))
 	for name, err := range map[string]error{
 		"C2 altered":    second(FinishDecrypt(k.a, Ciphertext{c.C1, flip(c.C2), c.C3}, t2)),

@@ -58,7 +58,7 @@ func FuzzScalar(f *testing.F) {
 }
 
 func FuzzSignature(f *testing.F) {
-	addCut(f, must(Signature{R: scalarBytes(1), S: curve.Params().Gx.Bytes()}.DER()))
+	addCut(f, must(Signature{R: scalarBytes(1), S: gm.Params().Gx.Bytes()}.DER()))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		sig, err := ParseSignature(b)
 		if malformedOnly(t, err) && !bytes.Equal(must(sig.DER()), b) {

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/emmansun/gmsm/sm3"
+
+	"tianweitong/splitkey/internal/curve"
 )
 
 // appendPrefixed appends part behind its length in four bytes, big-endian.
@@ -138,7 +140,7 @@ func Digest(publicKey []byte, id string, message []byte) ([]byte, error) {
 func newDigest(p point, id string) hash.Hash {
 	za := sm3.New()
 	za.Write(binary.BigEndian.AppendUint16(nil, uint16(len(id)*8)))
-	for _, v := range []string{id, curveP[:31] + "\xfc", curveB, curveGx, curveGy} { // a = p − 3
+	for _, v := range []string{id, curve.P[:31] + "\xfc", curve.B, curve.Gx, curve.Gy} { // a = p − 3
 		io.WriteString(za, v)
 	}
 	za.Write(p.bytes()[1:])

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"filippo.io/bigmod"
+
+	"tianweitong/splitkey/internal/curve"
 )
 
 // scalar is a number modulo the group order n, big-endian. A fixed array can
@@ -13,13 +15,21 @@ import (
 type scalar [ScalarSize]byte
 
 var (
-	order = mustModulus(curveN)
+	order = mustOrder()
 	// orderMinus2 is the exponent of Fermat's inversion. math/big and gmsm's
 	// assembly inverse touch big.Int and are not constant in time.
-	orderMinus2 = []byte(curveN[:31] + "\x21")
+	orderMinus2 = []byte(curve.N[:31] + "\x21")
 	// two192 joins the two halves of a 48-byte hash.
 	two192 = scalar{7: 1}
 )
+
+func mustOrder() *bigmod.Modulus {
+	m, err := bigmod.NewModulus([]byte(curve.N))
+	if err != nil {
+		panic(err) // a constant of the curve
+	}
+	return m
+}
 
 // load sets n to s. Callers make n with bigmod.NewNat in their own frame, where
 // it stays on the stack.

@@ -159,7 +159,7 @@ func TestSignatureDERIsStrict(t *testing.T) {
 	if !bytes.Equal(back.R, sig.R) || !bytes.Equal(back.S, sig.S) {
 		t.Fatal("a signature does not come back")
 	}
-	n := curve.Params().N.Bytes()
+	n := gm.Params().N.Bytes()
 	for name, bad := range map[string][]byte{
 		"empty":            nil,
 		"trailing":         append(bytes.Clone(der), 0),

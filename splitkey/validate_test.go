@@ -21,7 +21,7 @@ func badPoints() map[string][]byte {
 		small = liftX(scalar{31: x})
 	}
 	unreduced := small[0].bytes()
-	new(big.Int).Add(small[0].x, curve.Params().P).FillBytes(unreduced[1:33])
+	new(big.Int).Add(small[0].x, gm.Params().P).FillBytes(unreduced[1:33])
 	return map[string][]byte{
 		"nothing":       nil,
 		"O, one byte":   {0},
@@ -40,7 +40,7 @@ func badPoints() map[string][]byte {
 
 // badScalars are encodings that no field may accept.
 func badScalars() map[string][]byte {
-	n := curve.Params().N
+	n := gm.Params().N
 	return map[string][]byte{
 		"nothing":      nil,
 		"zero":         make([]byte, 32),
@@ -224,14 +224,14 @@ func TestEmptyAndWipedInputsAreRefused(t *testing.T) {
 		wantError(t, name, err, ErrMalformed)
 	}
 	// −G as public key would make P+G vanish.
-	minusG := point{x: generator().x, y: new(big.Int).Sub(curve.Params().P, generator().y)}
+	minusG := point{x: generator().x, y: new(big.Int).Sub(gm.Params().P, generator().y)}
 	_, _, err := OpenNonce(rand.Reader, minusG.bytes())
 	wantError(t, "P = −G", err, ErrMalformed)
 }
 
 // Arithmetic against math/big, on edges and at random.
 func TestScalarsAgreeWithBigInt(t *testing.T) {
-	n := curve.Params().N
+	n := gm.Params().N
 	edge := []*big.Int{big.NewInt(1), big.NewInt(2), new(big.Int).Sub(n, big.NewInt(1)), new(big.Int).Rsh(n, 1)}
 	for range 50 {
 		v := randScalar()

@@ -1,4 +1,4 @@
-package splitkey
+package curve
 
 import (
 	"encoding/binary"
@@ -102,7 +102,7 @@ func addProduct(t, c, x, y uint64) (lo, hi uint64) {
 // inverse returns e^(p−2), which is 1/e, and 0 for 0.
 func (e *element) inverse() element {
 	r := fieldOne
-	for _, b := range []byte(curveP[:31] + "\xfd") {
+	for _, b := range []byte(P[:31] + "\xfd") {
 		for i := 7; i >= 0; i-- {
 			r = r.times(&r)
 			if b>>i&1 == 1 { // the exponent is no secret
