@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -82,8 +83,8 @@ func New(ctx context.Context, c config.Config, o Options) (*App, error) {
 func (a *App) build(ctx context.Context) error {
 	if a.cfg.Mode == config.Production {
 		// The providers that ship now are the sandbox's; a production house must
-		// not start on fakes.
-		return errors.New("production needs providers for SMS, identity checks and payment, and none is configured")
+		// not start on fakes, nor leave a trace of the attempt.
+		return missingProviders()
 	}
 	if err := a.openStores(ctx); err != nil {
 		return err
@@ -97,6 +98,19 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	return a.wire(ctx)
+}
+
+// missingProviders is a sentence for each provider that production lacks.
+func missingProviders() error {
+	var missing []error
+	for _, p := range []struct{ name, without string }{
+		{"SMS (短信)", "nobody could sign in or confirm anything"},
+		{"identity checks (实名核验)", "nobody could be verified"},
+		{"payment (支付)", "nobody could buy a certificate"},
+	} {
+		missing = append(missing, fmt.Errorf("production has no provider for %s: %s; the sandbox's is a fake and is not used", p.name, p.without))
+	}
+	return errors.Join(missing...)
 }
 
 // openStores opens both databases under their own sealing keys.

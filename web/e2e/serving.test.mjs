@@ -40,7 +40,7 @@ test('the camera shows what is held before it', async () => {
     video.muted = true
     await video.play()
     const canvas = new OffscreenCanvas(640, 480)
-    const g = canvas.getContext('2d')
+    const g = canvas.getContext('2d', { willReadFrequently: true })
     g.drawImage(video, 0, 0, 640, 480)
     stream.getTracks().forEach((t) => t.stop())
     const at = (x, y) => [...g.getImageData(x, y, 1, 1).data].slice(0, 3)
