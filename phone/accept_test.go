@@ -1,32 +1,21 @@
 package phone
 
 import (
-	"crypto/rand"
-	"crypto/x509/pkix"
 	"errors"
-	"math/big"
 	"testing"
 
-	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/smx509"
-
 	"tianweitong/pki"
+	"tianweitong/pki/pkitest"
+	"tianweitong/pki/wire"
 	"tianweitong/splitkey"
 )
 
-// selfSigned makes a key and a bare certificate of it.
-func selfSigned(t *testing.T, organization ...string) (point []byte, c *smx509.Certificate) {
+// issued gives the certificate of a new key.
+func issued(t *testing.T) (point []byte, c *wire.Certificate) {
 	t.Helper()
-	key, err := sm2.GenerateKey(rand.Reader)
+	signing, key := pkitest.New(t).CA.IssueRole(t, pki.PersonSigning)
+	c, err := wire.ParseCertificate(signing.Raw)
 	if err != nil {
-		t.Fatal(err)
-	}
-	template := &smx509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "测试甲", Organization: organization}}
-	der, err := smx509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c, err = smx509.ParseCertificate(der); err != nil {
 		t.Fatal(err)
 	}
 	if point, err = pki.Point(&key.PublicKey); err != nil {
@@ -39,8 +28,8 @@ func selfSigned(t *testing.T, organization ...string) (point []byte, c *smx509.C
 // right key for another purpose, is not taken.
 func TestACertificateIsOfTheKeyMadeHere(t *testing.T) {
 	p := against(t, nil)
-	point, mine := selfSigned(t)
-	_, other := selfSigned(t)
+	point, mine := issued(t)
+	_, other := issued(t)
 	p.state.put(splitkey.Record{KeyID: "k", Purpose: splitkey.PurposeSign, PublicKey: point, Salt: make([]byte, 32), Masked: make([]byte, 32)})
 	if err := p.certifies(mine, "k", splitkey.PurposeSign); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,7 @@ package phone
 
 import (
 	"context"
-	"net/http"
+	"errors"
 	"time"
 )
 
@@ -51,6 +51,10 @@ func (p *Phone) RequestCode(ctx context.Context, purpose, number string) (Ticket
 // SignIn logs in with a code, agreeing to the agreements in their current
 // versions; the first login registers (2.2.a, 2.2.c).
 func (p *Phone) SignIn(ctx context.Context, number, ticket, code string) (fresh bool, err error) {
+	d, ok := p.Transport.(interface{ spki() []byte })
+	if !ok {
+		return false, errors.New("phone: its device key is elsewhere")
+	}
 	e, err := p.Environment(ctx)
 	if err != nil {
 		return false, err
@@ -71,7 +75,7 @@ func (p *Phone) SignIn(ctx context.Context, number, ticket, code string) (fresh 
 	p.state.Token = ""
 	err = p.post(ctx, "/sessions", map[string]any{
 		"phone": number, "ticket": ticket, "code": code, "agreements": agreed,
-		"deviceKey": p.spki(), "deviceLabel": "Go 手机",
+		"deviceKey": d.spki(), "deviceLabel": "Go 手机",
 	}, &out)
 	if err != nil {
 		return false, err
@@ -85,7 +89,7 @@ func (p *Phone) SignIn(ctx context.Context, number, ticket, code string) (fresh 
 
 // SignOut ends the session.
 func (p *Phone) SignOut(ctx context.Context) error {
-	err := p.call(ctx, http.MethodDelete, "/sessions/current", "", nil, nil)
+	err := p.call(ctx, methodDelete, "/sessions/current", "", nil, nil)
 	p.state.Token, p.state.Nonce = "", nil
 	if err != nil {
 		return err
@@ -117,7 +121,7 @@ func (p *Phone) StartRealName(ctx context.Context, name, idNumber, ticket, code 
 // "/recoveries".
 func (p *Phone) SendFace(ctx context.Context, path, id string, video []byte) (Check, error) {
 	var c Check
-	return c, p.call(ctx, http.MethodPut, path+"/"+id+"/face", "video/mp4", video, &c)
+	return c, p.call(ctx, methodPut, path+"/"+id+"/face", "video/mp4", video, &c)
 }
 
 // RealName asks how far a check has come.

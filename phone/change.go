@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"github.com/emmansun/gmsm/sm3"
@@ -181,7 +180,7 @@ func (p *Phone) Settle(ctx context.Context) error {
 	var current struct {
 		Set string `json:"set"`
 	}
-	if err := p.call(ctx, http.MethodGet, "/pin/set", "", nil, &current); err != nil {
+	if err := p.get(ctx, "/pin/set", &current); err != nil {
 		return err
 	}
 	if current.Set == p.state.Refresh {

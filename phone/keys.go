@@ -7,15 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"time"
 
-	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
-	"github.com/emmansun/gmsm/smx509"
 
-	"tianweitong/pki"
+	"tianweitong/pki/wire"
 	"tianweitong/splitkey"
 )
 
@@ -187,7 +184,7 @@ func (p *Phone) newPIN(ctx context.Context, subject, proofPath, purpose, pin, se
 		// Only a refusal says that the key is void; after an answer that was lost it
 		// may be the PIN's already.
 		var refused *Problem
-		if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
+		if errors.As(err, &refused) && refused.Status < 500 {
 			err = errors.Join(err, p.forget(record.KeyID))
 		}
 		return err
@@ -219,11 +216,11 @@ func (p *Phone) Revoke(ctx context.Context, certificate, reason, pin string) err
 // that in the list of certificates, where its owner chose it.
 func (p *Phone) serial(ctx context.Context, certificate string) (string, error) {
 	if h, ok := p.state.held(certificate); ok && h.SignCertificate != nil {
-		c, err := smx509.ParseCertificate(h.SignCertificate)
+		c, err := wire.ParseCertificate(h.SignCertificate)
 		if err != nil {
 			return "", err
 		}
-		return c.SerialNumber.Text(16), nil
+		return c.SerialText(), nil
 	}
 	all, err := p.Certificates(ctx)
 	if err != nil {
@@ -304,10 +301,11 @@ func (p *Phone) makeKeys(ctx context.Context, path, certificate string, in insta
 	if err != nil {
 		return err
 	}
+	defer enrolKey.Wipe()
 	if err := p.post(ctx, path+"/request", map[string]any{"enrolmentKey": enrolPoint}, &in); err != nil {
 		return err
 	}
-	var agreed pki.RequestInfo
+	var agreed wire.RequestInfo
 	if _, err := p.sign(ctx, in.OpID, e, splitkey.PurposeSign, func(o Offer) (err error) {
 		agreed, err = p.requests(o, record, enrolPoint)
 		return err
@@ -315,8 +313,7 @@ func (p *Phone) makeKeys(ctx context.Context, path, certificate string, in insta
 		return err
 	}
 	return p.receive(ctx, path+"/delivery", enrolKey, e, func(keyID string, public []byte) error {
-		want, err := pki.Point(agreed.EncryptionKey)
-		if err != nil || !bytes.Equal(want, public) {
+		if !bytes.Equal(agreed.EncryptionKey, public) {
 			return fmt.Errorf("%w: another encryption key than the one requested", ErrMismatch)
 		}
 		p.state.hold(Held{Certificate: certificate, SignKey: record.KeyID, EncKey: keyID})
@@ -326,14 +323,13 @@ func (p *Phone) makeKeys(ctx context.Context, path, certificate string, in insta
 
 // requests reads the certificate request that the server built: it must ask for
 // the key just made, with this phone's enrolment key.
-func (p *Phone) requests(o Offer, record splitkey.Record, enrolPoint []byte) (pki.RequestInfo, error) {
-	r, err := pki.ParseRequestInfo(p.Arc, o.M)
+func (p *Phone) requests(o Offer, record splitkey.Record, enrolPoint []byte) (wire.RequestInfo, error) {
+	r, err := wire.ParseRequestInfo(p.Arc, o.M)
 	if err != nil {
 		return r, errors.Join(ErrMismatch, err)
 	}
-	key, err := pki.Point(r.PublicKey)
 	sum := sm3.Sum(enrolPoint)
-	if err != nil || o.ID != splitkey.IDDocument || o.KeyID != record.KeyID || !bytes.Equal(key, record.PublicKey) || !bytes.Equal(r.EnrolmentKey, sum[:]) || r.EncryptionKey == nil {
+	if o.ID != splitkey.IDDocument || o.KeyID != record.KeyID || !bytes.Equal(r.PublicKey, record.PublicKey) || !bytes.Equal(r.EnrolmentKey, sum[:]) || r.EncryptionKey == nil {
 		return r, fmt.Errorf("%w: the certificate request is not for this phone's key", ErrMismatch)
 	}
 	if !p.named(r.Subject.CommonName) {
@@ -345,7 +341,7 @@ func (p *Phone) requests(o Offer, record splitkey.Record, enrolPoint []byte) (pk
 // receive takes one delivery of an encryption share: open it with the enrolment
 // key, mask it at once, write, read back, and prove it on a throw-away
 // ciphertext (docs/split-keys.md §2.4).
-func (p *Phone) receive(ctx context.Context, path string, enrolKey *sm2.PrivateKey, e *Entry, check func(keyID string, public []byte) error) error {
+func (p *Phone) receive(ctx context.Context, path string, enrolKey *splitkey.Secret, e *Entry, check func(keyID string, public []byte) error) error {
 	var d struct {
 		KeyID     string `json:"keyID"`
 		PublicKey []byte `json:"publicKey"`
@@ -358,7 +354,11 @@ func (p *Phone) receive(ctx context.Context, path string, enrolKey *sm2.PrivateK
 	if err := check(d.KeyID, d.PublicKey); err != nil {
 		return err
 	}
-	b, err := enrolKey.Decrypt(nil, d.ForPhone, nil)
+	wrapped, err := splitkey.ParseCiphertext(d.ForPhone)
+	if err != nil {
+		return fmt.Errorf("phone: the delivered share: %w", err)
+	}
+	b, err := enrolKey.Decrypt(wrapped)
 	if err != nil {
 		return fmt.Errorf("phone: the delivered share does not open: %w", err)
 	}

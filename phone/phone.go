@@ -1,7 +1,9 @@
 // Package phone is a whole phone (手机) in Go: it registers, verifies its owner,
-// buys, sets a PIN, installs certificates on split keys, scans and signs, the
-// same steps and bytes as the app in a browser. The demo, the load generator
-// and the tests use it.
+// buys, sets a PIN, installs certificates on split keys, scans and signs. It is
+// one implementation for both worlds: the demo, the load generator and the tests
+// run it natively; the app in a browser runs its steps as WebAssembly
+// (cmd/phonewasm), where requests and storage are the browser's (Transport,
+// Store).
 //
 // What it keeps is what docs/split-keys.md §2.1 allows a phone to keep: a device
 // key, a device salt, masked shares. It never stores a PIN or anything that
@@ -9,27 +11,18 @@
 package phone
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"strconv"
 	"sync"
 	"time"
 
-	"tianweitong/pki"
+	"tianweitong/pki/wire"
 	"tianweitong/splitkey"
 )
 
@@ -64,6 +57,22 @@ var (
 	ErrMismatch = errors.New("phone: the server wants something else signed")
 )
 
+// Transport carries a request to the app's API, signed by the device if there is
+// a session (docs/split-keys.md §3.3), and brings the answer back. path lies
+// under /app/v1. A refusal of the server is an answer; an error says that none
+// came.
+type Transport interface {
+	Send(ctx context.Context, method, path, contentType string, body []byte) (status int, answer []byte, err error)
+}
+
+// The methods that the phone uses.
+const (
+	methodGet    = "GET"
+	methodPost   = "POST"
+	methodPut    = "PUT"
+	methodDelete = "DELETE"
+)
+
 // Options make a Phone.
 type Options struct {
 	// Server is the app API's address, "http://127.0.0.1:8080".
@@ -71,12 +80,17 @@ type Options struct {
 	// Store keeps the phone's state; nil is memory.
 	Store Store
 	// HTTP is nil for a client of its own.
-	HTTP *http.Client
+	HTTP *Client
+	// Transport is nil for HTTP to Server with a device key of the phone's own. A
+	// browser signs and sends requests itself: there it is wanted, with Thumbprint,
+	// the SHA-256 of the device key's SPKI.
+	Transport  Transport
+	Thumbprint []byte
 	// Rand and Now are nil for the machine's.
 	Rand io.Reader
 	Now  func() time.Time
 	// Arc is the operator's OID arc, needed to read what is signed at installation.
-	Arc pki.Arc
+	Arc wire.Arc
 	// Root is the DER root certificate to accept; nil accepts and stores the
 	// first one seen.
 	Root []byte
@@ -93,20 +107,16 @@ type Phone struct {
 	Options
 	mu     sync.Mutex
 	state  State
-	device *ecdsa.PrivateKey
 	offset time.Duration // server's clock minus ours
 	module *module
 	kept   *splitkey.Stretched
 	name   string // as verified here since the start; never stored
 }
 
-// New opens the phone's store, making a device key and a salt the first time.
+// New opens the phone's store, making what is missing the first time.
 func New(o Options) (*Phone, error) {
 	if o.Store == nil {
 		o.Store = new(Memory)
-	}
-	if o.HTTP == nil {
-		o.HTTP = &http.Client{Timeout: 60 * time.Second}
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
@@ -119,49 +129,29 @@ func New(o Options) (*Phone, error) {
 	if p.state, err = o.Store.Load(); err != nil {
 		return nil, fmt.Errorf("phone: reading its state: %w", err)
 	}
-	if len(p.state.DeviceKey) == 0 {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), o.Rand)
-		if err != nil {
-			return nil, err
-		}
-		if p.state.DeviceKey, err = x509.MarshalPKCS8PrivateKey(key); err != nil {
-			return nil, err
-		}
+	fresh, err := p.connect()
+	if err != nil {
+		return nil, err
+	}
+	if len(p.state.DeviceSalt) == 0 {
+		fresh = true
 		p.state.DeviceSalt = make([]byte, 32)
 		if _, err := io.ReadFull(o.Rand, p.state.DeviceSalt); err != nil {
 			return nil, err
 		}
+	}
+	if fresh {
 		if err := p.save(); err != nil {
 			return nil, err
 		}
 	}
-	parsed, err := x509.ParsePKCS8PrivateKey(p.state.DeviceKey)
-	if err != nil {
-		return nil, fmt.Errorf("phone: the device key: %w", err)
-	}
-	key, ok := parsed.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, errors.New("phone: the device key is of another kind")
-	}
-	p.device = key
 	return p, nil
 }
 
 // Device is the thumbprint of the device key: SHA-256 of its SPKI, in hex.
 func (p *Phone) Device() string { return hex.EncodeToString(p.thumbprint()) }
 
-func (p *Phone) thumbprint() []byte {
-	sum := sha256.Sum256(p.spki())
-	return sum[:]
-}
-
-func (p *Phone) spki() []byte {
-	b, err := x509.MarshalPKIXPublicKey(&p.device.PublicKey)
-	if err != nil {
-		panic("phone: a P-256 key that cannot be encoded: " + err.Error())
-	}
-	return b
-}
+func (p *Phone) thumbprint() []byte { return p.Thumbprint }
 
 // Account is the id of the account that is logged in, or "".
 func (p *Phone) Account() string { return p.state.Account }
@@ -172,7 +162,7 @@ func (p *Phone) save() error { return p.Store.Save(p.state) }
 
 // get, post and put call a JSON route; in and out may be nil.
 func (p *Phone) get(ctx context.Context, path string, out any) error {
-	return p.call(ctx, http.MethodGet, path, "", nil, out)
+	return p.call(ctx, methodGet, path, "", nil, out)
 }
 
 func (p *Phone) post(ctx context.Context, path string, in, out any) error {
@@ -183,7 +173,7 @@ func (p *Phone) post(ctx context.Context, path string, in, out any) error {
 			return err
 		}
 	}
-	return p.call(ctx, http.MethodPost, path, "application/json", body, out)
+	return p.call(ctx, methodPost, path, "application/json", body, out)
 }
 
 const retries = 3
@@ -207,51 +197,24 @@ func (p *Phone) call(ctx context.Context, method, path, contentType string, body
 }
 
 func (p *Phone) once(ctx context.Context, method, path, contentType string, body []byte, out any) error {
-	u, err := url.Parse(p.Server + "/app/v1" + path)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
-	}
-	req.Header.Set("User-Agent", "TianWeiTong-GoPhone/1")
-	if p.state.Token != "" {
-		if err := p.signRequest(req, body); err != nil {
-			return err
-		}
-	}
-	res, err := p.HTTP.Do(req)
+	status, answer, err := p.Transport.Send(ctx, method, path, contentType, body)
 	if err != nil {
 		return fmt.Errorf("phone: %s %s: %w", method, path, err)
 	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
-	if err != nil {
-		return fmt.Errorf("phone: %s %s: %w", method, path, err)
+	if status >= 300 {
+		return problemOf(status, answer)
 	}
-	if res.StatusCode >= 300 {
-		return problemOf(res.StatusCode, b)
-	}
-	for _, c := range res.Cookies() {
-		if c.Name == "twt" {
-			p.state.Token = c.Value
-		}
-	}
-	if out == nil || len(b) == 0 {
+	if out == nil || len(answer) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(b, out); err != nil {
+	if err := json.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("phone: %s %s: the answer cannot be read: %w", method, path, err)
 	}
 	return nil
 }
 
 func problemOf(status int, body []byte) error {
-	p := &Problem{Status: status, Code: "http_" + strconv.Itoa(status), Detail: http.StatusText(status)}
+	p := &Problem{Status: status, Code: "http_" + strconv.Itoa(status), Detail: "服务暂时不可用，请稍后重试。"}
 	if json.Unmarshal(body, &p.Members) == nil {
 		if s, ok := p.Members["code"].(string); ok {
 			p.Code = s
@@ -264,34 +227,4 @@ func problemOf(status int, body []byte) error {
 		}
 	}
 	return p
-}
-
-// signRequest puts the session cookie and the device signature on a request
-// (docs/split-keys.md §3.3).
-func (p *Phone) signRequest(req *http.Request, body []byte) error {
-	number := make([]byte, 16)
-	if _, err := io.ReadFull(p.Rand, number); err != nil {
-		return err
-	}
-	at := strconv.FormatInt(p.now().UnixMilli(), 10)
-	sum := sha256.Sum256(body)
-	h := sha256.New()
-	for _, part := range [][]byte{
-		[]byte("TWT/request/v1"), []byte(req.Method), []byte(req.URL.RequestURI()), sum[:], p.state.Nonce,
-		[]byte(at), []byte(hex.EncodeToString(number)),
-	} {
-		var n [4]byte
-		binary.BigEndian.PutUint32(n[:], uint32(len(part)))
-		h.Write(n[:])
-		h.Write(part)
-	}
-	signature, err := ecdsa.SignASN1(p.Rand, p.device, h.Sum(nil))
-	if err != nil {
-		return err
-	}
-	req.AddCookie(&http.Cookie{Name: "twt", Value: p.state.Token})
-	req.Header.Set("Twt-Time", at)
-	req.Header.Set("Twt-Request", hex.EncodeToString(number))
-	req.Header.Set("Twt-Signature", base64.StdEncoding.EncodeToString(signature))
-	return nil
 }

@@ -5,13 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
 
-	"tianweitong/pki"
+	"tianweitong/pki/wire"
 	"tianweitong/splitkey"
 )
 
@@ -182,15 +181,16 @@ func (p *Phone) showsDocument(s Scan, o Offer) error {
 		return fmt.Errorf("%w: not a document", ErrMismatch)
 	}
 	if s.Document.Size > splitkey.MaxMessage {
-		a, err := pki.ParseSignedAttributes(p.Arc, o.M)
+		a, err := wire.ParseSignedAttributes(p.Arc, o.M)
 		if err != nil {
 			return errors.Join(ErrMismatch, err)
 		}
-		if !a.ContentType.Equal(pki.OIDGMData) || a.Document == nil || a.Document.Name != s.Document.Name || a.Document.Size != s.Document.Size || !bytes.Equal(a.Digest, s.Document.Digest) {
+		if !a.ContentType.Equal(wire.OIDGMData) || a.Document == nil || a.Document.Name != s.Document.Name || a.Document.Size != s.Document.Size || !bytes.Equal(a.Digest, s.Document.Digest) {
 			return fmt.Errorf("%w: another document", ErrMismatch)
 		}
 		h, ok := p.state.signer(o.KeyID)
-		if !ok || !bytes.Equal(a.SignerHash, pki.SM3.Sum(h.SignCertificate)) {
+		signer := sm3.Sum(h.SignCertificate)
+		if !ok || !bytes.Equal(a.SignerHash, signer[:]) {
 			return fmt.Errorf("%w: a document under another certificate", ErrMismatch)
 		}
 		return p.current(a.Time)
@@ -203,31 +203,4 @@ func (p *Phone) showsDocument(s Scan, o Offer) error {
 		return fmt.Errorf("%w: another document", ErrMismatch)
 	}
 	return nil
-}
-
-// Usage is a record of 使用记录 (2.9): what a certificate of the owner was used for.
-type Usage struct {
-	ID       string    `json:"id"`
-	At       time.Time `json:"at"`
-	Platform string    `json:"platform"`
-	Business string    `json:"business"`
-	Title    string    `json:"title"`
-	Outcome  string    `json:"outcome"`
-	Serial   string    `json:"serial"`
-	Digest   []byte    `json:"digest"` // SM3 of what was signed
-}
-
-// Usage lists a page of records, newest first; cursor is the last page's next,
-// at first empty.
-func (p *Phone) Usage(ctx context.Context, cursor string) (records []Usage, next string, err error) {
-	path := "/usage"
-	if cursor != "" {
-		path += "?cursor=" + url.QueryEscape(cursor)
-	}
-	var out struct {
-		Records []Usage `json:"records"`
-		Next    string  `json:"next"`
-	}
-	err = p.get(ctx, path, &out)
-	return out.Records, out.Next, err
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"tianweitong/splitkey"
@@ -45,7 +44,7 @@ func (p *Phone) sealedOnce(ctx context.Context, path, opID, nonceID string, in, 
 		return err
 	}
 	aad := splitkey.AAD{
-		Kid: m.statement.Kid, Method: http.MethodPost, Path: "/app/v1" + path, OpID: opID, NonceID: nonceID,
+		Kid: m.statement.Kid, Method: methodPost, Path: "/app/v1" + path, OpID: opID, NonceID: nonceID,
 		Device: p.thumbprint(), Time: p.now().Unix(),
 	}
 	request, exchange, err := splitkey.SealRequest(p.Rand, m.statement.Key, aad, plain)

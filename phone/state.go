@@ -2,10 +2,6 @@ package phone
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -15,8 +11,8 @@ import (
 // State is everything that a phone stores (docs/split-keys.md §2.1). Nothing in
 // it tells a right PIN from a wrong one.
 type State struct {
-	DeviceKey  []byte `json:"deviceKey"`  // PKCS #8, ECDSA P-256
-	DeviceSalt []byte `json:"deviceSalt"` // 32 bytes
+	DeviceKey  []byte `json:"deviceKey,omitempty"` // PKCS #8, ECDSA P-256; a browser keeps it itself
+	DeviceSalt []byte `json:"deviceSalt"`          // 32 bytes
 	Account    string `json:"account,omitempty"`
 	Token      string `json:"token,omitempty"`
 	Nonce      []byte `json:"nonce,omitempty"` // of the session
@@ -114,45 +110,4 @@ func (m *Memory) Save(s State) (err error) {
 	defer m.mu.Unlock()
 	m.b, err = json.Marshal(s)
 	return err
-}
-
-// File is a store in one file, replaced as a whole.
-type File string
-
-// Load implements Store.
-func (f File) Load() (s State, err error) {
-	b, err := os.ReadFile(string(f))
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &s)
-	}
-	return s, err
-}
-
-// Save implements Store: write, sync, rename, sync the folder.
-func (f File) Save(s State) error {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Dir(string(f))
-	t, err := os.CreateTemp(dir, ".phone-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(t.Name())
-	_, err = t.Write(b)
-	if err = errors.Join(err, t.Sync(), t.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(t.Name(), string(f)); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

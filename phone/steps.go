@@ -9,10 +9,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/smx509"
-
-	"tianweitong/pki"
+	"tianweitong/pki/wire"
 	"tianweitong/splitkey"
 )
 
@@ -77,16 +74,16 @@ func (p *Phone) accept(certificate string, in installation) error {
 	if !ok {
 		return ErrKeyLost
 	}
-	sign, err := p.chain(in.SignCertificate, in.Chain, pki.ForSignatures, pki.PersonSigning)
+	sign, err := p.chain(in.SignCertificate, in.Chain, wire.ForSignatures, wire.PersonSigning)
 	if err != nil {
 		return err
 	}
-	enc, err := smx509.ParseCertificate(in.EncCertificate)
+	enc, err := wire.ParseCertificate(in.EncCertificate)
 	if err != nil {
 		return errors.Join(ErrUntrusted, err)
 	}
 	if in.Kind != rekeys {
-		if _, err := p.chain(in.EncCertificate, in.Chain, pki.ForEncryption, pki.PersonEncryption); err != nil {
+		if _, err := p.chain(in.EncCertificate, in.Chain, wire.ForEncryption, wire.PersonEncryption); err != nil {
 			return err
 		}
 		if !p.named(enc.Subject.CommonName) {
@@ -108,17 +105,12 @@ func (p *Phone) accept(certificate string, in installation) error {
 }
 
 // certifies says that a certificate is of the key whose share is here.
-func (p *Phone) certifies(c *smx509.Certificate, keyID string, purpose splitkey.Purpose) error {
+func (p *Phone) certifies(c *wire.Certificate, keyID string, purpose splitkey.Purpose) error {
 	r, err := p.state.record(keyID)
 	if err != nil {
 		return err
 	}
-	key, err := pki.ParseSPKI(c.RawSubjectPublicKeyInfo)
-	if err != nil {
-		return errors.Join(ErrUntrusted, err)
-	}
-	point, err := pki.Point(key)
-	if err != nil || r.Purpose != purpose || !bytes.Equal(point, r.PublicKey) {
+	if r.Purpose != purpose || !bytes.Equal(c.PublicKey, r.PublicKey) {
 		return fmt.Errorf("%w: the certificate is of another key", ErrMismatch)
 	}
 	return nil
@@ -274,11 +266,11 @@ func (p *Phone) ResetPIN(ctx context.Context, recovery, pin, second string) erro
 	return p.newPIN(ctx, recovery, "/recoveries/"+recovery+"/proof", "reset", pin, second)
 }
 
-func (p *Phone) enrolmentKey() (*sm2.PrivateKey, []byte, error) {
-	k, err := sm2.GenerateKey(p.Rand)
-	if err != nil {
+// enrolmentKey makes the key to which the next delivery is enveloped.
+func (p *Phone) enrolmentKey() (key *splitkey.Secret, point []byte, err error) {
+	if key, err = splitkey.NewSecret(p.Rand); err != nil {
 		return nil, nil, err
 	}
-	point, err := pki.Point(&k.PublicKey)
-	return k, point, err
+	point, err = key.PublicKey()
+	return key, point, err
 }

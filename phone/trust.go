@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/emmansun/gmsm/smx509"
-
-	"tianweitong/pki"
+	"tianweitong/pki/wire"
 )
 
 // trustStatement checks the service certificate's signature on a module
@@ -22,15 +20,11 @@ func (p *Phone) trustStatement(statement, signature, certificate []byte, chain [
 	if len(root) == 0 {
 		root = chain[len(chain)-1]
 	}
-	leaf, err := p.chainTo(root, certificate, chain, pki.ForSignatures, pki.Service)
+	leaf, err := p.chainTo(root, certificate, chain, wire.ForSignatures, wire.Service)
 	if err != nil {
 		return err
 	}
-	key, err := pki.ParseSPKI(leaf.RawSubjectPublicKeyInfo)
-	if err != nil {
-		return errors.Join(ErrUntrusted, err)
-	}
-	if err := pki.VerifySignature(key, statement, signature); err != nil {
+	if err := wire.VerifySignature(leaf.PublicKey, statement, signature); err != nil {
 		return errors.Join(ErrUntrusted, err)
 	}
 	if len(p.state.Root) > 0 {
@@ -41,36 +35,21 @@ func (p *Phone) trustStatement(statement, signature, certificate []byte, chain [
 }
 
 // chain verifies a certificate of a role to the stored root.
-func (p *Phone) chain(certificate []byte, chain [][]byte, purpose pki.Purpose, roles ...pki.Role) (*smx509.Certificate, error) {
+func (p *Phone) chain(certificate []byte, chain [][]byte, purpose wire.Purpose, roles ...wire.Role) (*wire.Certificate, error) {
 	return p.chainTo(p.state.Root, certificate, chain, purpose, roles...)
 }
 
 // chainTo verifies a certificate of a role to a root, which has to be the one
 // built in, if there is one. A sandbox proves nothing to
 // a phone that was not told of it.
-func (p *Phone) chainTo(rootDER, certificate []byte, chain [][]byte, purpose pki.Purpose, roles ...pki.Role) (*smx509.Certificate, error) {
+func (p *Phone) chainTo(rootDER, certificate []byte, chain [][]byte, purpose wire.Purpose, roles ...wire.Role) (*wire.Certificate, error) {
 	if len(p.Root) > 0 && !bytes.Equal(p.Root, rootDER) {
 		return nil, fmt.Errorf("%w: another root than the one built in", ErrUntrusted)
 	}
-	leaf, err := smx509.ParseCertificate(certificate)
+	leaf, err := wire.VerifyChain(certificate, wire.ChainOptions{
+		Root: rootDER, Chain: chain, At: p.now(), Purpose: purpose, Arc: p.Arc, Roles: roles, RefuseSandbox: !p.Sandbox,
+	})
 	if err != nil {
-		return nil, errors.Join(ErrUntrusted, err)
-	}
-	root, err := smx509.ParseCertificate(rootDER)
-	if err != nil {
-		return nil, errors.Join(ErrUntrusted, err)
-	}
-	o := pki.ChainOptions{
-		Roots: []*smx509.Certificate{root}, At: p.now(), Purpose: purpose, Arc: p.Arc, Roles: roles, RefuseSandbox: !p.Sandbox,
-	}
-	for _, der := range chain {
-		c, err := smx509.ParseCertificate(der)
-		if err != nil {
-			return nil, errors.Join(ErrUntrusted, err)
-		}
-		o.Intermediates = append(o.Intermediates, c)
-	}
-	if _, err := pki.VerifyChain(leaf, o); err != nil {
 		return nil, errors.Join(ErrUntrusted, err)
 	}
 	return leaf, nil

@@ -7,6 +7,7 @@ import (
 
 	"tianweitong/pki"
 	"tianweitong/pki/pkitest"
+	"tianweitong/pki/wire"
 )
 
 // statement is a signed statement with its certificates under a new root; those
@@ -60,7 +61,7 @@ func TestTheBuiltInRootRules(t *testing.T) {
 		if err := p.trustStatement([]byte("statement"), signature, certificate, chain); !errors.Is(err, ErrUntrusted) {
 			t.Errorf("another root than the one built in: %v", err)
 		}
-		if _, err := p.chain(certificate, chain, pki.ForSignatures, pki.Service); !errors.Is(err, ErrUntrusted) {
+		if _, err := p.chain(certificate, chain, wire.ForSignatures, wire.Service); !errors.Is(err, ErrUntrusted) {
 			t.Errorf("a certificate under another root than the one built in: %v", err)
 		}
 	}
