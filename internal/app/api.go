@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"tianweitong/internal/config"
+	"tianweitong/internal/flow/standing"
+	"tianweitong/internal/flow/todo"
 	"tianweitong/internal/httpapi/app"
 )
 
@@ -29,6 +31,11 @@ func (a *App) appDeps() app.Deps {
 		Orders: h.orders, Purchases: h.purchase, Certificates: h.certificates, Roamings: h.roamings,
 		PINs: h.pin, Recoveries: h.recover, Custody: h.custody, PIN: h.pin, Installs: h.install, Recovers: h.recover,
 		Revokes: h.revoke, Checks: h.check, Scans: h.scans, Usages: h.usage,
+		Standings: standing.New(standing.Deps{Clock: a.Clock, Certificates: h.certificates, Roamings: h.roamings, Orders: h.orders}),
+		Todos: todo.New(todo.Deps{
+			Runner: a.store, Clock: a.Clock, Persons: h.realname, Orders: h.orders, Certificates: h.certificates, Institutions: h.catalog,
+			PINs: h.pin, Recoveries: h.recover,
+		}),
 	}
 }
 

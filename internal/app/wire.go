@@ -215,7 +215,7 @@ func (a *App) wireNouns(context.Context) error {
 		Runner: st, Store: st.Realnames(), Clock: a.Clock, Rand: a.Rand, Box: st.Box, Accounts: h.accounts,
 		Checker: idcheck.New(a.urls.Sandbox+sandbox.IDCheckBase, bearer), Log: a.Log,
 	})
-	h.catalog = catalog.New(catalog.Deps{Store: st.Catalog(), Clock: a.Clock})
+	h.catalog = catalog.New(catalog.Deps{Store: st.Catalog(), Clock: a.Clock, Rand: a.Rand})
 	h.notices = notice.New(notice.Deps{Runner: st, Store: st.Notices(), Clock: a.Clock, Rand: a.Rand, Texts: h.accounts})
 	h.certificates = certificate.New(certificate.Deps{Store: st.Certificates(), Runner: st, Clock: a.Clock, Rand: a.Rand, Devices: h.accounts, Directory: h.catalog})
 	h.roamings = roaming.New(roaming.Deps{Store: st.Roamings(), Clock: a.Clock, Rand: a.Rand})

@@ -9,6 +9,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -100,14 +101,19 @@ type Filter struct {
 	Query string
 	// Region is empty for all, or as Platform.Region; 北京市 is taken for 北京.
 	Region string
-	// Cursor is empty or the Next of the page before.
+	// Cursor is empty or the Next of the page before: the code of its last
+	// platform. An unknown one begins nowhere: the page is empty.
 	Cursor string
 }
+
+// Span is a part of the directory's order: ranks above After and up to, not
+// including, Before.
+type Span struct{ After, Before string }
 
 // PageSize is the most platforms in one page.
 const PageSize = 50
 
-// Page is a part of the directory, by region and code.
+// Page is a part of the directory, by region, name and code.
 type Page struct {
 	Platforms []Platform
 	// Next continues the list; empty at its end.
@@ -120,20 +126,30 @@ type Store interface {
 	AddPlatform(ctx context.Context, tx work.Tx, p Platform, rank string) (bool, error)
 	PutPlatform(ctx context.Context, tx work.Tx, p Platform, rank string) error
 	Platform(ctx context.Context, tx work.Tx, code string) (Platform, error)
-	// Platforms gives active platforms after a rank whose name contains a part.
-	Platforms(ctx context.Context, tx work.Tx, part, region, after string, n int) ([]Platform, error)
+	// Platforms gives up to n active platforms of a span whose name contains a
+	// part, in the order of their ranks.
+	Platforms(ctx context.Context, tx work.Tx, part string, s Span, n int) ([]Platform, error)
+	// CountPlatforms counts the active platforms of each region that has any.
+	CountPlatforms(ctx context.Context, tx work.Tx) (map[string]int, error)
 	PutInstitution(ctx context.Context, tx work.Tx, i Institution) error
 	Institution(ctx context.Context, tx work.Tx, code string) (Institution, error)
 	Institutions(ctx context.Context, tx work.Tx) ([]Institution, error)
 	PutPrice(ctx context.Context, tx work.Tx, p Price) error
 	// Prices gives the lines of an institution that are in effect, by kind and years.
 	Prices(ctx context.Context, tx work.Tx, institution string, at time.Time) ([]Price, error)
+
+	// CountWish counts one wish of an account on a day and gives the count.
+	CountWish(ctx context.Context, tx work.Tx, account string, day int64) (int, error)
+	InsertWish(ctx context.Context, tx work.Tx, w Wish) error
+	Wishes(ctx context.Context, tx work.Tx, before string, n int) ([]Wish, error)
 }
 
 // Deps are what the service needs.
 type Deps struct {
 	Store Store
 	Clock clock.Clock
+	// Rand makes the ids of wishes.
+	Rand io.Reader
 }
 
 // Service is the catalog's rules over its store. Every method runs in the
@@ -144,26 +160,41 @@ type Service struct{ Deps }
 func New(d Deps) *Service { return &Service{d} }
 
 // regions are the provinces and municipalities of the directory, in the order of
-// GB/T 2260, with 全国 for platforms of the whole country.
-var regions = []string{"全国", "北京", "天津", "河北", "山西", "内蒙古", "辽宁", "吉林", "黑龙江", "上海", "江苏", "浙江", "安徽", "福建",
-	"江西", "山东", "河南", "湖北", "湖南", "广东", "广西", "海南", "重庆", "四川", "贵州", "云南", "西藏", "陕西", "甘肃", "青海",
-	"宁夏", "新疆", "台湾", "香港", "澳门"}
+// GB/T 2260, with 全国 for platforms of the whole country; each with the one
+// character that stands for it.
+var regions = []struct{ name, short string }{{"全国", "全"}, {"北京", "京"}, {"天津", "津"}, {"河北", "冀"}, {"山西", "晋"}, {"内蒙古", "蒙"},
+	{"辽宁", "辽"}, {"吉林", "吉"}, {"黑龙江", "黑"}, {"上海", "沪"}, {"江苏", "苏"}, {"浙江", "浙"}, {"安徽", "皖"}, {"福建", "闽"}, {"江西", "赣"},
+	{"山东", "鲁"}, {"河南", "豫"}, {"湖北", "鄂"}, {"湖南", "湘"}, {"广东", "粤"}, {"广西", "桂"}, {"海南", "琼"}, {"重庆", "渝"}, {"四川", "川"},
+	{"贵州", "贵"}, {"云南", "云"}, {"西藏", "藏"}, {"陕西", "陕"}, {"甘肃", "甘"}, {"青海", "青"}, {"宁夏", "宁"}, {"新疆", "新"}, {"台湾", "台"},
+	{"香港", "港"}, {"澳门", "澳"}}
+
+// Region is a province or municipality of the directory.
+type Region struct {
+	Name string
+	// Short is the one character that stands for it: 京.
+	Short string
+	// Platforms counts the active ones.
+	Platforms int
+}
 
 // region finds the short name that a name begins with, and its place in the order.
 func region(name string) (short string, place int, ok bool) {
 	for i, r := range regions {
-		if strings.HasPrefix(name, r) {
-			return r, i, true
+		if strings.HasPrefix(name, r.name) {
+			return r.name, i, true
 		}
 	}
 	return "", 0, false
 }
 
-// rank orders the directory by region, then code; two bytes stand for the region.
+// rank orders the directory by region, name and code; two digits stand for the
+// region.
 func rank(p Platform) string {
 	_, i, _ := region(p.Region)
-	return string([]byte{'0' + byte(i/10), '0' + byte(i%10)}) + p.Code
+	return digits(i) + p.Name + " " + p.Code
 }
+
+func digits(place int) string { return string([]byte{'0' + byte(place/10), '0' + byte(place%10)}) }
 
 // RegisterPlatform adds a platform to the directory. A code that is taken is
 // CodePlatformExists, except that a sandbox platform replaces a sandbox platform.
@@ -238,20 +269,43 @@ func (s *Service) Platform(ctx context.Context, tx work.Tx, code string) (Platfo
 
 // Platforms gives a page of the active platforms. An unknown region has none.
 func (s *Service) Platforms(ctx context.Context, tx work.Tx, f Filter) (Page, error) {
-	var short string
+	span := Span{After: digits(0), Before: digits(len(regions))}
 	if f.Region != "" {
-		var ok bool
-		if short, _, ok = region(f.Region); !ok {
+		_, place, ok := region(f.Region)
+		if !ok {
 			return Page{}, nil
 		}
+		span = Span{After: digits(place), Before: digits(place + 1)}
 	}
-	found, err := s.Store.Platforms(ctx, tx, strings.TrimSpace(f.Query), short, f.Cursor, PageSize+1)
+	if f.Cursor != "" {
+		last, err := s.Store.Platform(ctx, tx, f.Cursor)
+		if errors.Is(err, work.ErrNotFound) {
+			return Page{}, nil
+		}
+		if err != nil {
+			return Page{}, err
+		}
+		span.After = rank(last)
+	}
+	found, err := s.Store.Platforms(ctx, tx, strings.TrimSpace(f.Query), span, PageSize+1)
 	p := Page{Platforms: found}
 	if len(found) > PageSize {
 		p.Platforms = found[:PageSize]
-		p.Next = rank(found[PageSize-1])
+		p.Next = found[PageSize-1].Code
 	}
 	return p, err
+}
+
+// Regions gives the regions that have active platforms, in the directory's order.
+func (s *Service) Regions(ctx context.Context, tx work.Tx) ([]Region, error) {
+	count, err := s.Store.CountPlatforms(ctx, tx)
+	var out []Region
+	for _, r := range regions {
+		if n := count[r.name]; n > 0 {
+			out = append(out, Region{r.name, r.short, n})
+		}
+	}
+	return out, err
 }
 
 // PutInstitution adds an institution or changes its name and state.

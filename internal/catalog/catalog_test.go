@@ -2,15 +2,19 @@ package catalog_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"tianweitong/internal/catalog"
 	"tianweitong/internal/clock"
+	"tianweitong/internal/fault"
 	"tianweitong/internal/money"
 	"tianweitong/internal/store"
 	"tianweitong/internal/store/storetest"
@@ -23,7 +27,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 func each(t *testing.T, f func(ctx context.Context, tx work.Tx, s *catalog.Service) error) {
 	t.Helper()
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
-		s := catalog.New(catalog.Deps{Store: st.Catalog(), Clock: st.Clock})
+		s := catalog.New(catalog.Deps{Store: st.Catalog(), Clock: st.Clock, Rand: rand.Reader})
 		err := st.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error { return f(ctx, tx, s) })
 		if err != nil {
 			t.Fatal(err)
@@ -126,7 +130,10 @@ func TestDirectoryIsListedByRegionAndSearchedByName(t *testing.T) {
 			filter catalog.Filter
 			want   []string
 		}{
-			{catalog.Filter{}, []string{"全国示例平台", "京华招标网", "100%_EBid", "沪上招标"}},
+			{catalog.Filter{}, []string{"全国示例平台", "100%_EBid", "京华招标网", "沪上招标"}},
+			{catalog.Filter{Cursor: "M0000000003"}, []string{"京华招标网", "沪上招标"}},
+			{catalog.Filter{Cursor: "M0000000003", Region: "北京"}, []string{"京华招标网"}},
+			{catalog.Filter{Cursor: "M9999999999"}, nil},
 			{catalog.Filter{Query: "招标"}, []string{"京华招标网", "沪上招标"}},
 			{catalog.Filter{Query: " 招标 ", Region: "上海市"}, []string{"沪上招标"}},
 			{catalog.Filter{Query: "%"}, []string{"100%_EBid"}},
@@ -146,6 +153,92 @@ func TestDirectoryIsListedByRegionAndSearchedByName(t *testing.T) {
 			}
 		}
 		return nil
+	})
+}
+
+func TestRegionsAreCountedInTheirOrder(t *testing.T) {
+	each(t, func(ctx context.Context, tx work.Tx, s *catalog.Service) error {
+		for i, region := range []string{"上海", "北京市", "上海", "内蒙古自治区", "全国", "澳门", "天津"} {
+			p := sample(i)
+			p.Region, p.Active = region, region != "天津"
+			if err := s.RegisterPlatform(ctx, tx, p); err != nil {
+				return err
+			}
+		}
+		got, err := s.Regions(ctx, tx)
+		want := []catalog.Region{{"全国", "全", 1}, {"北京", "京", 1}, {"内蒙古", "蒙", 1}, {"上海", "沪", 2}, {"澳门", "澳", 1}}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("Regions = %v, %v", got, err)
+		}
+		page, err := s.Platforms(ctx, tx, catalog.Filter{Region: "澳门"}) // the last of all
+		if err != nil || len(page.Platforms) != 1 {
+			t.Errorf("the last region: %+v, %v", page, err)
+		}
+		return nil
+	})
+}
+
+func TestWishesAreKeptFiveADay(t *testing.T) {
+	c := clock.NewManual(noon)
+	storetest.Each(t, c, func(t *testing.T, st *store.Store) {
+		s := catalog.New(catalog.Deps{Store: st.Catalog(), Clock: st.Clock, Rand: rand.Reader})
+		wish := func(w catalog.Wish) error {
+			return st.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error { return s.Wish(ctx, tx, w) })
+		}
+		good := catalog.Wish{Account: "a", Name: " 示例交易平台 ", Region: "北京市", Address: "bid.example.com/login", Note: "想在这里投标\n谢谢"}
+		for field, change := range map[string]func(*catalog.Wish){
+			"name": func(w *catalog.Wish) { w.Name = "台" }, "name ": func(w *catalog.Wish) { w.Name = strings.Repeat("名", 61) },
+			"name  ": func(w *catalog.Wish) { w.Name = "\xff\xfe\xfd" }, "name   ": func(w *catalog.Wish) { w.Name = "平\n台" },
+			"region": func(w *catalog.Wish) { w.Region = "月球" }, "note": func(w *catalog.Wish) { w.Note = strings.Repeat("注", 301) },
+			"address": func(w *catalog.Wish) { w.Address = "javascript://a.b" }, "address ": func(w *catalog.Wish) { w.Address = "x" },
+			"address  ": func(w *catalog.Wish) { w.Address = "https://u:p@bid.example.com" },
+		} {
+			w := good
+			change(&w)
+			err := wish(w)
+			if _, members := fault.Of(err); !errors.Is(err, catalog.CodeWish) || members["field"] != strings.TrimSpace(field) {
+				t.Errorf("%q: %v", field, err)
+			}
+		}
+		kept := func() (out []catalog.Wish) {
+			if err := st.View(t.Context(), func(ctx context.Context, tx work.Tx) (err error) {
+				out, err = s.Wishes(ctx, tx, "", 100)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		var wg sync.WaitGroup
+		var taken atomic.Int64
+		for range 12 {
+			wg.Go(func() {
+				switch err := wish(good); {
+				case err == nil:
+					taken.Add(1)
+				case !errors.Is(err, catalog.CodeWishes):
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		all := kept()
+		if taken.Load() != catalog.WishesADay || len(all) != catalog.WishesADay {
+			t.Fatalf("%d taken, %d kept", taken.Load(), len(all))
+		}
+		if w := all[0]; w.Name != "示例交易平台" || w.Region != "北京" || w.Address != good.Address || w.Note != good.Note || w.Account != "a" || !w.At.Equal(st.Clock.Now()) {
+			t.Errorf("%+v", w)
+		}
+		other, tomorrow := good, good
+		other.Account, other.Region, other.Address, other.Note = "b", "", "", ""
+		if err := wish(other); err != nil {
+			t.Error(err)
+		}
+		c.Advance(4 * time.Hour) // midnight in China
+		if err := wish(tomorrow); err != nil || len(kept()) != catalog.WishesADay+2 {
+			t.Errorf("%v, %d kept", err, len(kept()))
+		}
+		c.Advance(20 * time.Hour)
 	})
 }
 

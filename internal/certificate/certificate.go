@@ -157,6 +157,9 @@ type Selection struct {
 	Device string
 }
 
+// Soon is how long before its end a certificate is shown as ending (即将到期).
+const Soon = 90 * 24 * time.Hour
+
 // PageSize is the most records in one page.
 const PageSize = 20
 
@@ -176,6 +179,8 @@ type Store interface {
 	// List gives up to n of a holder's records, newest first, those before an id
 	// if one is given. It selects by the states as Certificate.At derives them.
 	List(ctx context.Context, tx work.Tx, h Holder, s Selection, before string, n int) ([]Certificate, error)
+	// Counts counts a holder's records by the states as Certificate.At derives them.
+	Counts(ctx context.Context, tx work.Tx, h Holder, now time.Time, device string) (map[State]int, error)
 	// Platforms gives the codes of all platforms that a holder's records were
 	// bought for or roam to.
 	Platforms(ctx context.Context, tx work.Tx, h Holder) ([]string, error)

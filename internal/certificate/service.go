@@ -144,6 +144,20 @@ func (s *Service) List(ctx context.Context, account string, f Filter, cursor str
 	return p, err
 }
 
+// Counts counts a person's own records by state (the chips of M§2.7.1); states
+// that nothing is in are absent.
+func (s *Service) Counts(ctx context.Context, account string) (out map[State]int, err error) {
+	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
+		device, err := s.Devices.ActiveDevice(ctx, tx, account)
+		if err != nil {
+			return err
+		}
+		out, err = s.Store.Counts(ctx, tx, Holder{Kind: Person, Account: account}, s.Clock.Now(), device)
+		return err
+	})
+	return out, err
+}
+
 // BeginIssue is the point of no return before Issuer.Prepare: it fixes the
 // validity and shuts the line's refund out. It serves 待下载 records, and 有效 or
 // frozen ones at a re-key, whose end date stays. Repeated with the same ref it

@@ -13,6 +13,9 @@ import (
 // China is the one time zone of the country; it has no summer time.
 var China = time.FixedZone("CST", 8*60*60)
 
+// Day numbers the calendar days in China.
+func Day(t time.Time) int64 { return t.Add(8*time.Hour).Unix() / (24 * 60 * 60) }
+
 // Clock tells the time.
 type Clock interface {
 	// Now is the current time in UTC with millisecond precision: what the

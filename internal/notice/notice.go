@@ -55,6 +55,8 @@ type Store interface {
 	// MarkRead stamps an unread notice; a read one keeps its time. work.ErrNotFound
 	// if the account has no such notice.
 	MarkRead(ctx context.Context, tx work.Tx, account, id string, at time.Time) error
+	// MarkAllRead stamps every unread notice of an account.
+	MarkAllRead(ctx context.Context, tx work.Tx, account string, at time.Time) error
 }
 
 // Texts sends SMS copies; account.Service does.
@@ -130,4 +132,11 @@ func (s *Service) MarkRead(ctx context.Context, account, notice string) error {
 		return CodeUnknown.Because(err)
 	}
 	return err
+}
+
+// MarkAllRead marks every notice of the account as read (全部已读).
+func (s *Service) MarkAllRead(ctx context.Context, account string) error {
+	return s.Runner.Do(ctx, "notice.read_all", func(ctx context.Context, tx work.Tx) error {
+		return s.Store.MarkAllRead(ctx, tx, account, s.Clock.Now())
+	})
 }

@@ -106,6 +106,25 @@ func TestOnlyTheOwnerMarksANoticeRead(t *testing.T) {
 	})
 }
 
+func TestAllOfAnAccountAreMarkedReadAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, s *notice.Service, _ *texts) {
+		for _, account := range []string{"a", "a", "b"} {
+			post(t, s, notice.Notice{Account: account, Kind: "x", Title: "t"})
+		}
+		for range 2 {
+			if err := s.MarkAllRead(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for account, unread := range map[string]int{"a": 0, "b": 1} {
+			p, err := s.List(t.Context(), account, "")
+			if err != nil || p.Unread != unread || p.Notices[0].ReadAt.IsZero() != (unread > 0) {
+				t.Errorf("%s: %+v, %v", account, p, err)
+			}
+		}
+	})
+}
+
 func TestKeyedNoticeIsPostedAndTextedOnce(t *testing.T) {
 	each(t, func(t *testing.T, s *notice.Service, sent *texts) {
 		for range 3 {

@@ -26,6 +26,8 @@ type Store interface {
 	// List gives up to n of an account's orders, newest first, those before an
 	// id if one is given.
 	List(ctx context.Context, tx work.Tx, account, before string, n int) ([]Order, error)
+	// Unpaid gives an account's orders that can be paid now, newest first.
+	Unpaid(ctx context.Context, tx work.Tx, account string, now time.Time) ([]Order, error)
 	// CountUnpaid counts an account's orders that can be paid now. Transactions
 	// that count for one account go one after the other, so that each sees what
 	// the ones before it inserted.
@@ -174,6 +176,11 @@ func (s *Service) List(ctx context.Context, account, cursor string) (p Page, err
 		p.Orders[i].State = o.At(s.Clock.Now())
 	}
 	return p, err
+}
+
+// Unpaid gives the orders of an account that wait for their payment, newest first.
+func (s *Service) Unpaid(ctx context.Context, tx work.Tx, account string) ([]Order, error) {
+	return s.Store.Unpaid(ctx, tx, account, s.Clock.Now())
 }
 
 // Cancel ends an unpaid order. Money that is on its way is refunded when it

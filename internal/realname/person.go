@@ -71,9 +71,6 @@ func CleanBankCard(s string) (string, error) {
 	return s, nil
 }
 
-// day numbers the calendar days in China.
-func day(t time.Time) int64 { return t.Add(8*time.Hour).Unix() / (24 * 60 * 60) }
-
 // MaskName shows a person's name to others: 张*国, 李*.
 func MaskName(name string) string {
 	r := []rune(name)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tianweitong/internal/clock"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -157,7 +159,7 @@ func TestMasks(t *testing.T) {
 
 func TestDayTurnsAtMidnightInChina(t *testing.T) {
 	midnight := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
-	if day(midnight)-day(midnight.Add(-time.Millisecond)) != 1 || day(midnight) != day(midnight.Add(24*time.Hour-time.Millisecond)) {
+	if clock.Day(midnight)-clock.Day(midnight.Add(-time.Millisecond)) != 1 || clock.Day(midnight) != clock.Day(midnight.Add(24*time.Hour-time.Millisecond)) {
 		t.Error("the day does not turn at midnight in China")
 	}
 }

@@ -169,7 +169,7 @@ func (s *Service) StartFace(ctx context.Context, tx work.Tx, acc string, p Purpo
 // begin counts the attempt and records the check with the jobs that carry it on.
 func (s *Service) begin(ctx context.Context, tx work.Tx, c *Check) error {
 	now := s.Clock.Now()
-	n, err := s.Store.Attempt(ctx, tx, c.Account, c.Purpose, day(now))
+	n, err := s.Store.Attempt(ctx, tx, c.Account, c.Purpose, clock.Day(now))
 	if err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (s *Service) Video(ctx context.Context, acc, check string, video []byte) (C
 			return CodeOver
 		}
 		if c.Failed > 0 {
-			n, err := s.Store.Attempt(ctx, tx, c.Account, c.Purpose, day(now))
+			n, err := s.Store.Attempt(ctx, tx, c.Account, c.Purpose, clock.Day(now))
 			if err != nil {
 				return err
 			}
@@ -287,7 +287,7 @@ func (s *Service) own(ctx context.Context, tx work.Tx, acc, check string) (Check
 }
 
 func (s *Service) counted(ctx context.Context, tx work.Tx, c Check) (Check, error) {
-	n, err := s.Store.Attempts(ctx, tx, c.Account, c.Purpose, day(s.Clock.Now()))
+	n, err := s.Store.Attempts(ctx, tx, c.Account, c.Purpose, clock.Day(s.Clock.Now()))
 	c.Remaining = max(0, Daily-n)
 	return c, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"tianweitong/internal/clock"
 	"tianweitong/internal/id"
 	"tianweitong/internal/job"
 	"tianweitong/internal/work"
@@ -72,7 +73,7 @@ func (s *Service) step(ctx context.Context, c Check, video []byte) (Check, error
 // takes back what it counted.
 func (s *Service) lose(ctx context.Context, tx work.Tx, c *Check) error {
 	if c.Failed > 0 {
-		if err := s.Store.GiveBack(ctx, tx, c.Account, c.Purpose, day(s.Clock.Now())); err != nil {
+		if err := s.Store.GiveBack(ctx, tx, c.Account, c.Purpose, clock.Day(s.Clock.Now())); err != nil {
 			return err
 		}
 	}
@@ -197,7 +198,7 @@ func (s *Service) expire(ctx context.Context, body []byte) error {
 		if c.Ref == "" {
 			return s.end(ctx, tx, &c, StateEnded, c.Reason, "realname.ended")
 		}
-		if err := s.Store.GiveBack(ctx, tx, c.Account, c.Purpose, day(c.StartedAt)); err != nil {
+		if err := s.Store.GiveBack(ctx, tx, c.Account, c.Purpose, clock.Day(c.StartedAt)); err != nil {
 			return err
 		}
 		return s.refuse(ctx, tx, &c, ReasonAway.Name)

@@ -66,6 +66,8 @@ type Store interface {
 	Get(ctx context.Context, tx work.Tx, certificate, platform string) (Roaming, error)
 	// Of gives all of a certificate, oldest first.
 	Of(ctx context.Context, tx work.Tx, certificate string) ([]Roaming, error)
+	// OfAccount gives those of all certificates that an account uses, oldest first.
+	OfAccount(ctx context.Context, tx work.Tx, account string) ([]Roaming, error)
 	// OfLine gives those that an order line paid for.
 	OfLine(ctx context.Context, tx work.Tx, line string) ([]Roaming, error)
 	// Update writes one back if its Version is still the stored one, and raises
@@ -183,11 +185,22 @@ func (s *Service) On(ctx context.Context, tx work.Tx, certificate, platform stri
 // first (M§2.7.9: 授权交易平台).
 func (s *Service) Of(ctx context.Context, tx work.Tx, certificate string) ([]Roaming, error) {
 	all, err := s.Store.Of(ctx, tx, certificate)
+	return s.now(all), err
+}
+
+// OfAccount gives the authorisations of all certificates that an account uses,
+// with their states now, oldest first.
+func (s *Service) OfAccount(ctx context.Context, tx work.Tx, account string) ([]Roaming, error) {
+	all, err := s.Store.OfAccount(ctx, tx, account)
+	return s.now(all), err
+}
+
+func (s *Service) now(all []Roaming) []Roaming {
 	now := s.Clock.Now()
 	for i, r := range all {
 		all[i].State = r.At(now)
 	}
-	return all, err
+	return all
 }
 
 func record(ctx context.Context, tx work.Tx, kind string, r Roaming) error {

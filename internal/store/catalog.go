@@ -12,9 +12,9 @@ import (
 )
 
 // Catalog is the catalog's store.
-func (st *Store) Catalog() catalog.Store { return catalogs{} }
+func (st *Store) Catalog() catalog.Store { return catalogs{st} }
 
-type catalogs struct{}
+type catalogs struct{ *Store }
 
 func (catalogs) AddPlatform(ctx context.Context, tx work.Tx, p catalog.Platform, rank string) (bool, error) {
 	n, err := queries(tx).InsertCatalogPlatform(ctx, db.InsertCatalogPlatformParams(platformRow(p, rank)))
@@ -54,15 +54,56 @@ func (catalogs) Platform(ctx context.Context, tx work.Tx, code string) (catalog.
 // literal makes a search word stand for itself in LIKE … ESCAPE '!'.
 var literal = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
-func (catalogs) Platforms(ctx context.Context, tx work.Tx, part, region, after string, n int) ([]catalog.Platform, error) {
-	rows, err := queries(tx).CatalogPlatforms(ctx, db.CatalogPlatformsParams{
-		Pattern: "%" + literal.Replace(part) + "%", Region: region, After: after, Most: int32(n),
-	})
+func (catalogs) Platforms(ctx context.Context, tx work.Tx, part string, s catalog.Span, n int) ([]catalog.Platform, error) {
+	pattern := ""
+	if part != "" {
+		pattern = "%" + literal.Replace(part) + "%"
+	}
+	rows, err := queries(tx).CatalogPlatforms(ctx, db.CatalogPlatformsParams{Pattern: pattern, After: s.After, Before: s.Before, Most: int32(n)})
 	out := make([]catalog.Platform, len(rows))
 	for i, r := range rows {
 		out[i] = platform(r)
 	}
 	return out, failure(err)
+}
+
+func (catalogs) CountPlatforms(ctx context.Context, tx work.Tx) (map[string]int, error) {
+	rows, err := queries(tx).CountCatalogPlatforms(ctx)
+	out := map[string]int{}
+	for _, r := range rows {
+		out[r.Region] = int(r.N)
+	}
+	return out, failure(err)
+}
+
+func (catalogs) CountWish(ctx context.Context, tx work.Tx, account string, day int64) (int, error) {
+	n, err := queries(tx).CountCatalogWish(ctx, db.CountCatalogWishParams{Account: account, Day: day})
+	return int(n), failure(err)
+}
+
+func (st catalogs) InsertWish(ctx context.Context, tx work.Tx, w catalog.Wish) error {
+	note, err := st.seal("catalog_wishes", "note", w.ID, w.Note)
+	if err != nil {
+		return err
+	}
+	return failure(queries(tx).InsertCatalogWish(ctx, db.InsertCatalogWishParams{
+		ID: w.ID, Account: w.Account, Name: w.Name, Region: w.Region, Address: w.Address, Note: note, WishedAt: ms(w.At),
+	}))
+}
+
+func (st catalogs) Wishes(ctx context.Context, tx work.Tx, before string, n int) ([]catalog.Wish, error) {
+	rows, err := queries(tx).CatalogWishes(ctx, db.CatalogWishesParams{Before: before, Most: int32(n)})
+	if err != nil {
+		return nil, failure(err)
+	}
+	out := make([]catalog.Wish, len(rows))
+	for i, r := range rows {
+		out[i] = catalog.Wish{ID: r.ID, Account: r.Account, Name: r.Name, Region: r.Region, Address: r.Address, At: at(r.WishedAt)}
+		if out[i].Note, err = st.unseal("catalog_wishes", "note", r.ID, r.Note); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func (catalogs) PutInstitution(ctx context.Context, tx work.Tx, i catalog.Institution) error {

@@ -53,6 +53,17 @@ func (certificates) List(ctx context.Context, tx work.Tx, h certificate.Holder, 
 	return out, failure(err)
 }
 
+func (certificates) Counts(ctx context.Context, tx work.Tx, h certificate.Holder, now time.Time, device string) (map[certificate.State]int, error) {
+	rows, err := queries(tx).CountCertificates(ctx, db.CountCertificatesParams{
+		HolderKind: string(h.Kind), AccountID: h.Account, EnterpriseID: h.Enterprise, Now: ms(now), Device: device,
+	})
+	out := map[certificate.State]int{}
+	for _, r := range rows {
+		out[certificate.State(r.Derived)] = int(r.N)
+	}
+	return out, failure(err)
+}
+
 func (certificates) Platforms(ctx context.Context, tx work.Tx, h certificate.Holder) ([]string, error) {
 	codes, err := queries(tx).ListCertificatePlatforms(ctx, db.ListCertificatePlatformsParams{
 		HolderKind: string(h.Kind), AccountID: h.Account, EnterpriseID: h.Enterprise,

@@ -145,6 +145,17 @@ func TestCertificateListFiltersAsTheRuleDerivesStates(t *testing.T) {
 				t.Errorf("%q: %s", state, d)
 			}
 		}
+		counts := map[certificate.State]int{}
+		for _, c := range all {
+			counts[c.At(noon, "active")]++
+		}
+		mustDo(t, st, func(ctx context.Context, tx work.Tx) error {
+			got, err := s.Counts(ctx, tx, certificate.Holder{Kind: certificate.Person, Account: "a"}, noon, "active")
+			if d := cmp.Diff(counts, got); d != "" {
+				t.Error("counts: " + d)
+			}
+			return err
+		})
 		var paged []certificate.Certificate
 		for before := ""; ; before = paged[len(paged)-1].ID {
 			page := list("", before, 5)
@@ -169,18 +180,27 @@ func TestCertificateListFindsPlatformsBoughtAndRoamed(t *testing.T) {
 					return err
 				}
 			}
-			return errors.Join(
+			theirs := sampleCertificate("b")
+			return errors.Join(st.Certificates().Insert(ctx, tx, theirs),
+				st.Roamings().Insert(ctx, tx, roaming.Roaming{ID: "3", Certificate: theirs.ID, Platform: "M1100000034", State: roaming.Open, Version: 1}),
 				st.Roamings().Insert(ctx, tx, roaming.Roaming{ID: "1", Certificate: roamed.ID, Platform: "P1", State: roaming.Open, Version: 1}),
 				st.Roamings().Insert(ctx, tx, roaming.Roaming{ID: "2", Certificate: refunded.ID, Platform: "P1", State: roaming.Cancelled, Version: 1}))
 		})
 		mustDo(t, st, func(ctx context.Context, tx work.Tx) error {
-			for account, want := range map[string][]string{"a": {"P1", "P2"}, "b": {}} {
+			for account, want := range map[string][]string{"a": {"P1", "P2"}, "b": {"M1100000034"}, "c": {}} {
 				codes, err := st.Certificates().Platforms(ctx, tx, certificate.Holder{Kind: certificate.Person, Account: account})
 				if d := cmp.Diff(want, codes); d != "" || err != nil {
 					t.Error(d, err)
 				}
 			}
 			return nil
+		})
+		mustDo(t, st, func(ctx context.Context, tx work.Tx) error {
+			all, err := st.Roamings().OfAccount(ctx, tx, "a")
+			if len(all) != 2 || all[0].ID != "1" || all[1].Certificate != refunded.ID {
+				t.Errorf("%+v", all)
+			}
+			return err
 		})
 		for _, c := range []struct {
 			platforms []string

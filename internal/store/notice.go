@@ -65,3 +65,7 @@ func (notices) MarkRead(ctx context.Context, tx work.Tx, account, id string, whe
 	}
 	return failure(err)
 }
+
+func (notices) MarkAllRead(ctx context.Context, tx work.Tx, account string, when time.Time) error {
+	return failure(queries(tx).MarkNoticesRead(ctx, db.MarkNoticesReadParams{Account: account, ReadAt: ms(when)}))
+}

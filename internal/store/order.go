@@ -67,6 +67,26 @@ func (orders) List(ctx context.Context, tx work.Tx, account, before string, n in
 	return out, nil
 }
 
+func (orders) Unpaid(ctx context.Context, tx work.Tx, account string, now time.Time) ([]order.Order, error) {
+	rows, err := queries(tx).ListUnpaidOrders(ctx, db.ListUnpaidOrdersParams{AccountID: account, Now: ms(now)})
+	if err != nil {
+		return nil, failure(err)
+	}
+	lines, err := queries(tx).ListUnpaidOrderLines(ctx, db.ListUnpaidOrderLinesParams{AccountID: account, Now: ms(now)})
+	if err != nil {
+		return nil, failure(err)
+	}
+	of := map[string][]db.OrderLine{}
+	for _, l := range lines {
+		of[l.OrderID] = append(of[l.OrderID], l)
+	}
+	out := make([]order.Order, len(rows))
+	for i, r := range rows {
+		out[i] = orderOf(r, of[r.ID])
+	}
+	return out, nil
+}
+
 func (orders) CountUnpaid(ctx context.Context, tx work.Tx, account string, now time.Time) (int, error) {
 	q := queries(tx)
 	if err := q.LockOrderBuyer(ctx, account); err != nil {
@@ -151,6 +171,10 @@ func withLines(ctx context.Context, tx work.Tx, r db.Order) (order.Order, error)
 	if err != nil {
 		return order.Order{}, failure(err)
 	}
+	return orderOf(r, rows), nil
+}
+
+func orderOf(r db.Order, rows []db.OrderLine) order.Order {
 	o := order.Order{
 		ID:    r.ID,
 		Buyer: order.Buyer{Kind: order.Kind(r.HolderKind), Account: r.AccountID, Enterprise: r.EnterpriseID},
@@ -163,7 +187,7 @@ func withLines(ctx context.Context, tx work.Tx, r db.Order) (order.Order, error)
 			Price: money.Fen(l.Price), State: order.LineState(l.State),
 		}
 	}
-	return o, nil
+	return o
 }
 
 func paymentOf(r db.Payment) order.Payment {

@@ -49,6 +49,12 @@ func TestOrderComesBackAsItWasWritten(t *testing.T) {
 			if d := cmp.Diff(want, []any{one, line, all, rest, first, theirs}); d != "" {
 				t.Error(d)
 			}
+			for at, want := range map[time.Time][]order.Order{noon: {older}, older.ExpiresAt: {}} {
+				unpaid, err := s.Unpaid(ctx, tx, "a", at)
+				if d := cmp.Diff(want, unpaid); d != "" || err != nil {
+					t.Error(d, err)
+				}
+			}
 			if n, err := s.CountUnpaid(ctx, tx, "a", noon); n != 1 || err != nil {
 				t.Errorf("unpaid: %d, %v", n, err)
 			}

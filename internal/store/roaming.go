@@ -29,6 +29,10 @@ func (roamings) Of(ctx context.Context, tx work.Tx, certificate string) ([]roami
 	return roamingsOf(queries(tx).ListRoamings(ctx, certificate))
 }
 
+func (roamings) OfAccount(ctx context.Context, tx work.Tx, account string) ([]roaming.Roaming, error) {
+	return roamingsOf(queries(tx).ListRoamingsOfAccount(ctx, account))
+}
+
 func (roamings) OfLine(ctx context.Context, tx work.Tx, line string) ([]roaming.Roaming, error) {
 	return roamingsOf(queries(tx).ListRoamingsOfLine(ctx, line))
 }

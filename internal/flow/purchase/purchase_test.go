@@ -78,7 +78,7 @@ func each(t *testing.T, f func(m *market)) {
 		c.Advance(noon.Sub(c.Now()))
 		m := &market{T: t, st: st, clock: c, secret: pay.Secret{Merchant: "M0001", Key: bytes.Repeat([]byte{7}, pay.KeySize)}}
 		log := slog.New(slog.NewTextHandler(t.Output(), nil))
-		m.catalog = catalog.New(catalog.Deps{Store: st.Catalog(), Clock: c})
+		m.catalog = catalog.New(catalog.Deps{Store: st.Catalog(), Clock: c, Rand: rand.Reader})
 		m.certificates = certificate.New(certificate.Deps{Store: st.Certificates(), Runner: st, Clock: c, Rand: rand.Reader, Devices: devices{}})
 		m.roamings = roaming.New(roaming.Deps{Store: st.Roamings(), Clock: c, Rand: rand.Reader})
 		m.notices = notice.New(notice.Deps{Runner: st, Store: st.Notices(), Clock: c, Rand: rand.Reader})

@@ -25,16 +25,21 @@ import (
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/catalog"
+	"tianweitong/internal/certificate"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody"
 	"tianweitong/internal/flow/recover"
+	"tianweitong/internal/flow/standing"
+	"tianweitong/internal/flow/todo"
 	"tianweitong/internal/httpapi/app"
 	"tianweitong/internal/job"
 	"tianweitong/internal/notice"
+	"tianweitong/internal/order"
 	"tianweitong/internal/provider/idcheck"
 	"tianweitong/internal/provider/sandbox"
 	"tianweitong/internal/provider/sms"
 	"tianweitong/internal/realname"
+	"tianweitong/internal/roaming"
 	"tianweitong/internal/store"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/work"
@@ -92,9 +97,15 @@ func open(t *testing.T) *house {
 		SMS: sms.New(outside.URL+sandbox.SMSBase, "key"), Log: log, Agreements: []account.Agreement{{Document: "terms", Version: "1"}}})
 	d.Realnames = realname.New(realname.Deps{Runner: h.st, Store: h.st.Realnames(), Clock: c, Rand: rand.Reader, Box: h.st.Box,
 		Accounts: d.Accounts, Checker: idcheck.New(outside.URL+sandbox.IDCheckBase, "key"), Log: log})
-	d.Catalog = catalog.New(catalog.Deps{Store: h.st.Catalog(), Clock: c})
+	d.Catalog = catalog.New(catalog.Deps{Store: h.st.Catalog(), Clock: c, Rand: rand.Reader})
 	d.Notices = notice.New(notice.Deps{Runner: h.st, Store: h.st.Notices(), Clock: c, Rand: rand.Reader, Texts: d.Accounts})
 	d.PINs, d.Recoveries = noPINs{}, noRecoveries{}
+	d.Certificates = certificate.New(certificate.Deps{Store: h.st.Certificates(), Runner: h.st, Clock: c, Rand: rand.Reader, Devices: d.Accounts, Directory: d.Catalog})
+	d.Roamings = roaming.New(roaming.Deps{Store: h.st.Roamings(), Clock: c, Rand: rand.Reader})
+	d.Orders = order.New(order.Deps{Store: h.st.Orders(), Runner: h.st, Clock: c, Rand: rand.Reader, Log: log, Notices: d.Notices})
+	d.Standings = standing.New(standing.Deps{Clock: c, Certificates: d.Certificates, Roamings: d.Roamings, Orders: d.Orders})
+	d.Todos = todo.New(todo.Deps{Runner: h.st, Clock: c, Persons: d.Realnames, Orders: d.Orders, Certificates: d.Certificates, Institutions: d.Catalog,
+		PINs: d.PINs, Recoveries: d.Recoveries})
 	d.Accounts.Register(h.jobs)
 	d.Realnames.Register(h.jobs)
 	api := httptest.NewServer(app.New(*d).Handler())
@@ -506,10 +517,31 @@ func TestCatalogOverHTTP(t *testing.T) {
 	if len(platforms.Platforms) != 1 || platforms.Platforms[0].Name != "上海示例平台" {
 		t.Fatalf("platforms = %+v", platforms)
 	}
-	var one app.PlatformBody
+	var one app.PlatformDetailBody
 	d.call(http.MethodGet, "/platforms/M0000000000", nil).into(&one)
-	if one.Region != "北京" || !one.Active {
+	if one.Region != "北京" || !one.Active || one.Mine.State != "none" || len(one.Certificates) != 0 {
 		t.Fatalf("platform = %+v", one)
+	}
+	var regions app.RegionsBody
+	d.call(http.MethodGet, "/regions", nil).into(&regions)
+	if len(regions.Regions) != 2 || regions.Regions[1] != (app.RegionBody{Name: "上海", Short: "沪", Platforms: 1}) {
+		t.Fatalf("regions = %+v", regions)
+	}
+	d.call(http.MethodPost, "/wishes", object{"name": "台"}).refused(422, "wish_invalid")
+	var thanks app.WishBody
+	d.call(http.MethodPost, "/wishes", object{"name": "示例平台", "region": "北京", "note": "谢谢"}).into(&thanks)
+	if !strings.HasPrefix(thanks.Text, "感谢") {
+		t.Fatalf("thanks = %+v", thanks)
+	}
+	var counts app.CertificateCountsBody
+	d.call(http.MethodGet, "/certificates/counts", nil).into(&counts)
+	if counts.Total != 0 || counts.Counts == nil {
+		t.Fatalf("counts = %+v", counts)
+	}
+	var todos app.TodosBody
+	d.call(http.MethodGet, "/todos", nil).into(&todos)
+	if len(todos.Todos) != 1 || todos.Todos[0].Kind != "realname" || todos.Todos[0].Action.Kind != "realname" {
+		t.Fatalf("todos = %+v", todos)
 	}
 	d.call(http.MethodGet, "/platforms/M9999999999", nil).refused(404, "platform_unknown")
 	d.call(http.MethodGet, "/institutions?platform=M9999999999", nil).refused(404, "platform_unknown")
@@ -537,6 +569,12 @@ func TestNoticesOverHTTP(t *testing.T) {
 	path := "/notices/" + page.Notices[0].ID + "/read"
 	other.call(http.MethodPost, path, nil).refused(404, "notice_unknown")
 	if a := d.call(http.MethodPost, path, nil); a.status != http.StatusNoContent {
+		t.Fatalf("status %d: %s", a.status, a.body)
+	}
+	h.do(func(ctx context.Context, tx work.Tx) error {
+		return h.deps.Notices.Post(ctx, tx, notice.Notice{Account: s.Account, Kind: "x", Title: "标题", Body: "正文"})
+	})
+	if a := d.call(http.MethodPost, "/notices/read", nil); a.status != http.StatusNoContent {
 		t.Fatalf("status %d: %s", a.status, a.body)
 	}
 	var me app.Me

@@ -73,6 +73,13 @@ type CertificatesBody struct {
 	Next         string            `json:"next,omitempty"`
 }
 
+// CertificateCountsBody counts certificates for the chips of the list.
+type CertificateCountsBody struct {
+	Total int `json:"total"`
+	// Counts is by state; states that nothing is in are absent.
+	Counts map[string]int `json:"counts"`
+}
+
 func (s *Server) certificateRoutes() {
 	route(s, http.MethodGet, "/certificates", Session, "证书列表", func(ctx context.Context, c account.Caller, in *certificatesInput) (*Body[CertificatesBody], error) {
 		f, err := s.certificateFilter(ctx, c, in)
@@ -85,6 +92,15 @@ func (s *Server) certificateRoutes() {
 		}
 		bodies, err := s.certificateBodies(ctx, page.Certificates)
 		return &Body[CertificatesBody]{CertificatesBody{bodies, page.Next}}, err
+	})
+	route(s, http.MethodGet, "/certificates/counts", Session, "证书数量，按状态", func(ctx context.Context, c account.Caller, _ *Empty) (*Body[CertificateCountsBody], error) {
+		counts, err := s.Certificates.Counts(ctx, c.Account)
+		out := CertificateCountsBody{Counts: map[string]int{}}
+		for state, n := range counts {
+			out.Counts[string(state)] = n
+			out.Total += n
+		}
+		return &Body[CertificateCountsBody]{out}, err
 	})
 	route(s, http.MethodGet, "/certificates/{id}", Session, "证书详情", func(ctx context.Context, c account.Caller, in *certificatePath) (*Body[CertificateBody], error) {
 		return s.certificateOf(ctx, c, in.ID)

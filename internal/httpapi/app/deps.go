@@ -11,6 +11,8 @@ import (
 	"tianweitong/internal/flow/purchase"
 	"tianweitong/internal/flow/recover"
 	"tianweitong/internal/flow/revoke"
+	"tianweitong/internal/flow/standing"
+	"tianweitong/internal/flow/todo"
 	"tianweitong/internal/notice"
 	"tianweitong/internal/order"
 	"tianweitong/internal/realname"
@@ -23,7 +25,7 @@ import (
 // Deps are the services behind the routes.
 type Deps struct {
 	Base
-	// Runner opens the transactions of routes that only read.
+	// Runner opens the transactions of routes whose nouns leave that to the caller.
 	Runner       work.Runner
 	Accounts     *account.Service
 	Realnames    *realname.Service
@@ -43,6 +45,8 @@ type Deps struct {
 	Checks       *check.Service
 	Scans        *scan.Service
 	Usages       *usage.Service
+	Standings    *standing.Service
+	Todos        *todo.Service
 }
 
 func (s *Server) routes() {
@@ -62,4 +66,5 @@ func (s *Server) routes() {
 	s.operationRoutes()
 	s.scanRoutes()
 	s.usageRoutes()
+	s.todoRoutes()
 }

@@ -41,6 +41,9 @@ func (s *Server) noticeRoutes() {
 		}
 		return &Body[NoticesBody]{noticesBody(page)}, nil
 	})
+	route(s, http.MethodPost, "/notices/read", Restricted, "全部标为已读", func(ctx context.Context, c account.Caller, _ *Empty) (*Empty, error) {
+		return &Empty{}, s.Notices.MarkAllRead(ctx, c.Account)
+	})
 	route(s, http.MethodPost, "/notices/{id}/read", Restricted, "标为已读", func(ctx context.Context, c account.Caller, in *idInput) (*Empty, error) {
 		return &Empty{}, s.Notices.MarkRead(ctx, c.Account, in.ID)
 	})

@@ -71,23 +71,28 @@ func (q *Queries) CatalogPlatform(ctx context.Context, code string) (CatalogPlat
 
 const catalogPlatforms = `-- name: CatalogPlatforms :many
 SELECT code, rank, name, region, host, callback_base, sign_certificate, enc_certificate, active, sandbox, ask_code, registered_at FROM catalog_platforms
-WHERE active AND rank > CAST($1 AS TEXT)
-    AND (CAST($2 AS TEXT) = '' OR region = CAST($2 AS TEXT))
-    AND lower(name) LIKE lower(CAST($3 AS TEXT)) ESCAPE '!'
-ORDER BY rank LIMIT $4
+WHERE rank IN (
+    SELECT p.rank FROM catalog_platforms p
+    WHERE p.active AND p.rank > CAST($1 AS TEXT) AND p.rank < CAST($2 AS TEXT)
+        AND (CAST($3 AS TEXT) = '' OR lower(p.name) LIKE lower(CAST($3 AS TEXT)) ESCAPE '!')
+    ORDER BY p.rank LIMIT $4
+)
+ORDER BY rank
 `
 
 type CatalogPlatformsParams struct {
 	After   string
-	Region  string
+	Before  string
 	Pattern string
 	Most    int32
 }
 
+// The search itself reads an index that holds all it looks at; rows with their
+// certificates are fetched for one page alone.
 func (q *Queries) CatalogPlatforms(ctx context.Context, arg CatalogPlatformsParams) ([]CatalogPlatform, error) {
 	rows, err := q.query(ctx, q.catalogPlatformsStmt, catalogPlatforms,
 		arg.After,
-		arg.Region,
+		arg.Before,
 		arg.Pattern,
 		arg.Most,
 	)
@@ -168,6 +173,98 @@ func (q *Queries) CatalogPrices(ctx context.Context, arg CatalogPricesParams) ([
 	return items, nil
 }
 
+const catalogWishes = `-- name: CatalogWishes :many
+SELECT id, account, name, region, address, note, wished_at FROM catalog_wishes WHERE CAST($1 AS TEXT) = '' OR id < CAST($1 AS TEXT) ORDER BY id DESC LIMIT $2
+`
+
+type CatalogWishesParams struct {
+	Before string
+	Most   int32
+}
+
+func (q *Queries) CatalogWishes(ctx context.Context, arg CatalogWishesParams) ([]CatalogWish, error) {
+	rows, err := q.query(ctx, q.catalogWishesStmt, catalogWishes, arg.Before, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CatalogWish{}
+	for rows.Next() {
+		var i CatalogWish
+		if err := rows.Scan(
+			&i.ID,
+			&i.Account,
+			&i.Name,
+			&i.Region,
+			&i.Address,
+			&i.Note,
+			&i.WishedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const countCatalogPlatforms = `-- name: CountCatalogPlatforms :many
+SELECT region, COUNT(*) AS n FROM catalog_platforms WHERE active GROUP BY region
+`
+
+type CountCatalogPlatformsRow struct {
+	Region string
+	N      int64
+}
+
+func (q *Queries) CountCatalogPlatforms(ctx context.Context) ([]CountCatalogPlatformsRow, error) {
+	rows, err := q.query(ctx, q.countCatalogPlatformsStmt, countCatalogPlatforms)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CountCatalogPlatformsRow{}
+	for rows.Next() {
+		var i CountCatalogPlatformsRow
+		if err := rows.Scan(&i.Region, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const countCatalogWish = `-- name: CountCatalogWish :one
+INSERT INTO catalog_wishers (account, day, n) VALUES ($1, $2, 1)
+ON CONFLICT (account) DO UPDATE SET
+    n = CASE WHEN catalog_wishers.day = excluded.day THEN catalog_wishers.n + 1 ELSE 1 END,
+    day = excluded.day
+RETURNING n
+`
+
+type CountCatalogWishParams struct {
+	Account string
+	Day     int64
+}
+
+func (q *Queries) CountCatalogWish(ctx context.Context, arg CountCatalogWishParams) (int64, error) {
+	row := q.queryRow(ctx, q.countCatalogWishStmt, countCatalogWish, arg.Account, arg.Day)
+	var n int64
+	err := row.Scan(&n)
+	return n, err
+}
+
 const insertCatalogPlatform = `-- name: InsertCatalogPlatform :execrows
 INSERT INTO catalog_platforms (code, rank, name, region, host, callback_base, sign_certificate, enc_certificate, active, sandbox, ask_code, registered_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
@@ -208,6 +305,34 @@ func (q *Queries) InsertCatalogPlatform(ctx context.Context, arg InsertCatalogPl
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const insertCatalogWish = `-- name: InsertCatalogWish :exec
+INSERT INTO catalog_wishes (id, account, name, region, address, note, wished_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+`
+
+type InsertCatalogWishParams struct {
+	ID       string
+	Account  string
+	Name     string
+	Region   string
+	Address  string
+	Note     []byte
+	WishedAt int64
+}
+
+func (q *Queries) InsertCatalogWish(ctx context.Context, arg InsertCatalogWishParams) error {
+	_, err := q.exec(ctx, q.insertCatalogWishStmt, insertCatalogWish,
+		arg.ID,
+		arg.Account,
+		arg.Name,
+		arg.Region,
+		arg.Address,
+		arg.Note,
+		arg.WishedAt,
+	)
+	return err
 }
 
 const putCatalogInstitution = `-- name: PutCatalogInstitution :exec

@@ -7,6 +7,60 @@ import (
 	"context"
 )
 
+const countCertificates = `-- name: CountCertificates :many
+SELECT CASE
+        WHEN c.state NOT IN ('valid', 'frozen') THEN c.state
+        WHEN c.not_after < CAST($1 AS BIGINT) THEN 'expired'
+        WHEN c.state = 'frozen' THEN 'frozen'
+        WHEN c.keys_lost OR c.device <> CAST($2 AS TEXT) THEN 'key_lost'
+        ELSE 'valid' END AS derived, COUNT(*) AS n
+FROM certificates c
+WHERE c.holder_kind = $3 AND c.account_id = $4 AND c.enterprise_id = $5
+GROUP BY 1
+`
+
+type CountCertificatesParams struct {
+	Now          int64
+	Device       string
+	HolderKind   string
+	AccountID    string
+	EnterpriseID string
+}
+
+type CountCertificatesRow struct {
+	Derived string
+	N       int64
+}
+
+func (q *Queries) CountCertificates(ctx context.Context, arg CountCertificatesParams) ([]CountCertificatesRow, error) {
+	rows, err := q.query(ctx, q.countCertificatesStmt, countCertificates,
+		arg.Now,
+		arg.Device,
+		arg.HolderKind,
+		arg.AccountID,
+		arg.EnterpriseID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CountCertificatesRow{}
+	for rows.Next() {
+		var i CountCertificatesRow
+		if err := rows.Scan(&i.Derived, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const getCertificate = `-- name: GetCertificate :one
 SELECT id, holder_kind, account_id, enterprise_id, institution, years, platform, order_id, line_id, state, issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, keys_lost, reason, created_at, installed_at, revoked_at, version FROM certificates WHERE id = $1
 `

@@ -70,6 +70,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.catalogPricesStmt, err = db.PrepareContext(ctx, catalogPrices); err != nil {
 		return nil, fmt.Errorf("error preparing query CatalogPrices: %w", err)
 	}
+	if q.catalogWishesStmt, err = db.PrepareContext(ctx, catalogWishes); err != nil {
+		return nil, fmt.Errorf("error preparing query CatalogWishes: %w", err)
+	}
 	if q.chargeAccountCodeStmt, err = db.PrepareContext(ctx, chargeAccountCode); err != nil {
 		return nil, fmt.Errorf("error preparing query ChargeAccountCode: %w", err)
 	}
@@ -78,6 +81,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.countAccountWindowStmt, err = db.PrepareContext(ctx, countAccountWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query CountAccountWindow: %w", err)
+	}
+	if q.countCatalogPlatformsStmt, err = db.PrepareContext(ctx, countCatalogPlatforms); err != nil {
+		return nil, fmt.Errorf("error preparing query CountCatalogPlatforms: %w", err)
+	}
+	if q.countCatalogWishStmt, err = db.PrepareContext(ctx, countCatalogWish); err != nil {
+		return nil, fmt.Errorf("error preparing query CountCatalogWish: %w", err)
+	}
+	if q.countCertificatesStmt, err = db.PrepareContext(ctx, countCertificates); err != nil {
+		return nil, fmt.Errorf("error preparing query CountCertificates: %w", err)
 	}
 	if q.countJobsStmt, err = db.PrepareContext(ctx, countJobs); err != nil {
 		return nil, fmt.Errorf("error preparing query CountJobs: %w", err)
@@ -246,6 +258,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertCatalogPlatformStmt, err = db.PrepareContext(ctx, insertCatalogPlatform); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertCatalogPlatform: %w", err)
+	}
+	if q.insertCatalogWishStmt, err = db.PrepareContext(ctx, insertCatalogWish); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCatalogWish: %w", err)
 	}
 	if q.insertCertificateStmt, err = db.PrepareContext(ctx, insertCertificate); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertCertificate: %w", err)
@@ -424,8 +439,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.listRoamingsStmt, err = db.PrepareContext(ctx, listRoamings); err != nil {
 		return nil, fmt.Errorf("error preparing query ListRoamings: %w", err)
 	}
+	if q.listRoamingsOfAccountStmt, err = db.PrepareContext(ctx, listRoamingsOfAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query ListRoamingsOfAccount: %w", err)
+	}
 	if q.listRoamingsOfLineStmt, err = db.PrepareContext(ctx, listRoamingsOfLine); err != nil {
 		return nil, fmt.Errorf("error preparing query ListRoamingsOfLine: %w", err)
+	}
+	if q.listUnpaidOrderLinesStmt, err = db.PrepareContext(ctx, listUnpaidOrderLines); err != nil {
+		return nil, fmt.Errorf("error preparing query ListUnpaidOrderLines: %w", err)
+	}
+	if q.listUnpaidOrdersStmt, err = db.PrepareContext(ctx, listUnpaidOrders); err != nil {
+		return nil, fmt.Errorf("error preparing query ListUnpaidOrders: %w", err)
 	}
 	if q.liveInstallationsStmt, err = db.PrepareContext(ctx, liveInstallations); err != nil {
 		return nil, fmt.Errorf("error preparing query LiveInstallations: %w", err)
@@ -447,6 +471,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.markNoticeReadStmt, err = db.PrepareContext(ctx, markNoticeRead); err != nil {
 		return nil, fmt.Errorf("error preparing query MarkNoticeRead: %w", err)
+	}
+	if q.markNoticesReadStmt, err = db.PrepareContext(ctx, markNoticesRead); err != nil {
+		return nil, fmt.Errorf("error preparing query MarkNoticesRead: %w", err)
 	}
 	if q.moveCustodyEnrolmentStmt, err = db.PrepareContext(ctx, moveCustodyEnrolment); err != nil {
 		return nil, fmt.Errorf("error preparing query MoveCustodyEnrolment: %w", err)
@@ -743,6 +770,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing catalogPricesStmt: %w", cerr)
 		}
 	}
+	if q.catalogWishesStmt != nil {
+		if cerr := q.catalogWishesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing catalogWishesStmt: %w", cerr)
+		}
+	}
 	if q.chargeAccountCodeStmt != nil {
 		if cerr := q.chargeAccountCodeStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing chargeAccountCodeStmt: %w", cerr)
@@ -756,6 +788,21 @@ func (q *Queries) Close() error {
 	if q.countAccountWindowStmt != nil {
 		if cerr := q.countAccountWindowStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countAccountWindowStmt: %w", cerr)
+		}
+	}
+	if q.countCatalogPlatformsStmt != nil {
+		if cerr := q.countCatalogPlatformsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countCatalogPlatformsStmt: %w", cerr)
+		}
+	}
+	if q.countCatalogWishStmt != nil {
+		if cerr := q.countCatalogWishStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countCatalogWishStmt: %w", cerr)
+		}
+	}
+	if q.countCertificatesStmt != nil {
+		if cerr := q.countCertificatesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countCertificatesStmt: %w", cerr)
 		}
 	}
 	if q.countJobsStmt != nil {
@@ -1036,6 +1083,11 @@ func (q *Queries) Close() error {
 	if q.insertCatalogPlatformStmt != nil {
 		if cerr := q.insertCatalogPlatformStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertCatalogPlatformStmt: %w", cerr)
+		}
+	}
+	if q.insertCatalogWishStmt != nil {
+		if cerr := q.insertCatalogWishStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCatalogWishStmt: %w", cerr)
 		}
 	}
 	if q.insertCertificateStmt != nil {
@@ -1333,9 +1385,24 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing listRoamingsStmt: %w", cerr)
 		}
 	}
+	if q.listRoamingsOfAccountStmt != nil {
+		if cerr := q.listRoamingsOfAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listRoamingsOfAccountStmt: %w", cerr)
+		}
+	}
 	if q.listRoamingsOfLineStmt != nil {
 		if cerr := q.listRoamingsOfLineStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing listRoamingsOfLineStmt: %w", cerr)
+		}
+	}
+	if q.listUnpaidOrderLinesStmt != nil {
+		if cerr := q.listUnpaidOrderLinesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listUnpaidOrderLinesStmt: %w", cerr)
+		}
+	}
+	if q.listUnpaidOrdersStmt != nil {
+		if cerr := q.listUnpaidOrdersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listUnpaidOrdersStmt: %w", cerr)
 		}
 	}
 	if q.liveInstallationsStmt != nil {
@@ -1371,6 +1438,11 @@ func (q *Queries) Close() error {
 	if q.markNoticeReadStmt != nil {
 		if cerr := q.markNoticeReadStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing markNoticeReadStmt: %w", cerr)
+		}
+	}
+	if q.markNoticesReadStmt != nil {
+		if cerr := q.markNoticesReadStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing markNoticesReadStmt: %w", cerr)
 		}
 	}
 	if q.moveCustodyEnrolmentStmt != nil {
@@ -1778,9 +1850,13 @@ type Queries struct {
 	catalogPlatformStmt                 *sql.Stmt
 	catalogPlatformsStmt                *sql.Stmt
 	catalogPricesStmt                   *sql.Stmt
+	catalogWishesStmt                   *sql.Stmt
 	chargeAccountCodeStmt               *sql.Stmt
 	claimJobsStmt                       *sql.Stmt
 	countAccountWindowStmt              *sql.Stmt
+	countCatalogPlatformsStmt           *sql.Stmt
+	countCatalogWishStmt                *sql.Stmt
+	countCertificatesStmt               *sql.Stmt
 	countJobsStmt                       *sql.Stmt
 	countPlatformCallbackFailureStmt    *sql.Stmt
 	countRealnameAttemptStmt            *sql.Stmt
@@ -1837,6 +1913,7 @@ type Queries struct {
 	insertAuditEntryStmt                *sql.Stmt
 	insertAuthorityStmt                 *sql.Stmt
 	insertCatalogPlatformStmt           *sql.Stmt
+	insertCatalogWishStmt               *sql.Stmt
 	insertCertificateStmt               *sql.Stmt
 	insertCustodyEnrolmentStmt          *sql.Stmt
 	insertCustodyKeyStmt                *sql.Stmt
@@ -1896,7 +1973,10 @@ type Queries struct {
 	listPaymentsStmt                    *sql.Stmt
 	listRefundsStmt                     *sql.Stmt
 	listRoamingsStmt                    *sql.Stmt
+	listRoamingsOfAccountStmt           *sql.Stmt
 	listRoamingsOfLineStmt              *sql.Stmt
+	listUnpaidOrderLinesStmt            *sql.Stmt
+	listUnpaidOrdersStmt                *sql.Stmt
 	liveInstallationsStmt               *sql.Stmt
 	liveRedealingStmt                   *sql.Stmt
 	lockCustodyAccountStmt              *sql.Stmt
@@ -1904,6 +1984,7 @@ type Queries struct {
 	markCertificateKeysStmt             *sql.Stmt
 	markCustodyShareProvedStmt          *sql.Stmt
 	markNoticeReadStmt                  *sql.Stmt
+	markNoticesReadStmt                 *sql.Stmt
 	moveCustodyEnrolmentStmt            *sql.Stmt
 	moveCustodyOperationStmt            *sql.Stmt
 	moveCustodyRefreshStmt              *sql.Stmt
@@ -1996,9 +2077,13 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		catalogPlatformStmt:                 q.catalogPlatformStmt,
 		catalogPlatformsStmt:                q.catalogPlatformsStmt,
 		catalogPricesStmt:                   q.catalogPricesStmt,
+		catalogWishesStmt:                   q.catalogWishesStmt,
 		chargeAccountCodeStmt:               q.chargeAccountCodeStmt,
 		claimJobsStmt:                       q.claimJobsStmt,
 		countAccountWindowStmt:              q.countAccountWindowStmt,
+		countCatalogPlatformsStmt:           q.countCatalogPlatformsStmt,
+		countCatalogWishStmt:                q.countCatalogWishStmt,
+		countCertificatesStmt:               q.countCertificatesStmt,
 		countJobsStmt:                       q.countJobsStmt,
 		countPlatformCallbackFailureStmt:    q.countPlatformCallbackFailureStmt,
 		countRealnameAttemptStmt:            q.countRealnameAttemptStmt,
@@ -2055,6 +2140,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertAuditEntryStmt:                q.insertAuditEntryStmt,
 		insertAuthorityStmt:                 q.insertAuthorityStmt,
 		insertCatalogPlatformStmt:           q.insertCatalogPlatformStmt,
+		insertCatalogWishStmt:               q.insertCatalogWishStmt,
 		insertCertificateStmt:               q.insertCertificateStmt,
 		insertCustodyEnrolmentStmt:          q.insertCustodyEnrolmentStmt,
 		insertCustodyKeyStmt:                q.insertCustodyKeyStmt,
@@ -2114,7 +2200,10 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		listPaymentsStmt:                    q.listPaymentsStmt,
 		listRefundsStmt:                     q.listRefundsStmt,
 		listRoamingsStmt:                    q.listRoamingsStmt,
+		listRoamingsOfAccountStmt:           q.listRoamingsOfAccountStmt,
 		listRoamingsOfLineStmt:              q.listRoamingsOfLineStmt,
+		listUnpaidOrderLinesStmt:            q.listUnpaidOrderLinesStmt,
+		listUnpaidOrdersStmt:                q.listUnpaidOrdersStmt,
 		liveInstallationsStmt:               q.liveInstallationsStmt,
 		liveRedealingStmt:                   q.liveRedealingStmt,
 		lockCustodyAccountStmt:              q.lockCustodyAccountStmt,
@@ -2122,6 +2211,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		markCertificateKeysStmt:             q.markCertificateKeysStmt,
 		markCustodyShareProvedStmt:          q.markCustodyShareProvedStmt,
 		markNoticeReadStmt:                  q.markNoticeReadStmt,
+		markNoticesReadStmt:                 q.markNoticesReadStmt,
 		moveCustodyEnrolmentStmt:            q.moveCustodyEnrolmentStmt,
 		moveCustodyOperationStmt:            q.moveCustodyOperationStmt,
 		moveCustodyRefreshStmt:              q.moveCustodyRefreshStmt,

@@ -153,6 +153,22 @@ type CatalogPrice struct {
 	Fen         int64
 }
 
+type CatalogWish struct {
+	ID       string
+	Account  string
+	Name     string
+	Region   string
+	Address  string
+	Note     []byte
+	WishedAt int64
+}
+
+type CatalogWisher struct {
+	Account string
+	Day     int64
+	N       int64
+}
+
 type Certificate struct {
 	ID           string
 	HolderKind   string

@@ -71,6 +71,20 @@ func (q *Queries) MarkNoticeRead(ctx context.Context, arg MarkNoticeReadParams) 
 	return result.RowsAffected()
 }
 
+const markNoticesRead = `-- name: MarkNoticesRead :exec
+UPDATE notices SET read_at = $1 WHERE account = $2 AND read_at = 0
+`
+
+type MarkNoticesReadParams struct {
+	ReadAt  int64
+	Account string
+}
+
+func (q *Queries) MarkNoticesRead(ctx context.Context, arg MarkNoticesReadParams) error {
+	_, err := q.exec(ctx, q.markNoticesReadStmt, markNoticesRead, arg.ReadAt, arg.Account)
+	return err
+}
+
 const noticesBefore = `-- name: NoticesBefore :many
 SELECT id, account, kind, title, body, link, unique_key, posted_at, read_at FROM notices WHERE account = $1 AND (CAST($2 AS TEXT) = '' OR id < CAST($2 AS TEXT)) ORDER BY id DESC LIMIT $3
 `

@@ -102,6 +102,43 @@ func (q *Queries) ListRoamings(ctx context.Context, certificateID string) ([]Roa
 	return items, nil
 }
 
+const listRoamingsOfAccount = `-- name: ListRoamingsOfAccount :many
+SELECT r.id, r.certificate_id, r.platform, r.line_id, r.state, r.start_at, r.end_at, r.created_at, r.version FROM certificates c JOIN roamings r ON r.certificate_id = c.id WHERE c.account_id = $1 ORDER BY r.id
+`
+
+func (q *Queries) ListRoamingsOfAccount(ctx context.Context, accountID string) ([]Roaming, error) {
+	rows, err := q.query(ctx, q.listRoamingsOfAccountStmt, listRoamingsOfAccount, accountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Roaming{}
+	for rows.Next() {
+		var i Roaming
+		if err := rows.Scan(
+			&i.ID,
+			&i.CertificateID,
+			&i.Platform,
+			&i.LineID,
+			&i.State,
+			&i.StartAt,
+			&i.EndAt,
+			&i.CreatedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listRoamingsOfLine = `-- name: ListRoamingsOfLine :many
 SELECT id, certificate_id, platform, line_id, state, start_at, end_at, created_at, version FROM roamings WHERE line_id = $1 ORDER BY id
 `

@@ -16,6 +16,7 @@ CREATE TABLE orders (
     version       BIGINT NOT NULL
 );
 CREATE INDEX orders_account ON orders (account_id, id);
+CREATE INDEX orders_unpaid ON orders (account_id, expires_at) WHERE state = 'unpaid';
 
 -- One row for each account that ever ordered: who places an order locks it, so
 -- that orders placed at once are counted one after the other.

@@ -12,12 +12,34 @@ WHERE code = @code;
 -- name: CatalogPlatform :one
 SELECT * FROM catalog_platforms WHERE code = @code;
 
+-- The search itself reads an index that holds all it looks at; rows with their
+-- certificates are fetched for one page alone.
 -- name: CatalogPlatforms :many
 SELECT * FROM catalog_platforms
-WHERE active AND rank > CAST(@after AS TEXT)
-    AND (CAST(@region AS TEXT) = '' OR region = CAST(@region AS TEXT))
-    AND lower(name) LIKE lower(CAST(@pattern AS TEXT)) ESCAPE '!'
-ORDER BY rank LIMIT @most;
+WHERE rank IN (
+    SELECT p.rank FROM catalog_platforms p
+    WHERE p.active AND p.rank > CAST(@after AS TEXT) AND p.rank < CAST(@before AS TEXT)
+        AND (CAST(@pattern AS TEXT) = '' OR lower(p.name) LIKE lower(CAST(@pattern AS TEXT)) ESCAPE '!')
+    ORDER BY p.rank LIMIT @most
+)
+ORDER BY rank;
+
+-- name: CountCatalogPlatforms :many
+SELECT region, COUNT(*) AS n FROM catalog_platforms WHERE active GROUP BY region;
+
+-- name: CountCatalogWish :one
+INSERT INTO catalog_wishers (account, day, n) VALUES (@account, @day, 1)
+ON CONFLICT (account) DO UPDATE SET
+    n = CASE WHEN catalog_wishers.day = excluded.day THEN catalog_wishers.n + 1 ELSE 1 END,
+    day = excluded.day
+RETURNING n;
+
+-- name: InsertCatalogWish :exec
+INSERT INTO catalog_wishes (id, account, name, region, address, note, wished_at)
+VALUES (@id, @account, @name, @region, @address, @note, @wished_at);
+
+-- name: CatalogWishes :many
+SELECT * FROM catalog_wishes WHERE CAST(@before AS TEXT) = '' OR id < CAST(@before AS TEXT) ORDER BY id DESC LIMIT @most;
 
 -- name: PutCatalogInstitution :exec
 INSERT INTO catalog_institutions (code, name, active) VALUES (@code, @name, @active)

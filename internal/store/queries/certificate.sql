@@ -38,6 +38,17 @@ WHERE c.holder_kind = @holder_kind AND c.account_id = @account_id AND c.enterpri
                AND CAST(@platforms AS TEXT) LIKE '%,' || r.platform || ',%'))
 ORDER BY c.id DESC LIMIT @max_certificates;
 
+-- name: CountCertificates :many
+SELECT CASE
+        WHEN c.state NOT IN ('valid', 'frozen') THEN c.state
+        WHEN c.not_after < CAST(@now AS BIGINT) THEN 'expired'
+        WHEN c.state = 'frozen' THEN 'frozen'
+        WHEN c.keys_lost OR c.device <> CAST(@device AS TEXT) THEN 'key_lost'
+        ELSE 'valid' END AS derived, COUNT(*) AS n
+FROM certificates c
+WHERE c.holder_kind = @holder_kind AND c.account_id = @account_id AND c.enterprise_id = @enterprise_id
+GROUP BY 1;
+
 -- name: ListCertificatePlatforms :many
 SELECT c.platform FROM certificates c
 WHERE c.holder_kind = @holder_kind AND c.account_id = @account_id AND c.enterprise_id = @enterprise_id

@@ -9,5 +9,8 @@ SELECT * FROM notices WHERE account = @account AND (CAST(@before AS TEXT) = '' O
 -- name: CountUnreadNotices :one
 SELECT COUNT(*) FROM notices WHERE account = @account AND read_at = 0;
 
+-- name: MarkNoticesRead :exec
+UPDATE notices SET read_at = @read_at WHERE account = @account AND read_at = 0;
+
 -- name: MarkNoticeRead :execrows
 UPDATE notices SET read_at = CASE WHEN read_at = 0 THEN @read_at ELSE read_at END WHERE id = @id AND account = @account;

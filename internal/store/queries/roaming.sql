@@ -8,6 +8,9 @@ SELECT * FROM roamings WHERE certificate_id = @certificate_id AND platform = @pl
 -- name: ListRoamings :many
 SELECT * FROM roamings WHERE certificate_id = @certificate_id ORDER BY id;
 
+-- name: ListRoamingsOfAccount :many
+SELECT r.* FROM certificates c JOIN roamings r ON r.certificate_id = c.id WHERE c.account_id = @account_id ORDER BY r.id;
+
 -- name: ListRoamingsOfLine :many
 SELECT * FROM roamings WHERE line_id = @line_id ORDER BY id;
 

@@ -21,6 +21,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/app/v1/certificates/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 证书数量，按状态 */
+        get: operations["get-certificates-counts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/app/v1/certificates/{id}": {
         parameters: {
             query?: never;
@@ -271,6 +288,23 @@ export interface paths {
         get: operations["get-notices"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/notices/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 全部标为已读 */
+        post: operations["post-notices-read"];
         delete?: never;
         options?: never;
         head?: never;
@@ -608,7 +642,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** 交易平台 */
+        /** 交易平台与我在该平台的证书 */
         get: operations["get-platforms-code"];
         put?: never;
         post?: never;
@@ -805,6 +839,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/app/v1/regions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 有交易平台的省份与直辖市 */
+        get: operations["get-regions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/app/v1/scans": {
         parameters: {
             query?: never;
@@ -924,6 +975,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/app/v1/todos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 待办 */
+        get: operations["get-todos"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/app/v1/usage": {
         parameters: {
             query?: never;
@@ -952,6 +1020,23 @@ export interface paths {
         get: operations["get-usage-id"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/wishes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 没有找到平台？提交希望加入的平台 */
+        post: operations["post-wishes"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1015,6 +1100,13 @@ export interface components {
             state: "pending" | "valid" | "key_lost" | "frozen" | "expired" | "revoked" | "replaced" | "cancelled";
             /** Format: int64 */
             years: number;
+        };
+        CertificateCountsBody: {
+            counts: {
+                [key: string]: number;
+            };
+            /** Format: int64 */
+            total: number;
         };
         CertificatesBody: {
             certificates: components["schemas"]["CertificateBody"][] | null;
@@ -1301,6 +1393,41 @@ export interface components {
             active: boolean;
             code: string;
             host: string;
+            mine: components["schemas"]["StandingBody"];
+            name: string;
+            region: string;
+        };
+        PlatformCertificateBody: {
+            /**
+             * @description 下一步；没有则不显示按钮
+             * @enum {string}
+             */
+            action?: "scan" | "install" | "pay" | "recover";
+            /** @description 证书；state 为 to_pay 时没有 */
+            id?: string;
+            institution: string;
+            institutionName: string;
+            /** @enum {string} */
+            kind: "person" | "enterprise";
+            /** @description 待支付订单，仅 to_pay */
+            order?: string;
+            /** @enum {string} */
+            roaming: "none" | "opening" | "open" | "expired" | "cancelled";
+            /** @description 签名证书序列号末四位 */
+            serialTail?: string;
+            /** @enum {string} */
+            state: "usable" | "expiring" | "key_lost" | "to_install" | "to_pay" | "expired" | "not_roamed";
+            /** Format: date-time */
+            until?: string;
+            /** Format: int64 */
+            years: number;
+        };
+        PlatformDetailBody: {
+            active: boolean;
+            certificates: components["schemas"]["PlatformCertificateBody"][] | null;
+            code: string;
+            host: string;
+            mine: components["schemas"]["StandingBody"];
             name: string;
             region: string;
         };
@@ -1385,6 +1512,16 @@ export interface components {
             reason: "asked" | "late";
             /** @enum {string} */
             state: "open" | "done" | "failed";
+        };
+        RegionBody: {
+            name: string;
+            /** Format: int64 */
+            platforms: number;
+            /** @description 一字简称，用于索引 */
+            short: string;
+        };
+        RegionsBody: {
+            regions: components["schemas"]["RegionBody"][] | null;
         };
         RevocationBody: {
             id: string;
@@ -1494,6 +1631,17 @@ export interface components {
             expires: string;
             id: string;
         };
+        StandingBody: {
+            /**
+             * Format: int64
+             * @description 该状态所指的证书（to_pay 为订单）数量
+             */
+            certificates: number;
+            /** @enum {string} */
+            state: "usable" | "expiring" | "key_lost" | "to_install" | "to_pay" | "expired" | "not_roamed" | "none";
+            /** Format: date-time */
+            until?: string;
+        };
         Support: {
             hotline: string;
             hours: string;
@@ -1505,6 +1653,35 @@ export interface components {
             /** Format: int64 */
             retryAfterSeconds: number;
             ticket: string;
+        };
+        TodoAction: {
+            certificate?: string;
+            /** @enum {string} */
+            kind: "realname" | "pay" | "install" | "set_pin" | "unlock" | "recover" | "recovery" | "certificate";
+            label: string;
+            order?: string;
+            recovery?: string;
+        };
+        TodoBody: {
+            action: components["schemas"]["TodoAction"];
+            /** Format: int64 */
+            amountFen?: number;
+            /** @enum {string} */
+            kind: "recovery" | "pin_locked" | "key_lost" | "realname" | "pay" | "install" | "set_pin" | "expiring";
+            /** Format: date-time */
+            since?: string;
+            text: string;
+            title: string;
+            /** Format: date-time */
+            until?: string;
+            /**
+             * @description now：今天要处理；soon：近期
+             * @enum {string}
+             */
+            urgency: "now" | "soon";
+        };
+        TodosBody: {
+            todos: components["schemas"]["TodoBody"][] | null;
         };
         UsageBody: {
             /** Format: date-time */
@@ -1524,6 +1701,19 @@ export interface components {
         UsagesBody: {
             next?: string;
             records: components["schemas"]["UsageBody"][] | null;
+        };
+        WishBody: {
+            text: string;
+        };
+        WishInputBody: {
+            /** @description 网址 */
+            address?: string;
+            /** @description 平台名称，2 至 60 个字 */
+            name: string;
+            /** @description 补充说明，最多 300 个字 */
+            note?: string;
+            /** @description 省份或直辖市 */
+            region?: string;
         };
     };
     responses: never;
@@ -1557,6 +1747,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CertificatesBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-certificates-counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CertificateCountsBody"];
                 };
             };
             /** @description Error */
@@ -2070,6 +2289,33 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["NoticesBody"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-notices-read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -2742,7 +2988,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PlatformBody"];
+                    "application/json": components["schemas"]["PlatformDetailBody"];
                 };
             };
             /** @description Error */
@@ -3123,6 +3369,35 @@ export interface operations {
             };
         };
     };
+    "get-regions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegionsBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "post-scans": {
         parameters: {
             query?: never;
@@ -3342,6 +3617,35 @@ export interface operations {
             };
         };
     };
+    "get-todos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TodosBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-usage": {
         parameters: {
             query?: {
@@ -3400,6 +3704,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UsageBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-wishes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WishInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WishBody"];
                 };
             };
             /** @description Error */

@@ -1,0 +1,7 @@
+package db
+
+// The statements whose plans are tested.
+const (
+	CatalogPlatformsSQL      = catalogPlatforms
+	CountCatalogPlatformsSQL = countCatalogPlatforms
+)
