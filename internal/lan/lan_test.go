@@ -6,13 +6,16 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +129,29 @@ func TestLeavesAreShortAndRenewThemselves(t *testing.T) {
 	c.Advance(rootLife - 2*leafLife + 60*24*time.Hour)
 	if last := leafOf(t, r, "192.168.1.5"); last.NotAfter.After(r.cert.NotAfter) {
 		t.Error("a leaf outlives its root")
+	}
+}
+
+// TestAnotherVerifierAgrees: openssl reads name constraints more broadly than
+// Go, and phones may too.
+func TestAnotherVerifierAgrees(t *testing.T) {
+	dir := t.TempDir()
+	r := open(t, t.TempDir(), clock.NewManual(noon))
+	for name, der := range map[string][]byte{"root": r.DER(), "leaf": leafOf(t, r, "192.168.1.5").Raw} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(address string) (string, error) {
+		out, err := exec.Command("openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-attime", strconv.FormatInt(noon.Unix(), 10),
+			"-verify_ip", address, "-CAfile", filepath.Join(dir, "root"), filepath.Join(dir, "leaf")).CombinedOutput()
+		return string(out), err
+	}
+	if out, err := check("192.168.1.5"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := check("192.168.1.6"); err == nil {
+		t.Errorf("another address: %s", out)
 	}
 }
 

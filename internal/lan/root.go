@@ -221,7 +221,9 @@ func (r *Root) certificate(a netip.Addr) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.Subject = pkix.Name{Organization: []string{"天威通沙箱"}, CommonName: a.String()}
+	// No address in the name: some verifiers would hold it against the
+	// constraints as if it were a host's.
+	t.Subject = pkix.Name{Organization: []string{"天威通沙箱"}, CommonName: "天威通本机测试服务"}
 	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	t.IPAddresses = []net.IP{a.AsSlice()}
 	der, err := x509.CreateCertificate(rand.Reader, t, r.cert, &key.PublicKey, r.key)
