@@ -20,7 +20,7 @@ import (
 // never serves another.
 type Purpose string
 
-// The purposes. Only PurposeLogin is asked for without a session.
+// The purposes.
 const (
 	PurposeLogin    Purpose = "login"    // M§2.2.1
 	PurposeRealname Purpose = "realname" // M§2.4.1
@@ -30,15 +30,23 @@ const (
 	// number (PurposePhone), one to the new (PurposeNewPhone).
 	PurposePhone    Purpose = "phone"
 	PurposeNewPhone Purpose = "phone-new"
+	PurposePassword Purpose = "password"       // M§2.2.2, set or change
+	PurposeReset    Purpose = "password-reset" // M§2.2.2, forgotten
+	PurposeClose    Purpose = "close"          // docs/domain.md A31
 )
+
+// Sessionless tells whether a code is asked for without a session, by whoever
+// says a number.
+func (p Purpose) Sessionless() bool { return p == PurposeLogin || p == PurposeReset }
 
 // ofAnyNumber tells whether the number is given with the request, instead of
 // being the account's own.
-func (p Purpose) ofAnyNumber() bool { return p == PurposeLogin || p == PurposeNewPhone }
+func (p Purpose) ofAnyNumber() bool { return p.Sessionless() || p == PurposeNewPhone }
 
 func (p Purpose) known() bool {
 	switch p {
-	case PurposeLogin, PurposeRealname, PurposePIN, PurposeRecover, PurposePhone, PurposeNewPhone:
+	case PurposeLogin, PurposeRealname, PurposePIN, PurposeRecover, PurposePhone, PurposeNewPhone,
+		PurposePassword, PurposeReset, PurposeClose:
 		return true
 	}
 	return false
@@ -76,8 +84,8 @@ type Limits struct {
 	// Anyone is the most codes to one phone in 24 hours that anybody asks for from
 	// all networks together; default 30.
 	Anyone int
-	// Known is the most login codes to one phone in 24 hours that are asked for
-	// from one network where its account signed in before; PerNetwork, Anyone and
+	// Known is the most codes without a session to one phone in 24 hours that are
+	// asked for from one network where its account signed in before; PerNetwork, Anyone and
 	// Hourly do not count them; default 10.
 	Known int
 	// PerAddress is the most codes asked for from one IPv4 address or /64 in an
@@ -191,7 +199,10 @@ type Account struct {
 	Device    string
 	Only      Restriction
 	CreatedAt time.Time
-	Version   int64
+	// ClosedAt is when the account was closed (注销); zero for never. PhoneHash then
+	// finds nothing, and Phone is not used any more.
+	ClosedAt time.Time
+	Version  int64
 }
 
 // Restriction says that a re-key runs: sessions of all devices but one may only
@@ -205,8 +216,10 @@ type Restriction struct {
 }
 
 func (r Restriction) binds(device string, now time.Time) bool {
-	return r.Device != "" && r.Device != device && !r.over(now)
+	return r.inForce(now) && r.Device != device
 }
+
+func (r Restriction) inForce(now time.Time) bool { return r.Device != "" && !r.over(now) }
 
 func (r Restriction) over(now time.Time) bool {
 	return r.Device != "" && !r.Until.IsZero() && !now.Before(r.Until)
@@ -246,9 +259,21 @@ type StoredDevice struct {
 	Thumbprint string
 	PublicKey  []byte
 	Label      string
-	CreatedAt  time.Time
+	// Network is the keyed hash of where it last signed in.
+	Network   []byte
+	CreatedAt time.Time
+	// SeenAt is its last use, to the minute.
+	SeenAt time.Time
 	// BoundAt is when it first was the account's active device; zero for never.
 	BoundAt time.Time
+}
+
+// SignedInDevice is a device with what is open on it.
+type SignedInDevice struct {
+	StoredDevice
+	// Sessions counts the open ones; zero for a device that only is the active one.
+	Sessions   int
+	SignedInAt time.Time
 }
 
 // Store keeps the accounts. Phone is sealed by it. Absent rows are
@@ -257,6 +282,10 @@ type Store interface {
 	// Count adds one to a window and gives how often it was counted since the
 	// window opened; a window opens with its first count and lasts span.
 	Count(ctx context.Context, tx work.Tx, name string, subject []byte, now time.Time, span time.Duration) (n int, opened time.Time, err error)
+	// Uncount takes n counts of a window back, if it is still the one that opened
+	// then. Forget drops a window.
+	Uncount(ctx context.Context, tx work.Tx, name string, subject []byte, opened time.Time, n int) error
+	Forget(ctx context.Context, tx work.Tx, name string, subject []byte) error
 
 	PutCode(ctx context.Context, tx work.Tx, c Code) error
 	Code(ctx context.Context, tx work.Tx, id string) (Code, error)
@@ -271,31 +300,44 @@ type Store interface {
 	// that is stored.
 	Register(ctx context.Context, tx work.Tx, a Account) (Account, error)
 	Get(ctx context.Context, tx work.Tx, id string) (Account, error)
+	ByPhone(ctx context.Context, tx work.Tx, phoneHash []byte) (Account, error)
 	// Put swaps phone, devices and their times; a taken phone is work.ErrExists.
 	Put(ctx context.Context, tx work.Tx, a Account) error
+	// PutPassword sets the login password as stretched; it is sealed besides.
+	PutPassword(ctx context.Context, tx work.Tx, account, stretched string, at time.Time) error
+	Password(ctx context.Context, tx work.Tx, account string) (string, error)
+	DropPassword(ctx context.Context, tx work.Tx, account string) error
 	Agree(ctx context.Context, tx work.Tx, account string, a Agreement, at time.Time) error
 	// PutNetwork remembers the keyed hash of a network where an account signed in;
 	// KnownNetwork tells whether the account of a phone did so since a time.
 	PutNetwork(ctx context.Context, tx work.Tx, account string, network []byte, at time.Time) error
 	KnownNetwork(ctx context.Context, tx work.Tx, phoneHash, network []byte, since time.Time) (bool, error)
 
-	// PutDevice inserts a device unless the account has it.
+	// PutDevice inserts a device, or renews label, network and SeenAt of one that
+	// the account has.
 	PutDevice(ctx context.Context, tx work.Tx, d StoredDevice) error
 	Device(ctx context.Context, tx work.Tx, account, thumbprint string) (StoredDevice, error)
+	// SignedIn gives the devices with sessions that are open now and were used
+	// since a time, and one more by its name, the last used first.
+	SignedIn(ctx context.Context, tx work.Tx, account, also string, now, used time.Time) ([]SignedInDevice, error)
 	// StampBound sets BoundAt if it is not set.
 	StampBound(ctx context.Context, tx work.Tx, account, thumbprint string, at time.Time) error
 
 	PutSession(ctx context.Context, tx work.Tx, s StoredSession) error
-	// SessionByToken gives a session that was not ended, its device's public key
-	// and the account's restriction.
+	// SessionByToken gives a session that was not ended, of an account that is not
+	// closed, its device's public key and the account's restriction.
 	SessionByToken(ctx context.Context, tx work.Tx, tokenHash []byte) (s StoredSession, publicKey []byte, only Restriction, err error)
-	TouchSession(ctx context.Context, tx work.Tx, id string, at time.Time) error
+	// TouchSession renews the SeenAt of a session and its device.
+	TouchSession(ctx context.Context, tx work.Tx, s StoredSession, at time.Time) error
 	EndSession(ctx context.Context, tx work.Tx, id string, at time.Time) error
 	// EndSessionsOf ends the sessions of an account on one device.
 	EndSessionsOf(ctx context.Context, tx work.Tx, account, device string, at time.Time) error
 	// EndOtherSessions ends those of an account on all devices but one that were
 	// opened by a time.
 	EndOtherSessions(ctx context.Context, tx work.Tx, account, exceptDevice string, opened, at time.Time) error
+	// EndSessionsBut ends those of an account on all devices but two and counts
+	// them; an empty name keeps nothing.
+	EndSessionsBut(ctx context.Context, tx work.Tx, account, keep, keepToo string, at time.Time) (int, error)
 
 	// Tidy deletes codes, windows and sessions that were over before a time, and
 	// networks not signed in from since another.

@@ -26,10 +26,10 @@ type Ticket struct {
 }
 
 // RequestCode draws a code and sends it by SMS with the commit (M§2.2.1). For
-// PurposeLogin and PurposeNewPhone phone is the number to reach; otherwise it is
-// ignored and the code goes to the account's number. caller is nobody for
-// PurposeLogin and required for the rest. address is the client's IP address, for
-// the limit; it is stored as a keyed hash only.
+// PurposeLogin, PurposeReset and PurposeNewPhone phone is the number to reach;
+// otherwise it is ignored and the code goes to the account's number. caller is
+// nobody for a Sessionless purpose and required for the rest. address is the
+// client's IP address, for the limit; it is stored as a keyed hash only.
 //
 // The answer does not tell whether the number has an account. Refusals: CodePhone,
 // CodePurpose, CodeSignedOut, CodeTooSoon, CodeTooMany, CodeNetwork, CodeAddress,
@@ -38,7 +38,7 @@ func (s *Service) RequestCode(ctx context.Context, phone string, purpose Purpose
 	switch {
 	case !purpose.known():
 		return Ticket{}, CodePurpose
-	case purpose == PurposeLogin:
+	case purpose.Sessionless():
 		caller = Caller{}
 	case caller.Session == "":
 		return Ticket{}, CodeSignedOut
@@ -127,7 +127,7 @@ func (s *Service) budgets(ctx context.Context, tx work.Tx, phone string, purpose
 	if !purpose.ofAnyNumber() {
 		return append(all, budget{"code.day.session", hash, s.Limits.Daily, day, CodeTooMany}, pause), nil
 	}
-	if purpose == PurposeLogin {
+	if purpose.Sessionless() {
 		known, err := s.Store.KnownNetwork(ctx, tx, hash, s.networkHash(from[0]), now.Add(-Absolute))
 		if err != nil {
 			return nil, err
@@ -248,6 +248,22 @@ func (s *Service) enter(ctx context.Context, tx work.Tx, ticket, digits string, 
 // Spend uses up a code that passed, inside the business transaction that it was
 // asked for. Refusals: CodeUnknown, CodeUsed, CodeExpired.
 func (s *Service) Spend(ctx context.Context, tx work.Tx, ticket string, purpose Purpose, account string) error {
+	if account == "" {
+		return CodeUnknown
+	}
+	return s.spend(ctx, tx, ticket, func(c Code) (bool, error) {
+		if c.Account != account || c.Purpose != purpose {
+			return false, nil
+		}
+		if purpose.ofAnyNumber() {
+			return true, nil
+		}
+		a, err := s.get(ctx, tx, account)
+		return secret.Equal(a.PhoneHash, c.PhoneHash), err // else the number changed meanwhile
+	})
+}
+
+func (s *Service) spend(ctx context.Context, tx work.Tx, ticket string, bound func(Code) (bool, error)) error {
 	c, err := s.Store.Code(ctx, tx, s.codeID(ticket))
 	if errors.Is(err, work.ErrNotFound) {
 		return CodeUnknown
@@ -255,23 +271,18 @@ func (s *Service) Spend(ctx context.Context, tx work.Tx, ticket string, purpose 
 	if err != nil {
 		return err
 	}
+	fits, err := bound(c)
+	if err != nil {
+		return err
+	}
 	now := s.Clock.Now()
 	switch {
-	case account == "" || c.Account != account || c.Purpose != purpose || c.PassedAt.IsZero():
+	case !fits || c.PassedAt.IsZero():
 		return CodeUnknown
 	case !c.UsedAt.IsZero():
 		return CodeUsed
 	case !now.Before(c.PassedAt.Add(PassLife)):
 		return CodeExpired
-	}
-	if !purpose.ofAnyNumber() {
-		a, err := s.get(ctx, tx, account)
-		if err != nil {
-			return err
-		}
-		if !secret.Equal(a.PhoneHash, c.PhoneHash) {
-			return CodeUnknown // the number changed meanwhile
-		}
 	}
 	return s.Store.UseCode(ctx, tx, c.ID, now)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tianweitong/internal/account"
+	"tianweitong/internal/audit"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/fault"
 	"tianweitong/internal/job"
@@ -32,6 +33,9 @@ var agreements = []account.Agreement{
 
 // home is the address of everybody who does not say otherwise.
 const home = "192.0.2.1"
+
+// cheap stretches quickly.
+var cheap = account.Cost{Passes: 1, Memory: 64, Lanes: 1}
 
 // inbox is an SMS provider that keeps what it was given.
 type inbox struct {
@@ -73,7 +77,7 @@ func each(t *testing.T, f func(t *testing.T, k *kit)) {
 		k := &kit{t: t, st: st, clock: c, inbox: &inbox{}}
 		log := slog.New(slog.NewTextHandler(io.Discard, nil))
 		k.Service = account.New(account.Deps{Runner: st, Store: st.Accounts(), Clock: c, Rand: rand.Reader, Box: st.Box,
-			SMS: k.inbox, Log: log, Agreements: agreements})
+			SMS: k.inbox, Log: log, Agreements: agreements, Cost: cheap})
 		k.jobs = job.New(st, c, rand.Reader, log)
 		k.Register(k.jobs)
 		f(t, k)
@@ -181,3 +185,18 @@ func member(err error, name string) any {
 }
 
 func phone(n int) string { return fmt.Sprintf("139%08d", n) }
+
+// audit gives the entries of a kind that are not sealed yet: all of a short test.
+func (k *kit) audit(kind string) (out []audit.Entry) {
+	k.t.Helper()
+	k.view(func(ctx context.Context, tx work.Tx) error {
+		all, err := k.st.Audit().Unsealed(ctx, tx, 10_000)
+		for _, e := range all {
+			if e.Kind == kind {
+				out = append(out, e)
+			}
+		}
+		return err
+	})
+	return out
+}

@@ -13,7 +13,7 @@ import (
 	"tianweitong/internal/work"
 )
 
-// Deps are what the service needs; all are required but Limits.
+// Deps are what the service needs; all are required but Limits and Cost.
 type Deps struct {
 	Runner work.Runner
 	Store  Store
@@ -26,15 +26,23 @@ type Deps struct {
 	// Agreements are the documents that a sign-in must accept, as they stand now.
 	Agreements []Agreement
 	Limits     Limits
+	// Cost is what a login password is stretched with; zero for DefaultCost.
+	Cost Cost
 }
 
 // Service is the accounts' rules over their store.
-type Service struct{ Deps }
+type Service struct {
+	Deps
+	stretcher *stretcher
+}
 
 // New makes the service.
 func New(d Deps) *Service {
 	d.Limits = d.Limits.withDefaults()
-	return &Service{d}
+	if d.Cost == (Cost{}) {
+		d.Cost = DefaultCost
+	}
+	return &Service{d, newStretcher()}
 }
 
 // Register names the handlers of this package's jobs.
@@ -174,6 +182,9 @@ func (s *Service) change(ctx context.Context, tx work.Tx, account, kind string, 
 	a, err := s.get(ctx, tx, account)
 	if err != nil {
 		return err
+	}
+	if !a.ClosedAt.IsZero() {
+		return CodeNoAccount.Becausef("account %s is closed", account)
 	}
 	if err := f(&a); err != nil {
 		return err

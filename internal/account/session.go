@@ -18,11 +18,14 @@ import (
 	"tianweitong/internal/work"
 )
 
-// SignIn is a sign-in by SMS code (验证码登录, M§2.2.1).
+// SignIn is a sign-in by SMS code (验证码登录, M§2.2.1) or by password (密码登录,
+// M§2.2.2).
 type SignIn struct {
-	Ticket string
-	Code   string
-	// Phone must be the number that the code was sent to.
+	// Ticket and Code are for SignIn, Password for SignInByPassword.
+	Ticket   string
+	Code     string
+	Password string
+	// Phone is the account's number; the one that the code was sent to.
 	Phone string
 	// Agreements are the documents that the user accepted.
 	Agreements []Agreement
@@ -75,14 +78,8 @@ func Thumbprint(spki []byte) (string, error) {
 // that registers becomes the account's active one. Refusals: CodePhone,
 // CodeDeviceKey, CodeAgreements and those of CheckCode.
 func (s *Service) SignIn(ctx context.Context, in SignIn) (Session, error) {
-	if !ValidPhone(in.Phone) {
-		return Session{}, CodePhone
-	}
-	device, err := Thumbprint(in.DeviceKey)
+	device, err := s.fit(in)
 	if err != nil {
-		return Session{}, err
-	}
-	if err := s.agreed(in.Agreements); err != nil {
 		return Session{}, err
 	}
 	var out Session
@@ -99,7 +96,7 @@ func (s *Service) SignIn(ctx context.Context, in SignIn) (Session, error) {
 		if err := s.Store.UseCode(ctx, tx, c.ID, s.Clock.Now()); err != nil {
 			return err
 		}
-		out, err = s.open(ctx, tx, in, device)
+		out, err = s.register(ctx, tx, in, device)
 		return err
 	})
 	if err == nil {
@@ -109,6 +106,18 @@ func (s *Service) SignIn(ctx context.Context, in SignIn) (Session, error) {
 		return Session{}, err
 	}
 	return out, nil
+}
+
+// fit refuses a sign-in that nothing needs to be looked up for, and gives the
+// device's thumbprint.
+func (s *Service) fit(in SignIn) (device string, err error) {
+	if !ValidPhone(in.Phone) {
+		return "", CodePhone
+	}
+	if device, err = Thumbprint(in.DeviceKey); err != nil {
+		return "", err
+	}
+	return device, s.agreed(in.Agreements)
 }
 
 // agreed refuses unless every document is accepted in its current version.
@@ -123,47 +132,56 @@ func (s *Service) agreed(given []Agreement) error {
 	return nil
 }
 
-func (s *Service) open(ctx context.Context, tx work.Tx, in SignIn, device string) (Session, error) {
+// register opens a session of the number's account, and makes the account if
+// there is none.
+func (s *Service) register(ctx context.Context, tx work.Tx, in SignIn, device string) (Session, error) {
 	now := s.Clock.Now()
 	fresh := Account{ID: id.New(s.Rand), Phone: in.Phone, PhoneHash: s.phoneHash(in.Phone), CreatedAt: now}
 	a, err := s.Store.Register(ctx, tx, fresh)
 	if err != nil {
 		return Session{}, err
 	}
-	for _, g := range s.Agreements {
-		if err := s.Store.Agree(ctx, tx, a.ID, g, now); err != nil {
-			return Session{}, err
-		}
-	}
-	err = s.Store.PutDevice(ctx, tx, StoredDevice{Account: a.ID, Thumbprint: device, PublicKey: in.DeviceKey,
-		Label: label(in.DeviceLabel), CreatedAt: now})
-	if err != nil {
-		return Session{}, err
-	}
-	kind := "account.signed_in"
-	if a.ID == fresh.ID {
-		kind = "account.registered"
-		if err := s.bind(ctx, tx, &a, device); err != nil {
-			return Session{}, err
-		}
-		if err := s.Store.Put(ctx, tx, a); err != nil {
-			return Session{}, err
-		}
-	}
 	if err := s.Store.PutNetwork(ctx, tx, a.ID, s.networkHash(networks(in.Address)[0]), now); err != nil {
 		return Session{}, err
 	}
-	if err := s.Store.EndSessionsOf(ctx, tx, a.ID, device, now); err != nil {
+	if a.ID != fresh.ID {
+		return s.open(ctx, tx, a.ID, in, device, "account.signed_in")
+	}
+	out, err := s.open(ctx, tx, a.ID, in, device, "account.registered")
+	if err != nil {
 		return Session{}, err
 	}
-	out := Session{Token: id.Token(s.Rand, 32), Nonce: id.Bytes(s.Rand, 32), ID: id.New(s.Rand), Account: a.ID,
-		Device: device, New: a.ID == fresh.ID, ExpiresAt: now.Add(Absolute)}
-	err = s.Store.PutSession(ctx, tx, StoredSession{ID: out.ID, Account: a.ID, Device: device,
+	out.New = true
+	if err := s.bind(ctx, tx, &a, device); err != nil {
+		return Session{}, err
+	}
+	return out, s.Store.Put(ctx, tx, a)
+}
+
+// open opens a session of an account on a device; one that is open there ends.
+func (s *Service) open(ctx context.Context, tx work.Tx, account string, in SignIn, device, kind string) (Session, error) {
+	now := s.Clock.Now()
+	for _, g := range s.Agreements {
+		if err := s.Store.Agree(ctx, tx, account, g, now); err != nil {
+			return Session{}, err
+		}
+	}
+	err := s.Store.PutDevice(ctx, tx, StoredDevice{Account: account, Thumbprint: device, PublicKey: in.DeviceKey,
+		Label: label(in.DeviceLabel), Network: s.networkHash(networks(in.Address)[0]), SeenAt: now})
+	if err != nil {
+		return Session{}, err
+	}
+	if err := s.Store.EndSessionsOf(ctx, tx, account, device, now); err != nil {
+		return Session{}, err
+	}
+	out := Session{Token: id.Token(s.Rand, 32), Nonce: id.Bytes(s.Rand, 32), ID: id.New(s.Rand), Account: account,
+		Device: device, ExpiresAt: now.Add(Absolute)}
+	err = s.Store.PutSession(ctx, tx, StoredSession{ID: out.ID, Account: account, Device: device,
 		TokenHash: s.tokenHash(out.Token), Nonce: out.Nonce, CreatedAt: now, SeenAt: now, ExpiresAt: out.ExpiresAt})
 	if err != nil {
 		return Session{}, err
 	}
-	return out, tx.Record(ctx, work.Entry{Kind: kind, Actor: a.ID, Subject: out.ID})
+	return out, tx.Record(ctx, work.Entry{Kind: kind, Actor: account, Subject: out.ID})
 }
 
 // label keeps the printable part of what a device calls itself.
@@ -179,8 +197,9 @@ func label(s string) string {
 
 func (s *Service) tokenHash(token string) []byte { return s.Box.Hash("session", []byte(token)) }
 
-// touch is how stale a session's last use may be in the store: one write an hour.
-const touch = time.Hour
+// touch is how stale a session's last use may be in the store: one write a
+// minute, as the list of devices shows it.
+const touch = time.Minute
 
 // Authenticate finds the session of a token and the device whose signature its
 // request must carry; CodeSignedOut if it ended, was idle too long or is unknown.
@@ -208,7 +227,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Caller, Devic
 	}
 	if now.Sub(found.SeenAt) >= touch {
 		err := s.Runner.Do(ctx, "account.touch", func(ctx context.Context, tx work.Tx) error {
-			return s.Store.TouchSession(ctx, tx, found.ID, now)
+			return s.Store.TouchSession(ctx, tx, found, now)
 		})
 		if err != nil {
 			return Caller{}, Device{}, err

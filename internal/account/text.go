@@ -44,11 +44,12 @@ func textPlace(ref string) secret.Place {
 	return secret.Place{Table: "jobs", Column: topicSMS, Row: ref}
 }
 
-// Text sends an SMS to the account's number with the commit. Templates are named
+// Text sends an SMS to the account's number with the commit, and nothing to a
+// closed account's. Templates are named
 // by their noun, for instance "notice".
 func (s *Service) Text(ctx context.Context, tx work.Tx, account, template string, params map[string]string) error {
 	a, err := s.get(ctx, tx, account)
-	if err != nil {
+	if err != nil || !a.ClosedAt.IsZero() { // its number may be somebody else's by now
 		return err
 	}
 	return s.enqueueText(ctx, tx, text{Phone: a.Phone, Template: template, Params: params})

@@ -27,7 +27,7 @@ func (a *App) appDeps() app.Deps {
 			Clock: a.Clock, Rand: a.Rand, Log: a.Log, Secure: strings.HasPrefix(a.urls.App, "https://"), TrustProxy: a.cfg.TrustProxy,
 			Version: a.Version, Environment: env, Exchanges: h.custody, Module: a.module, Observe: a.metrics.request("app"),
 		},
-		Runner: a.store, Accounts: h.accounts, Realnames: h.realname, Catalog: h.catalog, Notices: h.notices,
+		Runner: a.store, Accounts: h.accounts, Safety: h.safety, Closing: h.closing, Realnames: h.realname, Catalog: h.catalog, Notices: h.notices,
 		Orders: h.orders, Purchases: h.purchase, Certificates: h.certificates, Roamings: h.roamings,
 		PINs: h.pin, Recoveries: h.recover, Custody: h.custody, PIN: h.pin, Installs: h.install, Recovers: h.recover,
 		Revokes: h.revoke, Checks: h.check, Scans: h.scans, Usages: h.usage,

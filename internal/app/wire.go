@@ -20,11 +20,13 @@ import (
 	"tianweitong/internal/config"
 	"tianweitong/internal/custody"
 	"tianweitong/internal/flow/check"
+	"tianweitong/internal/flow/closing"
 	"tianweitong/internal/flow/install"
 	"tianweitong/internal/flow/pin"
 	"tianweitong/internal/flow/purchase"
 	"tianweitong/internal/flow/recover"
 	"tianweitong/internal/flow/revoke"
+	"tianweitong/internal/flow/safety"
 	"tianweitong/internal/httpapi/app"
 	"tianweitong/internal/job"
 	"tianweitong/internal/kmc"
@@ -62,6 +64,8 @@ type house struct {
 	roamings     *roaming.Service
 	usage        *usage.Service
 	scans        *scan.Service
+	safety       *safety.Service
+	closing      *closing.Service
 	purchase     *purchase.Service
 	pin          *pin.Service
 	install      *install.Service
@@ -288,6 +292,7 @@ func (h *house) service(role string) func(context.Context) ([]byte, error) {
 // wireFlows builds what spans the nouns.
 func (a *App) wireFlows(context.Context) error {
 	h, st := a.house, a.store
+	h.safety = safety.New(safety.Deps{Runner: st, Accounts: h.accounts, Keys: h.custody, Notices: h.notices})
 	h.purchase = purchase.New(purchase.Deps{Runner: st, Persons: h.realname, Orders: h.orders})
 	h.pin = pin.New(pin.Deps{
 		Store: st.PINSetups(), Runner: st, Clock: a.Clock, Rand: a.Rand, Custody: h.custody, Accounts: h.accounts, Notices: h.notices,
@@ -296,6 +301,9 @@ func (a *App) wireFlows(context.Context) error {
 	h.recover = recover.New(recover.Deps{
 		Store: st.Recoveries(), Runner: st, Clock: a.Clock, Rand: a.Rand, Custody: h.custody, Accounts: h.accounts,
 		Certificates: h.certificates, Installations: st.Installations(), Faces: h.realname, Notices: h.notices, Transactions: h.scans,
+	})
+	h.closing = closing.New(closing.Deps{
+		Runner: st, Accounts: h.accounts, Certificates: h.certificates, Orders: h.orders, Recoveries: h.recover, Persons: h.realname, Keys: h.custody,
 	})
 	h.install = install.NewService(install.Deps{
 		Store: st.Installations(), Runner: st, Clock: a.Clock, Rand: a.Rand, Log: a.Log, Arc: h.arc, Custody: h.custody, KMC: h.centre,

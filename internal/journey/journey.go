@@ -114,7 +114,7 @@ func (w *World) Code(ctx context.Context, p *phone.Phone, purpose, number string
 		return "", "", err
 	}
 	given := number
-	if purpose != "login" {
+	if purpose != "login" && purpose != "password-reset" {
 		given = ""
 	}
 	t, err := p.RequestCode(ctx, purpose, given)

@@ -32,6 +32,9 @@ type Store interface {
 	// that count for one account go one after the other, so that each sees what
 	// the ones before it inserted.
 	CountUnpaid(ctx context.Context, tx work.Tx, account string, now time.Time) (int, error)
+	// Unfinished gives all of an account's orders that are stored as unpaid, paid
+	// or refunding, oldest first.
+	Unfinished(ctx context.Context, tx work.Tx, account string) ([]Order, error)
 	// Update writes an order and the states of its lines.
 	Update(ctx context.Context, tx work.Tx, o Order) error
 
@@ -224,6 +227,13 @@ func (s *Service) Fulfilled(ctx context.Context, tx work.Tx, line string) error 
 		return err
 	}
 	return s.update(ctx, tx, "order.line_done", "system", &o)
+}
+
+// Unfinished gives all orders of an account on which money or a delivery is
+// still to come, oldest first. One whose time to pay is up is among them until
+// the gateways were asked and it is cancelled.
+func (s *Service) Unfinished(ctx context.Context, tx work.Tx, account string) ([]Order, error) {
+	return s.Store.Unfinished(ctx, tx, account)
 }
 
 // expire cancels an order whose time is up. It asks the gateways first, so that

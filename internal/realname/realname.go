@@ -214,6 +214,13 @@ type Store interface {
 	Person(ctx context.Context, tx work.Tx, account string) (Person, error)
 	// AccountOf gives the account of the person with a document.
 	AccountOf(ctx context.Context, tx work.Tx, idHash []byte) (string, error)
+
+	// EndAll ends the checks of an account that are not over, whatever for.
+	EndAll(ctx context.Context, tx work.Tx, account string) error
+	// Release makes a person unfindable by document and account; Erase deletes it,
+	// and what checks keep of bank cards.
+	Release(ctx context.Context, tx work.Tx, account string, tombstone []byte, at time.Time) error
+	Erase(ctx context.Context, tx work.Tx, account string) error
 }
 
 // Query asks whether name, ID number and phone belong to one person (手机三要素).

@@ -21,6 +21,16 @@ func (accounts) Count(ctx context.Context, tx work.Tx, name string, subject []by
 	return int(r.N), at(r.OpenedAt), failure(err)
 }
 
+func (accounts) Uncount(ctx context.Context, tx work.Tx, name string, subject []byte, opened time.Time, n int) error {
+	return failure(queries(tx).UncountAccountWindow(ctx, db.UncountAccountWindowParams{
+		Name: name, Subject: subject, OpenedAt: ms(opened), N: int64(n),
+	}))
+}
+
+func (accounts) Forget(ctx context.Context, tx work.Tx, name string, subject []byte) error {
+	return failure(queries(tx).DeleteAccountWindow(ctx, db.DeleteAccountWindowParams{Name: name, Subject: subject}))
+}
+
 func (accounts) PutCode(ctx context.Context, tx work.Tx, c account.Code) error {
 	return failure(queries(tx).InsertAccountCode(ctx, db.InsertAccountCodeParams{
 		ID: c.ID, Purpose: string(c.Purpose), Account: c.Account, Session: c.Session,
@@ -80,7 +90,8 @@ func (s accounts) account(r db.Account, err error) (account.Account, error) {
 	phone, err := s.unseal("accounts", "phone", r.ID, r.Phone)
 	return account.Account{
 		ID: r.ID, Phone: phone, PhoneHash: r.PhoneHash, PhoneChanged: at(r.PhoneChangedAt),
-		Device: r.Device, Only: restriction(r.OnlyDevice, r.OnlyUntil), CreatedAt: at(r.CreatedAt), Version: r.Version,
+		Device: r.Device, Only: restriction(r.OnlyDevice, r.OnlyUntil), CreatedAt: at(r.CreatedAt), ClosedAt: at(r.ClosedAt),
+		Version: r.Version,
 	}, err
 }
 
@@ -91,8 +102,33 @@ func (s accounts) Put(ctx context.Context, tx work.Tx, a account.Account) error 
 	}
 	return swapped(queries(tx).UpdateAccount(ctx, db.UpdateAccountParams{
 		ID: a.ID, Phone: sealed, PhoneHash: a.PhoneHash, PhoneChangedAt: ms(a.PhoneChanged),
-		Device: a.Device, OnlyDevice: a.Only.Device, OnlyUntil: ms(a.Only.Until), Version: a.Version,
+		Device: a.Device, OnlyDevice: a.Only.Device, OnlyUntil: ms(a.Only.Until), ClosedAt: ms(a.ClosedAt), Version: a.Version,
 	}))
+}
+
+func (s accounts) ByPhone(ctx context.Context, tx work.Tx, phoneHash []byte) (account.Account, error) {
+	r, err := queries(tx).AccountByPhone(ctx, phoneHash)
+	return s.account(r, err)
+}
+
+func (s accounts) PutPassword(ctx context.Context, tx work.Tx, acc, stretched string, when time.Time) error {
+	sealed, err := s.seal("account_passwords", "secret", acc, stretched)
+	if err != nil {
+		return err
+	}
+	return failure(queries(tx).PutAccountPassword(ctx, db.PutAccountPasswordParams{Account: acc, Secret: sealed, SetAt: ms(when)}))
+}
+
+func (s accounts) Password(ctx context.Context, tx work.Tx, acc string) (string, error) {
+	sealed, err := queries(tx).AccountPassword(ctx, acc)
+	if err != nil {
+		return "", failure(err)
+	}
+	return s.unseal("account_passwords", "secret", acc, sealed)
+}
+
+func (accounts) DropPassword(ctx context.Context, tx work.Tx, acc string) error {
+	return failure(queries(tx).DeleteAccountPassword(ctx, acc))
 }
 
 func (accounts) Agree(ctx context.Context, tx work.Tx, acc string, a account.Agreement, when time.Time) error {
@@ -111,17 +147,33 @@ func (accounts) KnownNetwork(ctx context.Context, tx work.Tx, phoneHash, network
 }
 
 func (accounts) PutDevice(ctx context.Context, tx work.Tx, d account.StoredDevice) error {
-	return failure(queries(tx).InsertAccountDevice(ctx, db.InsertAccountDeviceParams{
-		Account: d.Account, Thumbprint: d.Thumbprint, PublicKey: d.PublicKey, Label: d.Label, CreatedAt: ms(d.CreatedAt),
+	return failure(queries(tx).PutAccountDevice(ctx, db.PutAccountDeviceParams{
+		Account: d.Account, Thumbprint: d.Thumbprint, PublicKey: d.PublicKey, Label: d.Label, Network: d.Network, SeenAt: ms(d.SeenAt),
 	}))
 }
 
 func (accounts) Device(ctx context.Context, tx work.Tx, acc, thumbprint string) (account.StoredDevice, error) {
 	r, err := queries(tx).AccountDevice(ctx, db.AccountDeviceParams{Account: acc, Thumbprint: thumbprint})
+	return device(r), failure(err)
+}
+
+func device(r db.AccountDevice) account.StoredDevice {
 	return account.StoredDevice{
-		Account: r.Account, Thumbprint: r.Thumbprint, PublicKey: r.PublicKey, Label: r.Label,
-		CreatedAt: at(r.CreatedAt), BoundAt: at(r.BoundAt),
-	}, failure(err)
+		Account: r.Account, Thumbprint: r.Thumbprint, PublicKey: r.PublicKey, Label: r.Label, Network: r.Network,
+		CreatedAt: at(r.CreatedAt), SeenAt: at(r.SeenAt), BoundAt: at(r.BoundAt),
+	}
+}
+
+func (accounts) SignedIn(ctx context.Context, tx work.Tx, acc, also string, now, used time.Time) ([]account.SignedInDevice, error) {
+	rows, err := queries(tx).SignedInAccountDevices(ctx, db.SignedInAccountDevicesParams{Account: acc, Also: also, Now: ms(now), Idle: ms(used)})
+	if err != nil {
+		return nil, failure(err)
+	}
+	out := make([]account.SignedInDevice, len(rows))
+	for i, r := range rows {
+		out[i] = account.SignedInDevice{StoredDevice: device(r.AccountDevice), Sessions: int(r.Sessions), SignedInAt: at(r.SignedInAt)}
+	}
+	return out, nil
 }
 
 func (accounts) StampBound(ctx context.Context, tx work.Tx, acc, thumbprint string, when time.Time) error {
@@ -150,8 +202,12 @@ func restriction(device string, until int64) account.Restriction {
 	return account.Restriction{Device: device, Until: at(until)}
 }
 
-func (accounts) TouchSession(ctx context.Context, tx work.Tx, id string, when time.Time) error {
-	return failure(queries(tx).TouchAccountSession(ctx, db.TouchAccountSessionParams{ID: id, SeenAt: ms(when)}))
+func (accounts) TouchSession(ctx context.Context, tx work.Tx, s account.StoredSession, when time.Time) error {
+	q := queries(tx)
+	if err := q.TouchAccountSession(ctx, db.TouchAccountSessionParams{ID: s.ID, SeenAt: ms(when)}); err != nil {
+		return failure(err)
+	}
+	return failure(q.TouchAccountDevice(ctx, db.TouchAccountDeviceParams{Account: s.Account, Thumbprint: s.Device, SeenAt: ms(when)}))
 }
 
 func (accounts) EndSession(ctx context.Context, tx work.Tx, id string, when time.Time) error {
@@ -166,6 +222,13 @@ func (accounts) EndOtherSessions(ctx context.Context, tx work.Tx, acc, exceptDev
 	return failure(queries(tx).EndOtherAccountSessions(ctx, db.EndOtherAccountSessionsParams{
 		Account: acc, Device: exceptDevice, Opened: ms(opened), EndedAt: ms(when),
 	}))
+}
+
+func (accounts) EndSessionsBut(ctx context.Context, tx work.Tx, acc, keep, keepToo string, when time.Time) (int, error) {
+	n, err := queries(tx).EndAccountSessionsBut(ctx, db.EndAccountSessionsButParams{
+		Account: acc, Keep: keep, KeepToo: keepToo, EndedAt: ms(when),
+	})
+	return int(n), failure(err)
 }
 
 func (accounts) Tidy(ctx context.Context, tx work.Tx, before, networks time.Time) error {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -129,7 +130,7 @@ func TestAccountSessionsEndAndAreTidied(t *testing.T) {
 				return err
 			}
 			for _, d := range []string{"d1", "d2", "d1"} {
-				if err := s.PutDevice(ctx, tx, account.StoredDevice{Account: "a", Thumbprint: d, PublicKey: []byte("k"), CreatedAt: noon}); err != nil {
+				if err := s.PutDevice(ctx, tx, account.StoredDevice{Account: "a", Thumbprint: d, PublicKey: []byte("k"), Label: "l" + d, Network: []byte("n"), SeenAt: noon}); err != nil {
 					return err
 				}
 			}
@@ -149,7 +150,7 @@ func TestAccountSessionsEndAndAreTidied(t *testing.T) {
 					return err
 				}
 			}
-			if err := s.TouchSession(ctx, tx, "2", noon.Add(time.Minute)); err != nil {
+			if err := s.TouchSession(ctx, tx, session("2", "d2", noon), noon.Add(time.Minute)); err != nil {
 				return err
 			}
 			if err := s.EndSessionsOf(ctx, tx, "a", "d1", noon); err != nil {
@@ -184,6 +185,138 @@ func TestAccountSessionsEndAndAreTidied(t *testing.T) {
 				if _, _, _, err := s.SessionByToken(ctx, tx, []byte(token)); (err == nil) != open {
 					t.Errorf("%s: %v", token, err)
 				}
+			}
+			return nil
+		})
+	})
+}
+
+func TestAccountWindowsAreGivenBack(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := st.Accounts()
+		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
+			count := func(want int) {
+				t.Helper()
+				if n, _, err := s.Count(ctx, tx, "w", []byte("x"), noon, time.Minute); err != nil || n != want {
+					t.Errorf("count %d, %v, want %d", n, err, want)
+				}
+			}
+			count(1)
+			count(2)
+			count(3)
+			for _, back := range []struct {
+				opened time.Time
+				n      int
+			}{{noon, 2}, {noon, 2}, {noon.Add(-time.Second), 1}} { // the others: more than there are, another window
+				if err := s.Uncount(ctx, tx, "w", []byte("x"), back.opened, back.n); err != nil {
+					return err
+				}
+			}
+			count(2)
+			if err := s.Forget(ctx, tx, "w", []byte("x")); err != nil {
+				return err
+			}
+			count(1)
+			return nil
+		})
+	})
+}
+
+func TestAccountPasswordIsSealedAndDropped(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := st.Accounts()
+		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
+			if _, err := s.Register(ctx, tx, account.Account{ID: "a", Phone: "13900000001", PhoneHash: []byte("h"), CreatedAt: noon}); err != nil {
+				return err
+			}
+			if got, err := s.ByPhone(ctx, tx, []byte("h")); err != nil || got.ID != "a" {
+				t.Errorf("ByPhone = %+v, %v", got, err)
+			}
+			if _, err := s.ByPhone(ctx, tx, []byte("?")); !errors.Is(err, work.ErrNotFound) {
+				t.Errorf("ByPhone of nobody: %v", err)
+			}
+			if _, err := s.Password(ctx, tx, "a"); !errors.Is(err, work.ErrNotFound) {
+				t.Errorf("no password: %v", err)
+			}
+			for _, p := range []string{"$argon2id$1", "$argon2id$2"} {
+				if err := s.PutPassword(ctx, tx, "a", p, noon); err != nil {
+					return err
+				}
+				if got, err := s.Password(ctx, tx, "a"); err != nil || got != p {
+					t.Errorf("Password = %q, %v", got, err)
+				}
+			}
+			if err := s.DropPassword(ctx, tx, "a"); err != nil {
+				return err
+			}
+			if _, err := s.Password(ctx, tx, "a"); !errors.Is(err, work.ErrNotFound) {
+				t.Errorf("dropped: %v", err)
+			}
+			return nil
+		})
+	})
+}
+
+func TestAccountDevicesAreListedWithTheirSessions(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := st.Accounts()
+		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
+			if _, err := s.Register(ctx, tx, account.Account{ID: "a", PhoneHash: []byte("h"), CreatedAt: noon}); err != nil {
+				return err
+			}
+			for i, d := range []string{"d1", "d2", "d3", "d4"} {
+				err := s.PutDevice(ctx, tx, account.StoredDevice{Account: "a", Thumbprint: d, PublicKey: []byte("k"), Label: d,
+					Network: []byte("n"), SeenAt: noon.Add(time.Duration(i) * time.Second)})
+				if err != nil {
+					return err
+				}
+				err = s.PutSession(ctx, tx, account.StoredSession{ID: d, Account: "a", Device: d, TokenHash: []byte(d), Nonce: []byte("n"),
+					CreatedAt: noon, SeenAt: noon, ExpiresAt: noon.Add(time.Hour)})
+				if err != nil {
+					return err
+				}
+			}
+			if n, err := s.EndSessionsBut(ctx, tx, "a", "d1", "d2", noon); err != nil || n != 2 {
+				t.Errorf("ended %d, %v", n, err)
+			}
+			// d2 signs in anew, unnamed and elsewhere.
+			if err := s.PutDevice(ctx, tx, account.StoredDevice{Account: "a", Thumbprint: "d2", PublicKey: []byte("k"), Network: []byte("m"), SeenAt: noon.Add(time.Minute)}); err != nil {
+				return err
+			}
+			list := func(now, used time.Time) (out string) {
+				all, err := s.SignedIn(ctx, tx, "a", "d4", now, used)
+				if err != nil {
+					t.Error(err)
+				}
+				for _, d := range all {
+					out += fmt.Sprint(d.Label, "/", string(d.Network), "/", d.Sessions, " ")
+					if d.Sessions > 0 && !d.SignedInAt.Equal(noon) || !d.CreatedAt.Before(noon.Add(time.Minute)) {
+						t.Errorf("%+v", d)
+					}
+				}
+				return out
+			}
+			if got := list(noon, noon.Add(-time.Hour)); got != "d2/m/1 d4/n/0 d1/n/1 " {
+				t.Errorf("signed in: %s", got)
+			}
+			for _, over := range []string{list(noon.Add(time.Hour), noon.Add(-time.Hour)), list(noon, noon)} {
+				if over != "d4/n/0 " {
+					t.Errorf("over: %s", over)
+				}
+			}
+			a, err := s.Get(ctx, tx, "a")
+			if err != nil {
+				return err
+			}
+			a.ClosedAt, a.PhoneHash = noon, []byte("closed")
+			if err := s.Put(ctx, tx, a); err != nil {
+				return err
+			}
+			if a, err = s.Get(ctx, tx, "a"); err != nil || !a.ClosedAt.Equal(noon) {
+				t.Errorf("closed at %v, %v", a.ClosedAt, err)
+			}
+			if _, _, _, err := s.SessionByToken(ctx, tx, []byte("d1")); !errors.Is(err, work.ErrNotFound) {
+				t.Errorf("a session of a closed account: %v", err)
 			}
 			return nil
 		})

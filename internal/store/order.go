@@ -96,6 +96,20 @@ func (orders) CountUnpaid(ctx context.Context, tx work.Tx, account string, now t
 	return int(n), failure(err)
 }
 
+func (orders) Unfinished(ctx context.Context, tx work.Tx, account string) ([]order.Order, error) {
+	rows, err := queries(tx).ListUnfinishedOrders(ctx, account)
+	if err != nil {
+		return nil, failure(err)
+	}
+	out := make([]order.Order, len(rows))
+	for i, r := range rows {
+		if out[i], err = withLines(ctx, tx, r); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 func (orders) Update(ctx context.Context, tx work.Tx, o order.Order) error {
 	q := queries(tx)
 	err := swapped(q.UpdateOrder(ctx, db.UpdateOrderParams{

@@ -146,3 +146,24 @@ func (realnames) AccountOf(ctx context.Context, tx work.Tx, idHash []byte) (stri
 	a, err := queries(tx).RealnamePersonByDocument(ctx, idHash)
 	return a, failure(err)
 }
+
+func (realnames) EndAll(ctx context.Context, tx work.Tx, account string) error {
+	return failure(queries(tx).EndAllRealnameChecks(ctx, db.EndAllRealnameChecksParams{
+		Account: account, Nothing: []byte{},
+		Ended: string(realname.StateEnded), Passed: string(realname.StatePassed), Refused: string(realname.StateRefused),
+	}))
+}
+
+func (realnames) Release(ctx context.Context, tx work.Tx, account string, tombstone []byte, when time.Time) error {
+	return failure(queries(tx).ReleaseRealnamePerson(ctx, db.ReleaseRealnamePersonParams{
+		Account: account, IDHash: tombstone, ReleasedAt: ms(when),
+	}))
+}
+
+func (realnames) Erase(ctx context.Context, tx work.Tx, account string) error {
+	q := queries(tx)
+	if err := q.EraseRealnameCards(ctx, account); err != nil {
+		return failure(err)
+	}
+	return failure(q.DeleteRealnamePerson(ctx, account))
+}

@@ -16,8 +16,10 @@ import (
 var public = []string{
 	"GET /app/v1/environment",
 	"GET /app/v1/module",
-	"POST /app/v1/codes", // for purpose login alone
+	"POST /app/v1/codes", // for signing in and resetting the password alone
 	"POST /app/v1/sessions",
+	"POST /app/v1/sessions/password",
+	"POST /app/v1/password/reset",
 }
 
 var parameter = regexp.MustCompile(`\{[^}]+\}`)
@@ -93,7 +95,7 @@ func TestEveryRouteWithoutASessionAnswers401(t *testing.T) {
 		}
 	}
 	stranger := &device{T: t, server: w.Server}
-	for _, purpose := range []string{"realname", "pin", "recover", "phone"} {
+	for _, purpose := range []string{"realname", "pin", "recover", "phone", "phone-new", "password", "close"} {
 		if a := stranger.post("/app/v1/codes", map[string]string{"purpose": purpose, "phone": p.Number}); a.status != http.StatusUnauthorized {
 			t.Errorf("a code for %s without a session: %d %s", purpose, a.status, a.body)
 		}

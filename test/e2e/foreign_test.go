@@ -218,6 +218,26 @@ func (w *world) everything(r *recorder) *journey.Person {
 	get("/usage", &usage)
 	get("/usage/"+usage.Records[0].ID, &ignored)
 
+	// A device that is signed out.
+	w.advance(61 * time.Second)
+	must(w.SignIn(ctx, p, recorded()))
+	var devices struct {
+		Devices []struct {
+			ID      string
+			Current bool
+		}
+	}
+	get("/me/devices", &devices)
+	for _, d := range devices.Devices {
+		if d.Current {
+			continue
+		}
+		if a := raw.do(http.MethodDelete, "/app/v1/me/devices/"+d.ID, "", nil); a.status >= 300 {
+			w.Fatalf("signing a device out: %d %s", a.status, a.body)
+		}
+		r.add(http.MethodDelete, "/app/v1/me/devices/"+d.ID, nil)
+	}
+
 	must(p.Phone.ChangePIN(ctx, p.PIN, "730194"))
 	p.PIN = "730194"
 	w.spendBudget(p)

@@ -68,6 +68,7 @@ func jsonOf(b []byte) string {
 var personal = map[string]string{
 	"phone": "a phone number", "name": "a name", "idNumber": "an ID number", "code": "a code", "ticket": "a ticket",
 	"nonce": "a session's nonce", "qr": "a QR code", "challenge": "a challenge", "browserBinding": "a browser's binding",
+	"password": "a password", "oldPassword": "a password", "newPassword": "a password",
 	"enrolmentKey": "an enrolment key", "ek": "a sealed key", "box": "a sealed body", "document": "a document",
 }
 
@@ -250,7 +251,7 @@ func TestNoSecretReachesALog(t *testing.T) {
 	}
 	for _, what := range []string{
 		"a PIN", "a code", "a phone number", "a name", "an ID number", "a ticket", "a session's token", "a session's nonce",
-		"a device key", "a device's salt", "a masked share", "a QR code",
+		"a device key", "a device's salt", "a masked share", "a QR code", "a password",
 	} {
 		if kinds[what] == 0 {
 			t.Errorf("the demo showed no %s: this test looks past it", what)
@@ -299,6 +300,15 @@ func mistakes(t *testing.T, w *journey.World) {
 	if _, err := p.Phone.RequestCode(ctx, "login", "1990000"); err == nil {
 		t.Error("a wrong phone number was taken")
 	}
+	_, entry := passwordEntry(t, w.Env, p.Number, "made-up-4711")
+	res, err := w.HTTP.Post(w.Server+"/app/v1/sessions/password", "application/json", bytes.NewReader(entry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(res.Body); err != nil || !bytes.Contains(b, []byte(`"password_wrong"`)) {
+		t.Errorf("a made-up password: %s, %v", b, err)
+	}
+	res.Body.Close()
 	w.HTTP.Get(w.Server + "/app/v1/orders/" + url.PathEscape(p.Number)) // in a path, by mistake
 	if err := errors.Join(w.Advance(ctx, 61*time.Second), w.Outcome(ctx, "refuse")); err != nil {
 		t.Fatal(err)

@@ -24,10 +24,12 @@ import (
 	"tianweitong/internal/custody"
 	"tianweitong/internal/custody/custodytest"
 	"tianweitong/internal/flow/check"
+	"tianweitong/internal/flow/closing"
 	"tianweitong/internal/flow/install"
 	"tianweitong/internal/flow/pin"
 	"tianweitong/internal/flow/recover"
 	"tianweitong/internal/flow/revoke"
+	"tianweitong/internal/flow/safety"
 	"tianweitong/internal/id"
 	"tianweitong/internal/job"
 	"tianweitong/internal/kmc"
@@ -75,6 +77,8 @@ type World struct {
 	Roamings     *roaming.Service
 	Usage        *usage.Service
 
+	Safety  *safety.Service
+	Closing *closing.Service
 	PIN     *pin.Service
 	Install *install.Service
 	Recover *recover.Service
@@ -129,6 +133,7 @@ func (w *World) Start() {
 	w.Accounts = account.New(account.Deps{
 		Runner: r, Store: st.Accounts(), Clock: c, Rand: rand.Reader, Box: w.box, SMS: w.Text, Log: log,
 		Limits: account.Limits{Daily: 1000, PerNetwork: 1000, Anyone: 1000, PerAddress: 100000, Hourly: 100000},
+		Cost:   account.Cost{Passes: 1, Memory: 64, Lanes: 1},
 	})
 	w.Notices = notice.New(notice.Deps{Runner: r, Store: st.Notices(), Clock: c, Rand: rand.Reader, Texts: w.Accounts})
 	w.Persons = realname.New(realname.Deps{
@@ -173,6 +178,10 @@ func (w *World) Start() {
 	w.Check = check.New(check.Deps{
 		Runner: r, Clock: c, Rand: rand.Reader, Custody: w.Custody, Certificates: w.Certificates, Authority: w.CA,
 		Roamings: w.Roamings, Persons: w.Persons, Usage: w.Usage, ServiceCertificate: service,
+	})
+	w.Safety = safety.New(safety.Deps{Runner: r, Accounts: w.Accounts, Keys: w.Custody, Notices: w.Notices})
+	w.Closing = closing.New(closing.Deps{
+		Runner: r, Accounts: w.Accounts, Certificates: w.Certificates, Orders: w.Orders, Recoveries: w.Recover, Persons: w.Persons, Keys: w.Custody,
 	})
 	w.Accounts.Register(w.Jobs)
 	w.Persons.Register(w.Jobs)

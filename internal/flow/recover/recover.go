@@ -443,34 +443,6 @@ func (s *Service) Get(ctx context.Context, c account.Caller, recovery string) (P
 	return p, err
 }
 
-// Current gives the newest recovery of an account, or false if there is none
-// that concerns anybody: running, waiting for its face check, or to be stopped.
-func (s *Service) Current(ctx context.Context, account string) (Progress, bool, error) {
-	var p Progress
-	found := false
-	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
-		r, err := s.Store.Running(ctx, tx, account)
-		if errors.Is(err, work.ErrNotFound) {
-			r, err = s.Store.Last(ctx, tx, account)
-		}
-		if errors.Is(err, work.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		now := s.Clock.Now()
-		waits := r.State == Face && now.Before(r.CreatedAt.Add(FaceLife))
-		if !r.Running() && !waits && !(r.State == Done && now.Before(r.HoldUntil)) {
-			return nil
-		}
-		found = true
-		p, err = s.progress(ctx, tx, r)
-		return err
-	})
-	return p, found, err
-}
-
 func (s *Service) progress(ctx context.Context, tx work.Tx, r Recovery) (Progress, error) {
 	p := Progress{Recovery: r}
 	if r.State == Face && !s.Clock.Now().Before(r.CreatedAt.Add(FaceLife)) {

@@ -26,8 +26,8 @@ type Recoveries interface {
 
 type codeInput struct {
 	Body struct {
-		Phone   string `json:"phone,omitempty" maxLength:"20" doc:"仅用于 login 与 phone-new"`
-		Purpose string `json:"purpose" maxLength:"20" doc:"login、realname、pin、recover、phone 或 phone-new"`
+		Phone   string `json:"phone,omitempty" maxLength:"20" doc:"仅用于 login、password-reset 与 phone-new"`
+		Purpose string `json:"purpose" maxLength:"20" doc:"login、password-reset（无需登录）；realname、pin、recover、phone、phone-new、password、close（须登录）"`
 	}
 }
 
@@ -75,6 +75,7 @@ type signedOut struct {
 type Me struct {
 	Account     string            `json:"account"`
 	PhoneMasked string            `json:"phoneMasked"`
+	PasswordSet bool              `json:"passwordSet" doc:"已设置登录密码"`
 	Person      *MePerson         `json:"person,omitempty"`
 	PIN         custody.PINStatus `json:"pin"`
 	Device      MeDevice          `json:"device"`
@@ -115,8 +116,8 @@ type phoneInput struct {
 }
 
 func (s *Server) accountRoutes() {
-	// Asked for login by nobody and for everything else in a session: the handler
-	// authenticates by purpose.
+	// Asked for by nobody to sign in or to reset the password, and for everything
+	// else in a session: the handler authenticates by purpose.
 	route(s, http.MethodPost, "/codes", Public, "获取短信验证码", s.requestCode)
 	route(s, http.MethodPost, "/sessions", Public, "验证码登录；首次登录即注册", s.signIn)
 	route(s, http.MethodDelete, "/sessions/current", Restricted, "退出登录", s.signOut)
@@ -127,7 +128,7 @@ func (s *Server) accountRoutes() {
 func (s *Server) requestCode(ctx context.Context, _ account.Caller, in *codeInput) (*Body[TicketBody], error) {
 	purpose := account.Purpose(in.Body.Purpose)
 	var caller account.Caller
-	if purpose != account.PurposeLogin {
+	if !purpose.Sessionless() {
 		access := Session
 		if purpose == account.PurposeRecover {
 			access = Restricted // a phone lost in the middle of a recovery is replaced by another one
@@ -146,12 +147,20 @@ func (s *Server) requestCode(ctx context.Context, _ account.Caller, in *codeInpu
 
 func (s *Server) signIn(ctx context.Context, _ account.Caller, in *sessionInput) (*sessionOutput, error) {
 	b := in.Body
-	agreed := make([]account.Agreement, len(b.Agreements))
-	for i, a := range b.Agreements {
-		agreed[i] = account.Agreement{Document: a.Document, Version: a.Version}
-	}
-	got, err := s.Accounts.SignIn(ctx, account.SignIn{Ticket: b.Ticket, Code: b.Code, Phone: b.Phone, Agreements: agreed,
+	got, err := s.Accounts.SignIn(ctx, account.SignIn{Ticket: b.Ticket, Code: b.Code, Phone: b.Phone, Agreements: agreements(b.Agreements),
 		DeviceKey: b.DeviceKey, DeviceLabel: b.DeviceLabel, Address: httpapi.RequestOf(ctx).Address})
+	return s.session(got, err)
+}
+
+func agreements(given []accepted) []account.Agreement {
+	out := make([]account.Agreement, len(given))
+	for i, a := range given {
+		out[i] = account.Agreement{Document: a.Document, Version: a.Version}
+	}
+	return out
+}
+
+func (s *Server) session(got account.Session, err error) (*sessionOutput, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +193,9 @@ func (s *Server) me(ctx context.Context, c account.Caller, _ *Empty) (*Body[Me],
 	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
 		var err error
 		if me.PhoneMasked, err = s.Accounts.Phone(ctx, tx, c.Account); err != nil {
+			return err
+		}
+		if me.PasswordSet, err = s.Accounts.PasswordSet(ctx, tx, c.Account); err != nil {
 			return err
 		}
 		active, err := s.Accounts.ActiveDevice(ctx, tx, c.Account)

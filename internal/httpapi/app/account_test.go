@@ -29,6 +29,7 @@ import (
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody"
 	"tianweitong/internal/flow/recover"
+	"tianweitong/internal/flow/safety"
 	"tianweitong/internal/flow/standing"
 	"tianweitong/internal/flow/todo"
 	"tianweitong/internal/httpapi/app"
@@ -50,7 +51,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // mp4 stands for a face video.
 var mp4 = []byte("\x00\x00\x00\x10ftypisom....")
 
-// noPINs and noRecoveries stand in for the flows, which have tests of their own.
+// noPINs, noRecoveries and noKeys stand in for the flows, which have tests of their own.
 type noPINs struct{}
 
 func (noPINs) Status(context.Context, account.Caller) (custody.PINStatus, bool, error) {
@@ -62,6 +63,10 @@ type noRecoveries struct{}
 func (noRecoveries) Current(context.Context, string) (recover.Progress, bool, error) {
 	return recover.Progress{}, false, nil
 }
+
+type noKeys struct{}
+
+func (noKeys) Keys(context.Context, work.Tx, string) ([]custody.Key, error) { return nil, nil }
 
 // house is the people's part of the house behind real HTTP: the API, the sandbox,
 // and between them the providers' real clients.
@@ -94,7 +99,8 @@ func open(t *testing.T) *house {
 	d := &h.deps
 	d.Clock, d.Rand, d.Log, d.Secure, d.Runner = c, rand.Reader, log, true, h.st
 	d.Accounts = account.New(account.Deps{Runner: h.st, Store: h.st.Accounts(), Clock: c, Rand: rand.Reader, Box: h.st.Box,
-		SMS: sms.New(outside.URL+sandbox.SMSBase, "key"), Log: log, Agreements: []account.Agreement{{Document: "terms", Version: "1"}}})
+		SMS: sms.New(outside.URL+sandbox.SMSBase, "key"), Log: log, Agreements: []account.Agreement{{Document: "terms", Version: "1"}},
+		Cost: account.Cost{Passes: 1, Memory: 64, Lanes: 1}})
 	d.Realnames = realname.New(realname.Deps{Runner: h.st, Store: h.st.Realnames(), Clock: c, Rand: rand.Reader, Box: h.st.Box,
 		Accounts: d.Accounts, Checker: idcheck.New(outside.URL+sandbox.IDCheckBase, "key"), Log: log})
 	d.Catalog = catalog.New(catalog.Deps{Store: h.st.Catalog(), Clock: c, Rand: rand.Reader})
@@ -106,6 +112,7 @@ func open(t *testing.T) *house {
 	d.Standings = standing.New(standing.Deps{Clock: c, Certificates: d.Certificates, Roamings: d.Roamings, Orders: d.Orders})
 	d.Todos = todo.New(todo.Deps{Runner: h.st, Clock: c, Persons: d.Realnames, Orders: d.Orders, Certificates: d.Certificates, Institutions: d.Catalog,
 		PINs: d.PINs, Recoveries: d.Recoveries})
+	d.Safety = safety.New(safety.Deps{Runner: h.st, Accounts: d.Accounts, Keys: noKeys{}, Notices: d.Notices})
 	d.Accounts.Register(h.jobs)
 	d.Realnames.Register(h.jobs)
 	api := httptest.NewServer(app.New(*d).Handler())
@@ -475,6 +482,16 @@ func TestRestrictedSessionReachesLittle(t *testing.T) {
 	}
 	old.call(http.MethodPost, "/codes", object{"purpose": "pin"}).refused(403, "session_restricted")
 	old.call(http.MethodPost, "/me/phone", object{"ticket": "", "code": "", "newTicket": "", "newCode": "", "newPhone": ""}).refused(403, "session_restricted")
+	for _, purpose := range []string{"password", "close"} {
+		old.call(http.MethodPost, "/codes", object{"purpose": purpose}).refused(403, "session_restricted")
+	}
+	for _, path := range []string{"/me/devices", "/me/closure"} {
+		old.call(http.MethodGet, path, nil).refused(403, "session_restricted")
+	}
+	old.call(http.MethodPost, "/me/password", object{"newPassword": "bid-2026-spring"}).refused(403, "session_restricted")
+	old.call(http.MethodPost, "/me/closure", object{"ticket": "", "code": ""}).refused(403, "session_restricted")
+	old.call(http.MethodPost, "/me/devices/signout-others", nil).refused(403, "session_restricted")
+	old.call(http.MethodDelete, "/me/devices/"+thumbprint, nil).refused(403, "session_restricted")
 	var platforms app.PlatformsBody
 	fresh.call(http.MethodGet, "/platforms", nil).into(&platforms)
 }

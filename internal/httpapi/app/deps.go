@@ -6,11 +6,13 @@ import (
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/custody"
 	"tianweitong/internal/flow/check"
+	"tianweitong/internal/flow/closing"
 	"tianweitong/internal/flow/install"
 	"tianweitong/internal/flow/pin"
 	"tianweitong/internal/flow/purchase"
 	"tianweitong/internal/flow/recover"
 	"tianweitong/internal/flow/revoke"
+	"tianweitong/internal/flow/safety"
 	"tianweitong/internal/flow/standing"
 	"tianweitong/internal/flow/todo"
 	"tianweitong/internal/notice"
@@ -28,6 +30,8 @@ type Deps struct {
 	// Runner opens the transactions of routes whose nouns leave that to the caller.
 	Runner       work.Runner
 	Accounts     *account.Service
+	Safety       *safety.Service
+	Closing      *closing.Service
 	Realnames    *realname.Service
 	Catalog      *catalog.Service
 	Notices      *notice.Service
@@ -52,6 +56,7 @@ type Deps struct {
 func (s *Server) routes() {
 	s.environmentRoutes()
 	s.accountRoutes()
+	s.safetyRoutes()
 	s.realnameRoutes()
 	s.catalogRoutes()
 	s.noticeRoutes()

@@ -8,7 +8,7 @@ import (
 )
 
 const account = `-- name: Account :one
-SELECT id, phone, phone_hash, phone_changed_at, device, only_device, only_until, created_at, version FROM accounts WHERE id = $1
+SELECT id, phone, phone_hash, phone_changed_at, device, only_device, only_until, created_at, closed_at, version FROM accounts WHERE id = $1
 `
 
 func (q *Queries) Account(ctx context.Context, id string) (Account, error) {
@@ -23,13 +23,14 @@ func (q *Queries) Account(ctx context.Context, id string) (Account, error) {
 		&i.OnlyDevice,
 		&i.OnlyUntil,
 		&i.CreatedAt,
+		&i.ClosedAt,
 		&i.Version,
 	)
 	return i, err
 }
 
 const accountByPhone = `-- name: AccountByPhone :one
-SELECT id, phone, phone_hash, phone_changed_at, device, only_device, only_until, created_at, version FROM accounts WHERE phone_hash = $1
+SELECT id, phone, phone_hash, phone_changed_at, device, only_device, only_until, created_at, closed_at, version FROM accounts WHERE phone_hash = $1
 `
 
 func (q *Queries) AccountByPhone(ctx context.Context, phoneHash []byte) (Account, error) {
@@ -44,6 +45,7 @@ func (q *Queries) AccountByPhone(ctx context.Context, phoneHash []byte) (Account
 		&i.OnlyDevice,
 		&i.OnlyUntil,
 		&i.CreatedAt,
+		&i.ClosedAt,
 		&i.Version,
 	)
 	return i, err
@@ -72,7 +74,7 @@ func (q *Queries) AccountCode(ctx context.Context, id string) (AccountCode, erro
 }
 
 const accountDevice = `-- name: AccountDevice :one
-SELECT account, thumbprint, public_key, label, created_at, bound_at FROM account_devices WHERE account = $1 AND thumbprint = $2
+SELECT account, thumbprint, public_key, label, network, created_at, seen_at, bound_at FROM account_devices WHERE account = $1 AND thumbprint = $2
 `
 
 type AccountDeviceParams struct {
@@ -88,10 +90,23 @@ func (q *Queries) AccountDevice(ctx context.Context, arg AccountDeviceParams) (A
 		&i.Thumbprint,
 		&i.PublicKey,
 		&i.Label,
+		&i.Network,
 		&i.CreatedAt,
+		&i.SeenAt,
 		&i.BoundAt,
 	)
 	return i, err
+}
+
+const accountPassword = `-- name: AccountPassword :one
+SELECT secret FROM account_passwords WHERE account = $1
+`
+
+func (q *Queries) AccountPassword(ctx context.Context, account string) ([]byte, error) {
+	row := q.queryRow(ctx, q.accountPasswordStmt, accountPassword, account)
+	var secret []byte
+	err := row.Scan(&secret)
+	return secret, err
 }
 
 const accountSessionByToken = `-- name: AccountSessionByToken :one
@@ -99,7 +114,7 @@ SELECT s.id, s.account, s.device, s.token_hash, s.nonce, s.created_at, s.seen_at
 FROM account_sessions s
 JOIN account_devices d ON d.account = s.account AND d.thumbprint = s.device
 JOIN accounts a ON a.id = s.account
-WHERE s.token_hash = $1 AND s.ended_at = 0
+WHERE s.token_hash = $1 AND s.ended_at = 0 AND a.closed_at = 0
 `
 
 type AccountSessionByTokenRow struct {
@@ -195,12 +210,35 @@ func (q *Queries) DeleteAccountNetworksBefore(ctx context.Context, before int64)
 	return err
 }
 
+const deleteAccountPassword = `-- name: DeleteAccountPassword :exec
+DELETE FROM account_passwords WHERE account = $1
+`
+
+func (q *Queries) DeleteAccountPassword(ctx context.Context, account string) error {
+	_, err := q.exec(ctx, q.deleteAccountPasswordStmt, deleteAccountPassword, account)
+	return err
+}
+
 const deleteAccountSessionsBefore = `-- name: DeleteAccountSessionsBefore :exec
 DELETE FROM account_sessions WHERE expires_at < $1 OR (ended_at > 0 AND ended_at < $1)
 `
 
 func (q *Queries) DeleteAccountSessionsBefore(ctx context.Context, before int64) error {
 	_, err := q.exec(ctx, q.deleteAccountSessionsBeforeStmt, deleteAccountSessionsBefore, before)
+	return err
+}
+
+const deleteAccountWindow = `-- name: DeleteAccountWindow :exec
+DELETE FROM account_windows WHERE name = $1 AND subject = $2
+`
+
+type DeleteAccountWindowParams struct {
+	Name    string
+	Subject []byte
+}
+
+func (q *Queries) DeleteAccountWindow(ctx context.Context, arg DeleteAccountWindowParams) error {
+	_, err := q.exec(ctx, q.deleteAccountWindowStmt, deleteAccountWindow, arg.Name, arg.Subject)
 	return err
 }
 
@@ -225,6 +263,31 @@ type EndAccountSessionParams struct {
 func (q *Queries) EndAccountSession(ctx context.Context, arg EndAccountSessionParams) error {
 	_, err := q.exec(ctx, q.endAccountSessionStmt, endAccountSession, arg.EndedAt, arg.ID)
 	return err
+}
+
+const endAccountSessionsBut = `-- name: EndAccountSessionsBut :execrows
+UPDATE account_sessions SET ended_at = $1
+WHERE account = $2 AND device <> $3 AND device <> $4 AND ended_at = 0
+`
+
+type EndAccountSessionsButParams struct {
+	EndedAt int64
+	Account string
+	Keep    string
+	KeepToo string
+}
+
+func (q *Queries) EndAccountSessionsBut(ctx context.Context, arg EndAccountSessionsButParams) (int64, error) {
+	result, err := q.exec(ctx, q.endAccountSessionsButStmt, endAccountSessionsBut,
+		arg.EndedAt,
+		arg.Account,
+		arg.Keep,
+		arg.KeepToo,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const endAccountSessionsOf = `-- name: EndAccountSessionsOf :exec
@@ -265,8 +328,8 @@ func (q *Queries) EndOtherAccountSessions(ctx context.Context, arg EndOtherAccou
 }
 
 const insertAccount = `-- name: InsertAccount :exec
-INSERT INTO accounts (id, phone, phone_hash, phone_changed_at, device, only_device, only_until, created_at, version)
-VALUES ($1, $2, $3, 0, $4, '', 0, $5, 1)
+INSERT INTO accounts (id, phone, phone_hash, phone_changed_at, device, only_device, only_until, created_at, closed_at, version)
+VALUES ($1, $2, $3, 0, $4, '', 0, $5, 0, 1)
 ON CONFLICT (phone_hash) DO NOTHING
 `
 
@@ -339,31 +402,6 @@ func (q *Queries) InsertAccountCode(ctx context.Context, arg InsertAccountCodePa
 	return err
 }
 
-const insertAccountDevice = `-- name: InsertAccountDevice :exec
-INSERT INTO account_devices (account, thumbprint, public_key, label, created_at, bound_at)
-VALUES ($1, $2, $3, $4, $5, 0)
-ON CONFLICT (account, thumbprint) DO NOTHING
-`
-
-type InsertAccountDeviceParams struct {
-	Account    string
-	Thumbprint string
-	PublicKey  []byte
-	Label      string
-	CreatedAt  int64
-}
-
-func (q *Queries) InsertAccountDevice(ctx context.Context, arg InsertAccountDeviceParams) error {
-	_, err := q.exec(ctx, q.insertAccountDeviceStmt, insertAccountDevice,
-		arg.Account,
-		arg.Thumbprint,
-		arg.PublicKey,
-		arg.Label,
-		arg.CreatedAt,
-	)
-	return err
-}
-
 const insertAccountSession = `-- name: InsertAccountSession :exec
 INSERT INTO account_sessions (id, account, device, token_hash, nonce, created_at, seen_at, expires_at, ended_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)
@@ -431,6 +469,35 @@ func (q *Queries) PassAccountCode(ctx context.Context, arg PassAccountCodeParams
 	return result.RowsAffected()
 }
 
+const putAccountDevice = `-- name: PutAccountDevice :exec
+INSERT INTO account_devices (account, thumbprint, public_key, label, network, created_at, seen_at, bound_at)
+VALUES ($1, $2, $3, $4, $5, $6, $6, 0)
+ON CONFLICT (account, thumbprint) DO UPDATE SET
+    label = CASE WHEN excluded.label = '' THEN account_devices.label ELSE excluded.label END,
+    network = excluded.network, seen_at = excluded.seen_at
+`
+
+type PutAccountDeviceParams struct {
+	Account    string
+	Thumbprint string
+	PublicKey  []byte
+	Label      string
+	Network    []byte
+	SeenAt     int64
+}
+
+func (q *Queries) PutAccountDevice(ctx context.Context, arg PutAccountDeviceParams) error {
+	_, err := q.exec(ctx, q.putAccountDeviceStmt, putAccountDevice,
+		arg.Account,
+		arg.Thumbprint,
+		arg.PublicKey,
+		arg.Label,
+		arg.Network,
+		arg.SeenAt,
+	)
+	return err
+}
+
 const putAccountNetwork = `-- name: PutAccountNetwork :exec
 INSERT INTO account_networks (account, network, seen_at) VALUES ($1, $2, $3)
 ON CONFLICT (account, network) DO UPDATE SET seen_at = excluded.seen_at
@@ -445,6 +512,85 @@ type PutAccountNetworkParams struct {
 func (q *Queries) PutAccountNetwork(ctx context.Context, arg PutAccountNetworkParams) error {
 	_, err := q.exec(ctx, q.putAccountNetworkStmt, putAccountNetwork, arg.Account, arg.Network, arg.SeenAt)
 	return err
+}
+
+const putAccountPassword = `-- name: PutAccountPassword :exec
+INSERT INTO account_passwords (account, secret, set_at) VALUES ($1, $2, $3)
+ON CONFLICT (account) DO UPDATE SET secret = excluded.secret, set_at = excluded.set_at
+`
+
+type PutAccountPasswordParams struct {
+	Account string
+	Secret  []byte
+	SetAt   int64
+}
+
+func (q *Queries) PutAccountPassword(ctx context.Context, arg PutAccountPasswordParams) error {
+	_, err := q.exec(ctx, q.putAccountPasswordStmt, putAccountPassword, arg.Account, arg.Secret, arg.SetAt)
+	return err
+}
+
+const signedInAccountDevices = `-- name: SignedInAccountDevices :many
+SELECT d.account, d.thumbprint, d.public_key, d.label, d.network, d.created_at, d.seen_at, d.bound_at, CAST(COALESCE(MAX(s.created_at), 0) AS BIGINT) AS signed_in_at, COUNT(s.id) AS sessions
+FROM account_devices d
+LEFT JOIN account_sessions s ON s.account = d.account AND s.device = d.thumbprint
+    AND s.ended_at = 0 AND s.expires_at > $1 AND s.seen_at > $2
+WHERE d.account = $3 AND (s.id IS NOT NULL OR d.thumbprint = $4)
+GROUP BY d.account, d.thumbprint
+ORDER BY d.seen_at DESC, d.thumbprint
+`
+
+type SignedInAccountDevicesParams struct {
+	Now     int64
+	Idle    int64
+	Account string
+	Also    string
+}
+
+type SignedInAccountDevicesRow struct {
+	AccountDevice AccountDevice
+	SignedInAt    int64
+	Sessions      int64
+}
+
+// Those that are signed in, and one more by its name.
+func (q *Queries) SignedInAccountDevices(ctx context.Context, arg SignedInAccountDevicesParams) ([]SignedInAccountDevicesRow, error) {
+	rows, err := q.query(ctx, q.signedInAccountDevicesStmt, signedInAccountDevices,
+		arg.Now,
+		arg.Idle,
+		arg.Account,
+		arg.Also,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SignedInAccountDevicesRow{}
+	for rows.Next() {
+		var i SignedInAccountDevicesRow
+		if err := rows.Scan(
+			&i.AccountDevice.Account,
+			&i.AccountDevice.Thumbprint,
+			&i.AccountDevice.PublicKey,
+			&i.AccountDevice.Label,
+			&i.AccountDevice.Network,
+			&i.AccountDevice.CreatedAt,
+			&i.AccountDevice.SeenAt,
+			&i.AccountDevice.BoundAt,
+			&i.SignedInAt,
+			&i.Sessions,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const stampAccountDevice = `-- name: StampAccountDevice :exec
@@ -462,6 +608,21 @@ func (q *Queries) StampAccountDevice(ctx context.Context, arg StampAccountDevice
 	return err
 }
 
+const touchAccountDevice = `-- name: TouchAccountDevice :exec
+UPDATE account_devices SET seen_at = $1 WHERE account = $2 AND thumbprint = $3 AND seen_at < $1
+`
+
+type TouchAccountDeviceParams struct {
+	SeenAt     int64
+	Account    string
+	Thumbprint string
+}
+
+func (q *Queries) TouchAccountDevice(ctx context.Context, arg TouchAccountDeviceParams) error {
+	_, err := q.exec(ctx, q.touchAccountDeviceStmt, touchAccountDevice, arg.SeenAt, arg.Account, arg.Thumbprint)
+	return err
+}
+
 const touchAccountSession = `-- name: TouchAccountSession :exec
 UPDATE account_sessions SET seen_at = $1 WHERE id = $2 AND ended_at = 0 AND seen_at < $1
 `
@@ -476,10 +637,31 @@ func (q *Queries) TouchAccountSession(ctx context.Context, arg TouchAccountSessi
 	return err
 }
 
+const uncountAccountWindow = `-- name: UncountAccountWindow :exec
+UPDATE account_windows SET n = n - $1 WHERE name = $2 AND subject = $3 AND opened_at = $4 AND n >= $1
+`
+
+type UncountAccountWindowParams struct {
+	N        int64
+	Name     string
+	Subject  []byte
+	OpenedAt int64
+}
+
+func (q *Queries) UncountAccountWindow(ctx context.Context, arg UncountAccountWindowParams) error {
+	_, err := q.exec(ctx, q.uncountAccountWindowStmt, uncountAccountWindow,
+		arg.N,
+		arg.Name,
+		arg.Subject,
+		arg.OpenedAt,
+	)
+	return err
+}
+
 const updateAccount = `-- name: UpdateAccount :execrows
 UPDATE accounts SET phone = $1, phone_hash = $2, phone_changed_at = $3,
-    device = $4, only_device = $5, only_until = $6, version = version + 1
-WHERE id = $7 AND version = $8
+    device = $4, only_device = $5, only_until = $6, closed_at = $7, version = version + 1
+WHERE id = $8 AND version = $9
 `
 
 type UpdateAccountParams struct {
@@ -489,6 +671,7 @@ type UpdateAccountParams struct {
 	Device         string
 	OnlyDevice     string
 	OnlyUntil      int64
+	ClosedAt       int64
 	ID             string
 	Version        int64
 }
@@ -501,6 +684,7 @@ func (q *Queries) UpdateAccount(ctx context.Context, arg UpdateAccountParams) (i
 		arg.Device,
 		arg.OnlyDevice,
 		arg.OnlyUntil,
+		arg.ClosedAt,
 		arg.ID,
 		arg.Version,
 	)

@@ -34,6 +34,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.accountDeviceStmt, err = db.PrepareContext(ctx, accountDevice); err != nil {
 		return nil, fmt.Errorf("error preparing query AccountDevice: %w", err)
 	}
+	if q.accountPasswordStmt, err = db.PrepareContext(ctx, accountPassword); err != nil {
+		return nil, fmt.Errorf("error preparing query AccountPassword: %w", err)
+	}
 	if q.accountSessionByTokenStmt, err = db.PrepareContext(ctx, accountSessionByToken); err != nil {
 		return nil, fmt.Errorf("error preparing query AccountSessionByToken: %w", err)
 	}
@@ -118,8 +121,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteAccountNetworksBeforeStmt, err = db.PrepareContext(ctx, deleteAccountNetworksBefore); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountNetworksBefore: %w", err)
 	}
+	if q.deleteAccountPasswordStmt, err = db.PrepareContext(ctx, deleteAccountPassword); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAccountPassword: %w", err)
+	}
 	if q.deleteAccountSessionsBeforeStmt, err = db.PrepareContext(ctx, deleteAccountSessionsBefore); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountSessionsBefore: %w", err)
+	}
+	if q.deleteAccountWindowStmt, err = db.PrepareContext(ctx, deleteAccountWindow); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAccountWindow: %w", err)
 	}
 	if q.deleteAccountWindowsBeforeStmt, err = db.PrepareContext(ctx, deleteAccountWindowsBefore); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountWindowsBefore: %w", err)
@@ -148,6 +157,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteJobStmt, err = db.PrepareContext(ctx, deleteJob); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteJob: %w", err)
 	}
+	if q.deleteRealnamePersonStmt, err = db.PrepareContext(ctx, deleteRealnamePerson); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteRealnamePerson: %w", err)
+	}
 	if q.deleteScanMessageStmt, err = db.PrepareContext(ctx, deleteScanMessage); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteScanMessage: %w", err)
 	}
@@ -166,8 +178,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.endAccountSessionStmt, err = db.PrepareContext(ctx, endAccountSession); err != nil {
 		return nil, fmt.Errorf("error preparing query EndAccountSession: %w", err)
 	}
+	if q.endAccountSessionsButStmt, err = db.PrepareContext(ctx, endAccountSessionsBut); err != nil {
+		return nil, fmt.Errorf("error preparing query EndAccountSessionsBut: %w", err)
+	}
 	if q.endAccountSessionsOfStmt, err = db.PrepareContext(ctx, endAccountSessionsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query EndAccountSessionsOf: %w", err)
+	}
+	if q.endAllRealnameChecksStmt, err = db.PrepareContext(ctx, endAllRealnameChecks); err != nil {
+		return nil, fmt.Errorf("error preparing query EndAllRealnameChecks: %w", err)
 	}
 	if q.endOpenRealnameChecksStmt, err = db.PrepareContext(ctx, endOpenRealnameChecks); err != nil {
 		return nil, fmt.Errorf("error preparing query EndOpenRealnameChecks: %w", err)
@@ -177,6 +195,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.ensureCustodyAccountStmt, err = db.PrepareContext(ctx, ensureCustodyAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query EnsureCustodyAccount: %w", err)
+	}
+	if q.eraseRealnameCardsStmt, err = db.PrepareContext(ctx, eraseRealnameCards); err != nil {
+		return nil, fmt.Errorf("error preparing query EraseRealnameCards: %w", err)
 	}
 	if q.findCustodyKeyStmt, err = db.PrepareContext(ctx, findCustodyKey); err != nil {
 		return nil, fmt.Errorf("error preparing query FindCustodyKey: %w", err)
@@ -240,9 +261,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertAccountCodeStmt, err = db.PrepareContext(ctx, insertAccountCode); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAccountCode: %w", err)
-	}
-	if q.insertAccountDeviceStmt, err = db.PrepareContext(ctx, insertAccountDevice); err != nil {
-		return nil, fmt.Errorf("error preparing query InsertAccountDevice: %w", err)
 	}
 	if q.insertAccountSessionStmt, err = db.PrepareContext(ctx, insertAccountSession); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAccountSession: %w", err)
@@ -445,6 +463,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.listRoamingsOfLineStmt, err = db.PrepareContext(ctx, listRoamingsOfLine); err != nil {
 		return nil, fmt.Errorf("error preparing query ListRoamingsOfLine: %w", err)
 	}
+	if q.listUnfinishedOrdersStmt, err = db.PrepareContext(ctx, listUnfinishedOrders); err != nil {
+		return nil, fmt.Errorf("error preparing query ListUnfinishedOrders: %w", err)
+	}
 	if q.listUnpaidOrderLinesStmt, err = db.PrepareContext(ctx, listUnpaidOrderLines); err != nil {
 		return nil, fmt.Errorf("error preparing query ListUnpaidOrderLines: %w", err)
 	}
@@ -520,8 +541,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.promoteCustodyShareStmt, err = db.PrepareContext(ctx, promoteCustodyShare); err != nil {
 		return nil, fmt.Errorf("error preparing query PromoteCustodyShare: %w", err)
 	}
+	if q.putAccountDeviceStmt, err = db.PrepareContext(ctx, putAccountDevice); err != nil {
+		return nil, fmt.Errorf("error preparing query PutAccountDevice: %w", err)
+	}
 	if q.putAccountNetworkStmt, err = db.PrepareContext(ctx, putAccountNetwork); err != nil {
 		return nil, fmt.Errorf("error preparing query PutAccountNetwork: %w", err)
+	}
+	if q.putAccountPasswordStmt, err = db.PrepareContext(ctx, putAccountPassword); err != nil {
+		return nil, fmt.Errorf("error preparing query PutAccountPassword: %w", err)
 	}
 	if q.putCatalogInstitutionStmt, err = db.PrepareContext(ctx, putCatalogInstitution); err != nil {
 		return nil, fmt.Errorf("error preparing query PutCatalogInstitution: %w", err)
@@ -568,6 +595,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.releaseJobsStmt, err = db.PrepareContext(ctx, releaseJobs); err != nil {
 		return nil, fmt.Errorf("error preparing query ReleaseJobs: %w", err)
 	}
+	if q.releaseRealnamePersonStmt, err = db.PrepareContext(ctx, releaseRealnamePerson); err != nil {
+		return nil, fmt.Errorf("error preparing query ReleaseRealnamePerson: %w", err)
+	}
 	if q.renameRealnamePersonStmt, err = db.PrepareContext(ctx, renameRealnamePerson); err != nil {
 		return nil, fmt.Errorf("error preparing query RenameRealnamePerson: %w", err)
 	}
@@ -607,6 +637,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.signIssuanceStmt, err = db.PrepareContext(ctx, signIssuance); err != nil {
 		return nil, fmt.Errorf("error preparing query SignIssuance: %w", err)
 	}
+	if q.signedInAccountDevicesStmt, err = db.PrepareContext(ctx, signedInAccountDevices); err != nil {
+		return nil, fmt.Errorf("error preparing query SignedInAccountDevices: %w", err)
+	}
 	if q.stampAccountDeviceStmt, err = db.PrepareContext(ctx, stampAccountDevice); err != nil {
 		return nil, fmt.Errorf("error preparing query StampAccountDevice: %w", err)
 	}
@@ -616,8 +649,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.takePlatformNonceStmt, err = db.PrepareContext(ctx, takePlatformNonce); err != nil {
 		return nil, fmt.Errorf("error preparing query TakePlatformNonce: %w", err)
 	}
+	if q.touchAccountDeviceStmt, err = db.PrepareContext(ctx, touchAccountDevice); err != nil {
+		return nil, fmt.Errorf("error preparing query TouchAccountDevice: %w", err)
+	}
 	if q.touchAccountSessionStmt, err = db.PrepareContext(ctx, touchAccountSession); err != nil {
 		return nil, fmt.Errorf("error preparing query TouchAccountSession: %w", err)
+	}
+	if q.uncountAccountWindowStmt, err = db.PrepareContext(ctx, uncountAccountWindow); err != nil {
+		return nil, fmt.Errorf("error preparing query UncountAccountWindow: %w", err)
 	}
 	if q.undeliveredPlatformCallbacksStmt, err = db.PrepareContext(ctx, undeliveredPlatformCallbacks); err != nil {
 		return nil, fmt.Errorf("error preparing query UndeliveredPlatformCallbacks: %w", err)
@@ -708,6 +747,11 @@ func (q *Queries) Close() error {
 	if q.accountDeviceStmt != nil {
 		if cerr := q.accountDeviceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing accountDeviceStmt: %w", cerr)
+		}
+	}
+	if q.accountPasswordStmt != nil {
+		if cerr := q.accountPasswordStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing accountPasswordStmt: %w", cerr)
 		}
 	}
 	if q.accountSessionByTokenStmt != nil {
@@ -850,9 +894,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteAccountNetworksBeforeStmt: %w", cerr)
 		}
 	}
+	if q.deleteAccountPasswordStmt != nil {
+		if cerr := q.deleteAccountPasswordStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAccountPasswordStmt: %w", cerr)
+		}
+	}
 	if q.deleteAccountSessionsBeforeStmt != nil {
 		if cerr := q.deleteAccountSessionsBeforeStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteAccountSessionsBeforeStmt: %w", cerr)
+		}
+	}
+	if q.deleteAccountWindowStmt != nil {
+		if cerr := q.deleteAccountWindowStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAccountWindowStmt: %w", cerr)
 		}
 	}
 	if q.deleteAccountWindowsBeforeStmt != nil {
@@ -900,6 +954,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteJobStmt: %w", cerr)
 		}
 	}
+	if q.deleteRealnamePersonStmt != nil {
+		if cerr := q.deleteRealnamePersonStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteRealnamePersonStmt: %w", cerr)
+		}
+	}
 	if q.deleteScanMessageStmt != nil {
 		if cerr := q.deleteScanMessageStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteScanMessageStmt: %w", cerr)
@@ -930,9 +989,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing endAccountSessionStmt: %w", cerr)
 		}
 	}
+	if q.endAccountSessionsButStmt != nil {
+		if cerr := q.endAccountSessionsButStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endAccountSessionsButStmt: %w", cerr)
+		}
+	}
 	if q.endAccountSessionsOfStmt != nil {
 		if cerr := q.endAccountSessionsOfStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing endAccountSessionsOfStmt: %w", cerr)
+		}
+	}
+	if q.endAllRealnameChecksStmt != nil {
+		if cerr := q.endAllRealnameChecksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endAllRealnameChecksStmt: %w", cerr)
 		}
 	}
 	if q.endOpenRealnameChecksStmt != nil {
@@ -948,6 +1017,11 @@ func (q *Queries) Close() error {
 	if q.ensureCustodyAccountStmt != nil {
 		if cerr := q.ensureCustodyAccountStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing ensureCustodyAccountStmt: %w", cerr)
+		}
+	}
+	if q.eraseRealnameCardsStmt != nil {
+		if cerr := q.eraseRealnameCardsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing eraseRealnameCardsStmt: %w", cerr)
 		}
 	}
 	if q.findCustodyKeyStmt != nil {
@@ -1053,11 +1127,6 @@ func (q *Queries) Close() error {
 	if q.insertAccountCodeStmt != nil {
 		if cerr := q.insertAccountCodeStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertAccountCodeStmt: %w", cerr)
-		}
-	}
-	if q.insertAccountDeviceStmt != nil {
-		if cerr := q.insertAccountDeviceStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing insertAccountDeviceStmt: %w", cerr)
 		}
 	}
 	if q.insertAccountSessionStmt != nil {
@@ -1395,6 +1464,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing listRoamingsOfLineStmt: %w", cerr)
 		}
 	}
+	if q.listUnfinishedOrdersStmt != nil {
+		if cerr := q.listUnfinishedOrdersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listUnfinishedOrdersStmt: %w", cerr)
+		}
+	}
 	if q.listUnpaidOrderLinesStmt != nil {
 		if cerr := q.listUnpaidOrderLinesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing listUnpaidOrderLinesStmt: %w", cerr)
@@ -1520,9 +1594,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing promoteCustodyShareStmt: %w", cerr)
 		}
 	}
+	if q.putAccountDeviceStmt != nil {
+		if cerr := q.putAccountDeviceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putAccountDeviceStmt: %w", cerr)
+		}
+	}
 	if q.putAccountNetworkStmt != nil {
 		if cerr := q.putAccountNetworkStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putAccountNetworkStmt: %w", cerr)
+		}
+	}
+	if q.putAccountPasswordStmt != nil {
+		if cerr := q.putAccountPasswordStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putAccountPasswordStmt: %w", cerr)
 		}
 	}
 	if q.putCatalogInstitutionStmt != nil {
@@ -1600,6 +1684,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing releaseJobsStmt: %w", cerr)
 		}
 	}
+	if q.releaseRealnamePersonStmt != nil {
+		if cerr := q.releaseRealnamePersonStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing releaseRealnamePersonStmt: %w", cerr)
+		}
+	}
 	if q.renameRealnamePersonStmt != nil {
 		if cerr := q.renameRealnamePersonStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing renameRealnamePersonStmt: %w", cerr)
@@ -1665,6 +1754,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing signIssuanceStmt: %w", cerr)
 		}
 	}
+	if q.signedInAccountDevicesStmt != nil {
+		if cerr := q.signedInAccountDevicesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signedInAccountDevicesStmt: %w", cerr)
+		}
+	}
 	if q.stampAccountDeviceStmt != nil {
 		if cerr := q.stampAccountDeviceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing stampAccountDeviceStmt: %w", cerr)
@@ -1680,9 +1774,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing takePlatformNonceStmt: %w", cerr)
 		}
 	}
+	if q.touchAccountDeviceStmt != nil {
+		if cerr := q.touchAccountDeviceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing touchAccountDeviceStmt: %w", cerr)
+		}
+	}
 	if q.touchAccountSessionStmt != nil {
 		if cerr := q.touchAccountSessionStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing touchAccountSessionStmt: %w", cerr)
+		}
+	}
+	if q.uncountAccountWindowStmt != nil {
+		if cerr := q.uncountAccountWindowStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing uncountAccountWindowStmt: %w", cerr)
 		}
 	}
 	if q.undeliveredPlatformCallbacksStmt != nil {
@@ -1838,6 +1942,7 @@ type Queries struct {
 	accountByPhoneStmt                  *sql.Stmt
 	accountCodeStmt                     *sql.Stmt
 	accountDeviceStmt                   *sql.Stmt
+	accountPasswordStmt                 *sql.Stmt
 	accountSessionByTokenStmt           *sql.Stmt
 	acknowledgePlatformCallbackStmt     *sql.Stmt
 	anyJobDueStmt                       *sql.Stmt
@@ -1866,7 +1971,9 @@ type Queries struct {
 	countUsageRecordsStmt               *sql.Stmt
 	deleteAccountCodesBeforeStmt        *sql.Stmt
 	deleteAccountNetworksBeforeStmt     *sql.Stmt
+	deleteAccountPasswordStmt           *sql.Stmt
 	deleteAccountSessionsBeforeStmt     *sql.Stmt
+	deleteAccountWindowStmt             *sql.Stmt
 	deleteAccountWindowsBeforeStmt      *sql.Stmt
 	deleteAuditCheckpointStmt           *sql.Stmt
 	deleteCustodyModuleKeysStmt         *sql.Stmt
@@ -1876,16 +1983,20 @@ type Queries struct {
 	deleteCustodyShareStmt              *sql.Stmt
 	deleteExpiredCustodyNoncesStmt      *sql.Stmt
 	deleteJobStmt                       *sql.Stmt
+	deleteRealnamePersonStmt            *sql.Stmt
 	deleteScanMessageStmt               *sql.Stmt
 	dropCustodyMessageStmt              *sql.Stmt
 	dropExpiredCustodyMessagesStmt      *sql.Stmt
 	dropPlatformNoncesStmt              *sql.Stmt
 	dueScanTransactionsStmt             *sql.Stmt
 	endAccountSessionStmt               *sql.Stmt
+	endAccountSessionsButStmt           *sql.Stmt
 	endAccountSessionsOfStmt            *sql.Stmt
+	endAllRealnameChecksStmt            *sql.Stmt
 	endOpenRealnameChecksStmt           *sql.Stmt
 	endOtherAccountSessionsStmt         *sql.Stmt
 	ensureCustodyAccountStmt            *sql.Stmt
+	eraseRealnameCardsStmt              *sql.Stmt
 	findCustodyKeyStmt                  *sql.Stmt
 	forgetScanResultsStmt               *sql.Stmt
 	getCertificateStmt                  *sql.Stmt
@@ -1907,7 +2018,6 @@ type Queries struct {
 	insertAccountStmt                   *sql.Stmt
 	insertAccountAgreementStmt          *sql.Stmt
 	insertAccountCodeStmt               *sql.Stmt
-	insertAccountDeviceStmt             *sql.Stmt
 	insertAccountSessionStmt            *sql.Stmt
 	insertAuditCheckpointStmt           *sql.Stmt
 	insertAuditEntryStmt                *sql.Stmt
@@ -1975,6 +2085,7 @@ type Queries struct {
 	listRoamingsStmt                    *sql.Stmt
 	listRoamingsOfAccountStmt           *sql.Stmt
 	listRoamingsOfLineStmt              *sql.Stmt
+	listUnfinishedOrdersStmt            *sql.Stmt
 	listUnpaidOrderLinesStmt            *sql.Stmt
 	listUnpaidOrdersStmt                *sql.Stmt
 	liveInstallationsStmt               *sql.Stmt
@@ -2000,7 +2111,9 @@ type Queries struct {
 	passAccountCodeStmt                 *sql.Stmt
 	platformNonceStmt                   *sql.Stmt
 	promoteCustodyShareStmt             *sql.Stmt
+	putAccountDeviceStmt                *sql.Stmt
 	putAccountNetworkStmt               *sql.Stmt
+	putAccountPasswordStmt              *sql.Stmt
 	putCatalogInstitutionStmt           *sql.Stmt
 	putCatalogPriceStmt                 *sql.Stmt
 	putCustodyAccountStmt               *sql.Stmt
@@ -2016,6 +2129,7 @@ type Queries struct {
 	redealtKeysStmt                     *sql.Stmt
 	releaseIssuanceStmt                 *sql.Stmt
 	releaseJobsStmt                     *sql.Stmt
+	releaseRealnamePersonStmt           *sql.Stmt
 	renameRealnamePersonStmt            *sql.Stmt
 	replaceIssuedCertificateStmt        *sql.Stmt
 	rescheduleJobStmt                   *sql.Stmt
@@ -2029,10 +2143,13 @@ type Queries struct {
 	sealAuditEntryStmt                  *sql.Stmt
 	signAuthorityStmt                   *sql.Stmt
 	signIssuanceStmt                    *sql.Stmt
+	signedInAccountDevicesStmt          *sql.Stmt
 	stampAccountDeviceStmt              *sql.Stmt
 	takeCustodyNonceStmt                *sql.Stmt
 	takePlatformNonceStmt               *sql.Stmt
+	touchAccountDeviceStmt              *sql.Stmt
 	touchAccountSessionStmt             *sql.Stmt
+	uncountAccountWindowStmt            *sql.Stmt
 	undeliveredPlatformCallbacksStmt    *sql.Stmt
 	unsealedAuditEntriesStmt            *sql.Stmt
 	unsettledRecoveryStmt               *sql.Stmt
@@ -2065,6 +2182,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		accountByPhoneStmt:                  q.accountByPhoneStmt,
 		accountCodeStmt:                     q.accountCodeStmt,
 		accountDeviceStmt:                   q.accountDeviceStmt,
+		accountPasswordStmt:                 q.accountPasswordStmt,
 		accountSessionByTokenStmt:           q.accountSessionByTokenStmt,
 		acknowledgePlatformCallbackStmt:     q.acknowledgePlatformCallbackStmt,
 		anyJobDueStmt:                       q.anyJobDueStmt,
@@ -2093,7 +2211,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countUsageRecordsStmt:               q.countUsageRecordsStmt,
 		deleteAccountCodesBeforeStmt:        q.deleteAccountCodesBeforeStmt,
 		deleteAccountNetworksBeforeStmt:     q.deleteAccountNetworksBeforeStmt,
+		deleteAccountPasswordStmt:           q.deleteAccountPasswordStmt,
 		deleteAccountSessionsBeforeStmt:     q.deleteAccountSessionsBeforeStmt,
+		deleteAccountWindowStmt:             q.deleteAccountWindowStmt,
 		deleteAccountWindowsBeforeStmt:      q.deleteAccountWindowsBeforeStmt,
 		deleteAuditCheckpointStmt:           q.deleteAuditCheckpointStmt,
 		deleteCustodyModuleKeysStmt:         q.deleteCustodyModuleKeysStmt,
@@ -2103,16 +2223,20 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteCustodyShareStmt:              q.deleteCustodyShareStmt,
 		deleteExpiredCustodyNoncesStmt:      q.deleteExpiredCustodyNoncesStmt,
 		deleteJobStmt:                       q.deleteJobStmt,
+		deleteRealnamePersonStmt:            q.deleteRealnamePersonStmt,
 		deleteScanMessageStmt:               q.deleteScanMessageStmt,
 		dropCustodyMessageStmt:              q.dropCustodyMessageStmt,
 		dropExpiredCustodyMessagesStmt:      q.dropExpiredCustodyMessagesStmt,
 		dropPlatformNoncesStmt:              q.dropPlatformNoncesStmt,
 		dueScanTransactionsStmt:             q.dueScanTransactionsStmt,
 		endAccountSessionStmt:               q.endAccountSessionStmt,
+		endAccountSessionsButStmt:           q.endAccountSessionsButStmt,
 		endAccountSessionsOfStmt:            q.endAccountSessionsOfStmt,
+		endAllRealnameChecksStmt:            q.endAllRealnameChecksStmt,
 		endOpenRealnameChecksStmt:           q.endOpenRealnameChecksStmt,
 		endOtherAccountSessionsStmt:         q.endOtherAccountSessionsStmt,
 		ensureCustodyAccountStmt:            q.ensureCustodyAccountStmt,
+		eraseRealnameCardsStmt:              q.eraseRealnameCardsStmt,
 		findCustodyKeyStmt:                  q.findCustodyKeyStmt,
 		forgetScanResultsStmt:               q.forgetScanResultsStmt,
 		getCertificateStmt:                  q.getCertificateStmt,
@@ -2134,7 +2258,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertAccountStmt:                   q.insertAccountStmt,
 		insertAccountAgreementStmt:          q.insertAccountAgreementStmt,
 		insertAccountCodeStmt:               q.insertAccountCodeStmt,
-		insertAccountDeviceStmt:             q.insertAccountDeviceStmt,
 		insertAccountSessionStmt:            q.insertAccountSessionStmt,
 		insertAuditCheckpointStmt:           q.insertAuditCheckpointStmt,
 		insertAuditEntryStmt:                q.insertAuditEntryStmt,
@@ -2202,6 +2325,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		listRoamingsStmt:                    q.listRoamingsStmt,
 		listRoamingsOfAccountStmt:           q.listRoamingsOfAccountStmt,
 		listRoamingsOfLineStmt:              q.listRoamingsOfLineStmt,
+		listUnfinishedOrdersStmt:            q.listUnfinishedOrdersStmt,
 		listUnpaidOrderLinesStmt:            q.listUnpaidOrderLinesStmt,
 		listUnpaidOrdersStmt:                q.listUnpaidOrdersStmt,
 		liveInstallationsStmt:               q.liveInstallationsStmt,
@@ -2227,7 +2351,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		passAccountCodeStmt:                 q.passAccountCodeStmt,
 		platformNonceStmt:                   q.platformNonceStmt,
 		promoteCustodyShareStmt:             q.promoteCustodyShareStmt,
+		putAccountDeviceStmt:                q.putAccountDeviceStmt,
 		putAccountNetworkStmt:               q.putAccountNetworkStmt,
+		putAccountPasswordStmt:              q.putAccountPasswordStmt,
 		putCatalogInstitutionStmt:           q.putCatalogInstitutionStmt,
 		putCatalogPriceStmt:                 q.putCatalogPriceStmt,
 		putCustodyAccountStmt:               q.putCustodyAccountStmt,
@@ -2243,6 +2369,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		redealtKeysStmt:                     q.redealtKeysStmt,
 		releaseIssuanceStmt:                 q.releaseIssuanceStmt,
 		releaseJobsStmt:                     q.releaseJobsStmt,
+		releaseRealnamePersonStmt:           q.releaseRealnamePersonStmt,
 		renameRealnamePersonStmt:            q.renameRealnamePersonStmt,
 		replaceIssuedCertificateStmt:        q.replaceIssuedCertificateStmt,
 		rescheduleJobStmt:                   q.rescheduleJobStmt,
@@ -2256,10 +2383,13 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		sealAuditEntryStmt:                  q.sealAuditEntryStmt,
 		signAuthorityStmt:                   q.signAuthorityStmt,
 		signIssuanceStmt:                    q.signIssuanceStmt,
+		signedInAccountDevicesStmt:          q.signedInAccountDevicesStmt,
 		stampAccountDeviceStmt:              q.stampAccountDeviceStmt,
 		takeCustodyNonceStmt:                q.takeCustodyNonceStmt,
 		takePlatformNonceStmt:               q.takePlatformNonceStmt,
+		touchAccountDeviceStmt:              q.touchAccountDeviceStmt,
 		touchAccountSessionStmt:             q.touchAccountSessionStmt,
+		uncountAccountWindowStmt:            q.uncountAccountWindowStmt,
 		undeliveredPlatformCallbacksStmt:    q.undeliveredPlatformCallbacksStmt,
 		unsealedAuditEntriesStmt:            q.unsealedAuditEntriesStmt,
 		unsettledRecoveryStmt:               q.unsettledRecoveryStmt,

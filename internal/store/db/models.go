@@ -15,6 +15,7 @@ type Account struct {
 	OnlyDevice     string
 	OnlyUntil      int64
 	CreatedAt      int64
+	ClosedAt       int64
 	Version        int64
 }
 
@@ -43,7 +44,9 @@ type AccountDevice struct {
 	Thumbprint string
 	PublicKey  []byte
 	Label      string
+	Network    []byte
 	CreatedAt  int64
+	SeenAt     int64
 	BoundAt    int64
 }
 
@@ -51,6 +54,12 @@ type AccountNetwork struct {
 	Account string
 	Network []byte
 	SeenAt  int64
+}
+
+type AccountPassword struct {
+	Account string
+	Secret  []byte
+	SetAt   int64
 }
 
 type AccountSession struct {
@@ -490,6 +499,7 @@ type RealnamePerson struct {
 	IDNumber   []byte
 	IDHash     []byte
 	VerifiedAt int64
+	ReleasedAt int64
 }
 
 type Recovery struct {

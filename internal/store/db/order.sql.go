@@ -421,6 +421,46 @@ func (q *Queries) ListRefunds(ctx context.Context, orderID string) ([]Refund, er
 	return items, nil
 }
 
+const listUnfinishedOrders = `-- name: ListUnfinishedOrders :many
+SELECT id, holder_kind, account_id, enterprise_id, state, total, reason, created_at, expires_at, paid_at, ended_at, version FROM orders WHERE account_id = $1 AND state IN ('unpaid', 'paid', 'refunding') ORDER BY id
+`
+
+func (q *Queries) ListUnfinishedOrders(ctx context.Context, accountID string) ([]Order, error) {
+	rows, err := q.query(ctx, q.listUnfinishedOrdersStmt, listUnfinishedOrders, accountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Order{}
+	for rows.Next() {
+		var i Order
+		if err := rows.Scan(
+			&i.ID,
+			&i.HolderKind,
+			&i.AccountID,
+			&i.EnterpriseID,
+			&i.State,
+			&i.Total,
+			&i.Reason,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.PaidAt,
+			&i.EndedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listUnpaidOrderLines = `-- name: ListUnpaidOrderLines :many
 SELECT l.id, l.order_id, l.position, l.kind, l.institution, l.years, l.platform, l.price, l.state FROM orders o JOIN order_lines l ON l.order_id = o.id
 WHERE o.account_id = $1 AND o.state = 'unpaid' AND o.expires_at > $2 ORDER BY l.order_id, l.position

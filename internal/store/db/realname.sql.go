@@ -28,6 +28,39 @@ func (q *Queries) CountRealnameAttempt(ctx context.Context, arg CountRealnameAtt
 	return n, err
 }
 
+const deleteRealnamePerson = `-- name: DeleteRealnamePerson :exec
+DELETE FROM realname_persons WHERE account = $1
+`
+
+func (q *Queries) DeleteRealnamePerson(ctx context.Context, account string) error {
+	_, err := q.exec(ctx, q.deleteRealnamePersonStmt, deleteRealnamePerson, account)
+	return err
+}
+
+const endAllRealnameChecks = `-- name: EndAllRealnameChecks :exec
+UPDATE realname_checks SET state = $1, name = $2, id_number = $2, phone = $2, card = $2, ref = '', version = version + 1
+WHERE account = $3 AND state NOT IN ($4, $5, $1)
+`
+
+type EndAllRealnameChecksParams struct {
+	Ended   string
+	Nothing []byte
+	Account string
+	Passed  string
+	Refused string
+}
+
+func (q *Queries) EndAllRealnameChecks(ctx context.Context, arg EndAllRealnameChecksParams) error {
+	_, err := q.exec(ctx, q.endAllRealnameChecksStmt, endAllRealnameChecks,
+		arg.Ended,
+		arg.Nothing,
+		arg.Account,
+		arg.Passed,
+		arg.Refused,
+	)
+	return err
+}
+
 const endOpenRealnameChecks = `-- name: EndOpenRealnameChecks :exec
 UPDATE realname_checks SET state = $1, name = $2, id_number = $2, phone = $2, card = $2, ref = '', version = version + 1
 WHERE account = $3 AND purpose = $4 AND state NOT IN ($5, $6, $1)
@@ -51,6 +84,15 @@ func (q *Queries) EndOpenRealnameChecks(ctx context.Context, arg EndOpenRealname
 		arg.Passed,
 		arg.Refused,
 	)
+	return err
+}
+
+const eraseRealnameCards = `-- name: EraseRealnameCards :exec
+UPDATE realname_checks SET card_tail = '', card_hash = '' WHERE account = $1
+`
+
+func (q *Queries) EraseRealnameCards(ctx context.Context, account string) error {
+	_, err := q.exec(ctx, q.eraseRealnameCardsStmt, eraseRealnameCards, account)
 	return err
 }
 
@@ -120,8 +162,8 @@ func (q *Queries) InsertRealnameCheck(ctx context.Context, arg InsertRealnameChe
 }
 
 const insertRealnamePerson = `-- name: InsertRealnamePerson :execrows
-INSERT INTO realname_persons (account, holder, name, id_type, id_number, id_hash, verified_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO realname_persons (account, holder, name, id_type, id_number, id_hash, verified_at, released_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 0)
 ON CONFLICT DO NOTHING
 `
 
@@ -235,7 +277,7 @@ func (q *Queries) RealnameCheck(ctx context.Context, id string) (RealnameCheck, 
 }
 
 const realnamePerson = `-- name: RealnamePerson :one
-SELECT account, holder, name, id_type, id_number, id_hash, verified_at FROM realname_persons WHERE account = $1
+SELECT account, holder, name, id_type, id_number, id_hash, verified_at, released_at FROM realname_persons WHERE account = $1 AND released_at = 0
 `
 
 func (q *Queries) RealnamePerson(ctx context.Context, account string) (RealnamePerson, error) {
@@ -249,6 +291,7 @@ func (q *Queries) RealnamePerson(ctx context.Context, account string) (RealnameP
 		&i.IDNumber,
 		&i.IDHash,
 		&i.VerifiedAt,
+		&i.ReleasedAt,
 	)
 	return i, err
 }
@@ -262,6 +305,21 @@ func (q *Queries) RealnamePersonByDocument(ctx context.Context, idHash []byte) (
 	var account string
 	err := row.Scan(&account)
 	return account, err
+}
+
+const releaseRealnamePerson = `-- name: ReleaseRealnamePerson :exec
+UPDATE realname_persons SET id_hash = $1, released_at = $2 WHERE account = $3 AND released_at = 0
+`
+
+type ReleaseRealnamePersonParams struct {
+	IDHash     []byte
+	ReleasedAt int64
+	Account    string
+}
+
+func (q *Queries) ReleaseRealnamePerson(ctx context.Context, arg ReleaseRealnamePersonParams) error {
+	_, err := q.exec(ctx, q.releaseRealnamePersonStmt, releaseRealnamePerson, arg.IDHash, arg.ReleasedAt, arg.Account)
+	return err
 }
 
 const renameRealnamePerson = `-- name: RenameRealnamePerson :exec

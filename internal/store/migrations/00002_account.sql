@@ -10,9 +10,16 @@ CREATE TABLE accounts (
     only_device      TEXT NOT NULL,  -- while a re-key runs
     only_until       BIGINT NOT NULL, -- its end, when that is known
     created_at       BIGINT NOT NULL,
+    closed_at        BIGINT NOT NULL,
     version          BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX accounts_phone ON accounts (phone_hash);
+
+CREATE TABLE account_passwords (
+    account TEXT PRIMARY KEY REFERENCES accounts (id),
+    secret  BYTEA NOT NULL, -- sealed argon2id string
+    set_at  BIGINT NOT NULL
+);
 
 CREATE TABLE account_agreements (
     account   TEXT NOT NULL REFERENCES accounts (id),
@@ -36,7 +43,9 @@ CREATE TABLE account_devices (
     thumbprint TEXT NOT NULL,
     public_key BYTEA NOT NULL,
     label      TEXT NOT NULL,
+    network    BYTEA NOT NULL, -- of the last sign-in, keyed hash
     created_at BIGINT NOT NULL,
+    seen_at    BIGINT NOT NULL,
     bound_at   BIGINT NOT NULL,
     PRIMARY KEY (account, thumbprint)
 );
@@ -85,4 +94,5 @@ DROP TABLE account_sessions;
 DROP TABLE account_devices;
 DROP TABLE account_networks;
 DROP TABLE account_agreements;
+DROP TABLE account_passwords;
 DROP TABLE accounts;

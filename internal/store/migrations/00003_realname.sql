@@ -38,7 +38,8 @@ CREATE TABLE realname_persons (
     id_type     TEXT NOT NULL,
     id_number   BYTEA NOT NULL, -- sealed
     id_hash     BYTEA NOT NULL, -- keyed
-    verified_at BIGINT NOT NULL
+    verified_at BIGINT NOT NULL,
+    released_at BIGINT NOT NULL -- when the account was closed
 );
 CREATE UNIQUE INDEX realname_persons_holder ON realname_persons (holder);
 CREATE UNIQUE INDEX realname_persons_document ON realname_persons (id_hash);

@@ -33,6 +33,9 @@ ON CONFLICT (account_id) DO UPDATE SET orders = order_buyers.orders + 1;
 -- name: CountUnpaidOrders :one
 SELECT COUNT(*) FROM orders WHERE account_id = @account_id AND state = 'unpaid' AND expires_at > @now;
 
+-- name: ListUnfinishedOrders :many
+SELECT * FROM orders WHERE account_id = @account_id AND state IN ('unpaid', 'paid', 'refunding') ORDER BY id;
+
 -- name: UpdateOrder :execrows
 UPDATE orders SET state = @state, reason = @reason, paid_at = @paid_at, ended_at = @ended_at, version = version + 1
 WHERE id = @id AND version = @version;

@@ -31,15 +31,28 @@ UPDATE realname_checks SET state = @ended, name = @nothing, id_number = @nothing
 WHERE account = @account AND purpose = @purpose AND state NOT IN (@passed, @refused, @ended);
 
 -- name: InsertRealnamePerson :execrows
-INSERT INTO realname_persons (account, holder, name, id_type, id_number, id_hash, verified_at)
-VALUES (@account, @holder, @name, @id_type, @id_number, @id_hash, @verified_at)
+INSERT INTO realname_persons (account, holder, name, id_type, id_number, id_hash, verified_at, released_at)
+VALUES (@account, @holder, @name, @id_type, @id_number, @id_hash, @verified_at, 0)
 ON CONFLICT DO NOTHING;
 
 -- name: RenameRealnamePerson :exec
 UPDATE realname_persons SET name = @name, verified_at = @verified_at WHERE account = @account;
 
 -- name: RealnamePerson :one
-SELECT * FROM realname_persons WHERE account = @account;
+SELECT * FROM realname_persons WHERE account = @account AND released_at = 0;
+
+-- name: ReleaseRealnamePerson :exec
+UPDATE realname_persons SET id_hash = @id_hash, released_at = @released_at WHERE account = @account AND released_at = 0;
+
+-- name: DeleteRealnamePerson :exec
+DELETE FROM realname_persons WHERE account = @account;
+
+-- name: EraseRealnameCards :exec
+UPDATE realname_checks SET card_tail = '', card_hash = '' WHERE account = @account;
+
+-- name: EndAllRealnameChecks :exec
+UPDATE realname_checks SET state = @ended, name = @nothing, id_number = @nothing, phone = @nothing, card = @nothing, ref = '', version = version + 1
+WHERE account = @account AND state NOT IN (@passed, @refused, @ended);
 
 -- name: RealnamePersonByDocument :one
 SELECT account FROM realname_persons WHERE id_hash = @id_hash;
