@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest'
+import { entryTitle, resumable, wrongPIN } from './pin'
+import { shuffled } from './shuffle'
+
+describe('a wrong PIN', () => {
+  it('tells the tries before the next lock, and the lock when it is near', () => {
+    expect(wrongPIN(9)).toEqual({ words: 'PIN 码错误，还可尝试 4 次', next: '' })
+    expect(wrongPIN(7)).toEqual({ words: 'PIN 码错误，还可尝试 2 次', next: '再输错 2 次将锁定 30 分钟' })
+    expect(wrongPIN(6)).toEqual({ words: 'PIN 码错误，还可尝试 1 次', next: '再输错 1 次将锁定 30 分钟' })
+    expect(wrongPIN(5).words).toBe('PIN 码错误，还可尝试 3 次')
+    expect(wrongPIN(3).next).toBe('再输错 1 次将锁定 24 小时')
+    expect(wrongPIN(1)).toEqual({ words: 'PIN 码错误，还可尝试 1 次', next: '再输错 1 次只能重置 PIN 码' })
+  })
+
+  it('says no number that the server did not say', () => {
+    for (const odd of [undefined, null, -1, 11, '3']) expect(wrongPIN(odd).words).toBe('PIN 码错误，请重新输入')
+  })
+})
+
+describe('the pad', () => {
+  it('has every digit once, in an order that changes', () => {
+    const digits = [...'0123456789']
+    const seen = new Set<string>()
+    for (let i = 0; i < 200; i++) {
+      const order = shuffled(digits)
+      expect([...order].sort()).toEqual(digits)
+      seen.add(order.join(''))
+    }
+    expect(seen.size).toBeGreaterThan(190)
+  })
+
+  it('puts each digit at each place about as often', () => {
+    const first = new Map<string, number>()
+    for (let i = 0; i < 10_000; i++) {
+      const d = shuffled([...'0123456789'])[0]!
+      first.set(d, (first.get(d) ?? 0) + 1)
+    }
+    for (const n of first.values()) expect(Math.abs(n - 1000)).toBeLessThan(200)
+  })
+})
+
+describe('the sheet', () => {
+  it('asks for each entry by its name', () => {
+    expect(entryTitle({ kind: 'changePIN' }, 'old')).toBe('输入原 PIN 码')
+    expect(entryTitle({ kind: 'changePIN' }, 'new')).toBe('设置 6 位新 PIN 码')
+    expect(entryTitle({ kind: 'setPIN', ticket: 't', code: 'c' }, 'again')).toBe('再次输入 PIN 码')
+    expect(entryTitle({ kind: 'revoke', certificate: 'c', reason: 'unneeded' }, 'pin')).toBe('输入证书 PIN 码')
+  })
+
+  it('may be left only where the server keeps every step', () => {
+    expect(resumable({ kind: 'install', certificate: 'c' })).toBe(true)
+    expect(resumable({ kind: 'recover', recovery: 'r' })).toBe(true)
+    expect(resumable({ kind: 'revoke', certificate: 'c', reason: 'unneeded' })).toBe(false)
+    expect(resumable({ kind: 'changePIN' })).toBe(false)
+  })
+})
