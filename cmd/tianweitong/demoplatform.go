@@ -56,7 +56,7 @@ func openDemoPlatform(ctx context.Context, a *app.App, cfg config.Config, addres
 		return nil, errors.Join(err, d.close())
 	}
 	log = log.With("door", "tradingplatform")
-	handler, err := site.New(site.Config{Client: client, Name: account.Name, Public: public, Secure: a.Root() != nil, Clock: a.Clock, Log: log})
+	handler, err := site.New(site.Config{Client: client, Name: account.Name, Public: public, Install: a.URLs().App + "/get", Secure: a.Root() != nil, Clock: a.Clock, Log: log})
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}

@@ -25,7 +25,7 @@ import (
 
 // options are flags; each default can be set by the environment.
 type options struct {
-	listen, public string
+	listen, public, install string
 	site.Account
 }
 
@@ -41,6 +41,7 @@ func parse(args []string, env func(string) string) (options, error) {
 	text(&o.Sandbox, "sandbox", "TRADING_SANDBOX", "http://127.0.0.1:8083", "address of the sandbox's door; \"none\" for a service that is none")
 	text(&o.Data, "data", "TRADING_DATA", "data/tradingplatform", "folder of keys and certificates")
 	text(&o.public, "public", "TRADING_PUBLIC", "", "address that the service calls back to; empty: no callbacks")
+	text(&o.install, "install", "TRADING_INSTALL", "http://127.0.0.1:8080/get", "page that installs the phone's app; \"none\" shows no link")
 	text(&o.Code, "code", "TRADING_CODE", "D1100009001", "platform code")
 	text(&o.Name, "name", "TRADING_NAME", "样例招采平台", "name of the platform")
 	text(&o.Region, "region", "TRADING_REGION", "北京", "province or municipality of the platform")
@@ -53,6 +54,9 @@ func parse(args []string, env func(string) string) (options, error) {
 	}
 	if o.Sandbox == "none" {
 		o.Sandbox = ""
+	}
+	if o.install == "none" {
+		o.install = ""
 	}
 	o.CallbackBase = o.public
 	return o, nil
@@ -80,7 +84,7 @@ func run(ctx context.Context, o options, log *slog.Logger, ready func(net.Addr))
 	if err != nil {
 		return err
 	}
-	handler, err := site.New(site.Config{Client: client, Name: o.Name, Public: o.public,
+	handler, err := site.New(site.Config{Client: client, Name: o.Name, Public: o.public, Install: o.install,
 		Secure: strings.HasPrefix(o.public, "https://"), Log: log})
 	if err != nil {
 		return err

@@ -89,12 +89,13 @@ type scanPage struct {
 	Go      string // button of the last step
 	Refresh int    // seconds between reloads without a script; 0: none
 	Signing string // name of the document
+	Letter  string // its text
 	Digest  string // the head of its SM3, which the phone shows too
 }
 
 type step struct {
-	Name string
-	Now  bool
+	Name      string
+	Done, Now bool
 }
 
 // steps names the steps of a scan and marks where the view stands, as scan.js
@@ -107,7 +108,7 @@ func steps(v platform.View, last string) []step {
 	}
 	var list []step
 	for i, name := range []string{"扫码", "核对数字", "输入 PIN 码", last} {
-		list = append(list, step{name, going && i == now})
+		list = append(list, step{name, going && i < now || v.Phase == platform.Completed, going && i == now})
 	}
 	return list
 }
@@ -133,6 +134,7 @@ func (s *Site) scan(w http.ResponseWriter, r *http.Request) {
 	last := "进入平台"
 	if kind == "sign" {
 		p.Again, p.Heading, p.Go, p.Signing, last = "/sign", "扫码签名", "查看结果", tx.Name, "签名完成"
+		p.Letter = string(now.text())
 		p.Digest = strings.ToUpper(hex.EncodeToString(tx.Digest[:8]))
 	}
 	p.Steps = steps(p.View, last)

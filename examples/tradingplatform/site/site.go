@@ -35,6 +35,9 @@ type Config struct {
 	Client *platform.Client
 	// Name of the platform, as the pages show it.
 	Name string
+	// Install is the page that installs the phone's app, shown to those who have
+	// none; empty shows nothing.
+	Install string
 	// Public is the address that the service calls back to, such as
 	// https://bid.example; empty is without callbacks.
 	Public string
@@ -79,8 +82,8 @@ func New(cfg Config) (*Site, error) {
 	}
 	s := &Site{cfg: cfg, sessions: sessions{clock: cfg.Clock, rand: cfg.Rand, secure: cfg.Secure}, pages: map[string]*template.Template{}}
 	for _, name := range []string{"index", "scan", "bid", "receipt", "error"} {
-		t, err := template.New("layout.html").Funcs(template.FuncMap{"grouped": grouped, "day": day, "second": second}).
-			ParseFS(files, "page/layout.html", "page/"+name+".html")
+		t, err := template.New("layout.html").Funcs(template.FuncMap{"grouped": grouped, "day": day, "second": second, "initial": initial}).
+			ParseFS(files, "page/layout.html", "page/parts.html", "page/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("site: %w", err)
 		}
@@ -145,11 +148,33 @@ type view struct {
 	Title string
 	User  *platform.Identity // nil: nobody is logged in
 	Scan  bool               // the page needs the script
-	Data  any
+	// Hero says that the page shows what the platform is for, beside its card.
+	Hero    bool
+	Notices []bulletin
+	Steps   []step // of a login that has not begun
+	Install string
+	Data    any
+}
+
+// bulletin is one line of the front page's announcements (公告).
+type bulletin struct{ Kind, Title, When string }
+
+// bulletins are made up; their dates follow the clock.
+func bulletins(now time.Time) []bulletin {
+	date := func(days int) string { return now.In(beijing).AddDate(0, 0, days).Format("01-02") }
+	return []bulletin{
+		{"开标", "城北污水处理厂提标改造（样例）第 2 标段", date(1) + " 14:00"},
+		{"招标", "东湖快速路绿化养护（样例）", date(3) + " 截止"},
+		{"公示", "南苑学校教学楼新建（样例）", date(2) + " 截止"},
+	}
 }
 
 func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, page, title string, data any) {
-	v := view{Site: s.cfg.Name, Title: title, Scan: page == "scan", Data: data}
+	v := view{Site: s.cfg.Name, Title: title, Scan: page == "scan", Install: s.cfg.Install, Data: data}
+	if p, ok := data.(scanPage); page == "index" || ok && p.Signing == "" {
+		v.Hero, v.Notices = true, bulletins(s.cfg.Clock.Now())
+		v.Steps = steps(platform.View{Phase: platform.Waiting}, "进入平台")
+	}
 	if now := s.sessions.of(r); now != nil {
 		v.User = now.user()
 	}
@@ -191,6 +216,14 @@ var beijing = time.FixedZone("CST", 8*60*60)
 
 func day(t time.Time) string    { return t.In(beijing).Format("2006-01-02") }
 func second(t time.Time) string { return t.In(beijing).Format("2006-01-02 15:04:05") }
+
+// initial is the first character of a name.
+func initial(name string) string {
+	for _, r := range name {
+		return string(r)
+	}
+	return ""
+}
 
 // grouped writes a serial number or digest in groups of four.
 func grouped(s string) string {

@@ -284,6 +284,46 @@ func TestEndsSayWhatHappenedAndOfferANewCode(t *testing.T) {
 	}
 }
 
+// TestStepsFollowTheScan: the page marks what is done and what comes now without
+// a script, as the script does.
+func TestStepsFollowTheScan(t *testing.T) {
+	s := platformtest.New(t)
+	server, _ := open(t, s)
+	v := visit(t, server)
+	v.post("/login")
+	for _, now := range []struct {
+		step string
+		done int
+		then func()
+	}{
+		{"扫码", 0, func() { s.Scan(s.Last(), "4821") }},
+		{"核对数字", 1, func() { s.Execute(s.Last()) }},
+		{"进入平台", 4, func() {}},
+	} {
+		_, body := v.get("/scan/login")
+		expect(t, body, `aria-current="step"><span>`+now.step)
+		if n := strings.Count(body, " data-done"); n != now.done {
+			t.Errorf("at %s %d steps are done, want %d", now.step, n, now.done)
+		}
+		now.then()
+	}
+}
+
+func TestWhoHasNoAppIsShownWhereToGetIt(t *testing.T) {
+	s := platformtest.New(t)
+	for _, install := range []string{"", "https://app.example/get"} {
+		handler, err := site.New(site.Config{Client: s.Client(), Name: "样例招采平台", Install: install})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if got := strings.Contains(w.Body.String(), "安装到手机"); got != (install != "") || !strings.Contains(w.Body.String(), install) {
+			t.Errorf("with %q the link is shown: %v", install, got)
+		}
+	}
+}
+
 func TestOutageIsSaidCalmly(t *testing.T) {
 	s := platformtest.New(t)
 	server, _ := open(t, s)
@@ -353,7 +393,7 @@ func TestPagesKeepTheirOwnPolicy(t *testing.T) {
 		}
 		expect(t, body, `<html lang="zh-CN">`, "<main id=", `name="viewport"`, "<title>")
 	}
-	for _, file := range []string{"site.css", "scan.js", "mark.svg"} {
+	for _, file := range []string{"site.css", "scan.js", "mark.svg", "twt.svg", "blur.svg", "skyline.svg"} {
 		res, err := http.Get(server.URL + "/static/" + file)
 		if err != nil || res.StatusCode != 200 {
 			t.Errorf("%s: %v %v", file, res, err)

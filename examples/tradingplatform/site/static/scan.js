@@ -6,35 +6,44 @@ const root = document.getElementById('scan')
 const path = root.dataset.path
 const $ = (id) => document.getElementById(id)
 const poll = 2000
+const linger = 900 // how long the good end is seen before the page goes on
 
 let phase = root.dataset.phase
 let final = false
 let due // timer of the next code
-let ends = 0 // when the transaction ends, by this browser's clock
+let turns = 0 // when the code turns, by this browser's clock
+let ends = 0 // when the transaction ends
 
 function show(view) {
   const before = phase
   phase = root.dataset.phase = view.phase
   final = view.final
   for (const part of root.querySelectorAll('[data-show]')) {
-    part.hidden = !part.dataset.show.split(' ').includes(phase)
+    part.toggleAttribute('hidden', !part.dataset.show.split(' ').includes(phase)) // the ring is no HTML element
   }
   $('label').textContent = view.label
   $('text').textContent = view.text
   if (phase === 'scanned') {
-    $('digits').textContent = view.code || '✓'
-    $('digits').className = view.code ? 'digits num' : 'mark'
-    if (view.code) $('said').textContent = `验证数字 ${[...view.code].join(' ')}`
+    $('digits').hidden = !view.code
+    $('digits').textContent = view.code || ''
+    $('wait').hidden = Boolean(view.code)
+    $('ask').textContent = view.code ? '请在手机上输入这组数字' : '请在手机上继续'
+    if (view.code) say(`验证数字 ${[...view.code].join(' ')}`)
   }
   $('again').textContent = phase === 'expired' ? '已过期，点击刷新' : '重新获取二维码'
   const step = { waiting: 0, scanned: view.code ? 1 : 2, done: 3 }[phase]
   root.querySelectorAll('.steps li').forEach((li, i) => {
+    li.toggleAttribute('data-done', i < step || phase === 'done')
     if (i === step) li.setAttribute('aria-current', 'step')
     else li.removeAttribute('aria-current')
   })
   if (phase !== 'waiting') clearTimeout(due)
   left()
-  if (phase === 'done' && before !== 'done') $('finish').requestSubmit()
+  if (phase === 'done' && before !== 'done') setTimeout(() => $('finish').requestSubmit(), linger)
+}
+
+function say(words) {
+  $('said').textContent = words
 }
 
 // code asks for the next picture when the present one is due.
@@ -50,24 +59,43 @@ async function code() {
       $('code').src = qr.image
       ends = performance.now() + qr.expiresIn
       wait = Math.max(1000, qr.rotatesIn)
+      turns = performance.now() + wait
+      ring(wait)
     }
   } catch {
     // The network is away for a moment: the next try is on its way.
   }
   due = setTimeout(code, wait)
+  left()
+}
+
+// ring runs down while the code is good.
+function ring(ms) {
+  const style = $('ring').style
+  style.transition = 'none'
+  style.strokeDashoffset = '0'
+  $('ring').getBoundingClientRect() // the start is drawn before the way to the end
+  if (matchMedia('(prefers-reduced-motion: reduce)').matches) return
+  style.transition = `stroke-dashoffset ${ms}ms linear`
+  style.strokeDashoffset = '-100'
 }
 
 const spoken = new Set()
 
 // left shows the time that remains; it is spoken at 60, 30 and 10 seconds only.
 function left() {
-  if (final) $('left').textContent = ''
-  if (final || !ends) return
-  const seconds = Math.max(0, Math.ceil((ends - performance.now()) / 1000))
-  $('left').textContent = `剩余 ${seconds} 秒` + (phase === 'waiting' ? '，二维码自动更换' : '')
-  if ([60, 30, 10].includes(seconds) && !spoken.has(seconds)) {
+  const now = performance.now()
+  const seconds = Math.max(0, Math.ceil((ends - now) / 1000))
+  const turn = Math.max(0, Math.ceil((turns - now) / 1000))
+  // A code that could not be replaced in time is dead: it is not offered.
+  root.toggleAttribute('data-stale', phase === 'waiting' && turns > 0 && now > turns + 2 * poll)
+  if (final || !ends) $('left').textContent = ''
+  else if (phase !== 'waiting') $('left').textContent = `剩余 ${seconds} 秒`
+  else if (root.hasAttribute('data-stale')) $('left').textContent = '网络不通，正在重新获取二维码'
+  else $('left').textContent = turn ? `${turn} 秒后自动更换二维码` : '正在更换二维码'
+  if (!final && ends && [60, 30, 10].includes(seconds) && !spoken.has(seconds)) {
     spoken.add(seconds)
-    $('said').textContent = `剩余 ${seconds} 秒`
+    say(`剩余 ${seconds} 秒`)
   }
 }
 
@@ -97,9 +125,10 @@ function listen() {
 }
 
 if (['waiting', 'scanned'].includes(phase)) {
+  root.setAttribute('data-live', '')
   code()
-  setInterval(left, 1000)
+  setInterval(left, 500)
   listen()
 } else if (phase === 'done') {
-  $('finish').requestSubmit()
+  setTimeout(() => $('finish').requestSubmit(), linger)
 }
