@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"tianweitong/internal/config"
@@ -22,6 +24,7 @@ func (a *App) appDeps() app.Deps {
 	for _, g := range agreements() {
 		env.Agreements = append(env.Agreements, app.Agreement{Document: g.Document, Version: g.Version, Title: g.Title})
 	}
+	env.Gateways = slices.Sorted(maps.Keys(h.gateways))
 	return app.Deps{
 		Base: app.Base{
 			Clock: a.Clock, Rand: a.Rand, Log: a.Log, Secure: strings.HasPrefix(a.urls.App, "https://"), TrustProxy: a.cfg.TrustProxy,

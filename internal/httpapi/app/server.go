@@ -42,6 +42,8 @@ type Environment struct {
 	// FaceUpload: a registration takes a file instead of a live recording.
 	FaceUpload bool    `json:"faceUpload" doc:"注册时可上传人脸视频文件，仅沙箱"`
 	Support    Support `json:"support"`
+	// Gateways are the ways to pay (支付方式), the preferred one first.
+	Gateways []string `json:"gateways" doc:"可用的支付方式，首选在前"`
 	// ServerTime lets a phone correct its clock before it signs requests.
 	ServerTime time.Time `json:"serverTime"`
 }

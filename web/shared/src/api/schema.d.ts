@@ -243,6 +243,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/app/v1/me/closure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 注销前需要了结的事项 */
+        get: operations["get-me-closure"];
+        put?: never;
+        /** 注销账号 */
+        post: operations["post-me-closure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/me/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 登录设备 */
+        get: operations["get-me-devices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/me/devices/signout-others": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 将其他设备退出登录 */
+        post: operations["post-me-devices-signout-others"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/me/devices/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** 将一台设备退出登录 */
+        delete: operations["delete-me-devices-id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 设置或修改登录密码 */
+        post: operations["post-me-password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/app/v1/me/phone": {
         parameters: {
             query?: never;
@@ -442,6 +528,23 @@ export interface paths {
         put?: never;
         /** 支付订单 */
         post: operations["post-orders-id-payments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/password/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 忘记密码：凭验证码重置登录密码 */
+        post: operations["post-password-reset"];
         delete?: never;
         options?: never;
         head?: never;
@@ -975,6 +1078,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/app/v1/sessions/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 密码登录；不注册新账号 */
+        post: operations["post-sessions-password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/app/v1/todos": {
         parameters: {
             query?: never;
@@ -1055,6 +1175,12 @@ export interface components {
             document: string;
             title: string;
             version: string;
+        };
+        Blocker: {
+            /** Format: int64 */
+            count: number;
+            kind: string;
+            text: string;
         };
         CartInputBody: {
             /** @description CA 机构编码 */
@@ -1142,14 +1268,23 @@ export interface components {
             roamingUntil?: string;
             serial?: string;
         };
+        CloseInputBody: {
+            code: string;
+            /** @description 用途 close */
+            ticket: string;
+        };
+        ClosureBody: {
+            blockers: components["schemas"]["Blocker"][] | null;
+            possible: boolean;
+        };
         CodeEntry: {
             code: string;
             ticket: string;
         };
         CodeInputBody: {
-            /** @description 仅用于 login 与 phone-new */
+            /** @description 仅用于 login、password-reset 与 phone-new */
             phone?: string;
-            /** @description login、realname、pin、recover、phone 或 phone-new */
+            /** @description login、password-reset（无需登录）；realname、pin、recover、phone、phone-new、password、close（须登录） */
             purpose: string;
         };
         ConfirmInputBody: {
@@ -1157,6 +1292,33 @@ export interface components {
             certificate: string;
             /** @description 电脑页面上的四位验证数字，askCode 时必填 */
             code?: string;
+        };
+        DeviceBody: {
+            /** @description 本账号当前绑定的设备 */
+            active: boolean;
+            /** @description 本机 */
+            current: boolean;
+            /** Format: date-time */
+            firstSeen: string;
+            id: string;
+            /** @description 证书密钥在这台设备上，只能由它自己退出登录 */
+            keys: boolean;
+            label: string;
+            /**
+             * Format: date-time
+             * @description 精确到分钟
+             */
+            lastSeen: string;
+            /** @description 上次登录时与本机现在处于同一网络 */
+            sameNetwork: boolean;
+            /**
+             * Format: int64
+             * @description 登录中的会话数；0 为已退出
+             */
+            sessions: number;
+        };
+        DevicesBody: {
+            devices: components["schemas"]["DeviceBody"][] | null;
         };
         Document: {
             digest: string;
@@ -1172,6 +1334,8 @@ export interface components {
             agreements: components["schemas"]["Agreement"][] | null;
             /** @description 注册时可上传人脸视频文件，仅沙箱 */
             faceUpload: boolean;
+            /** @description 可用的支付方式，首选在前 */
+            gateways: string[] | null;
             pkiURL: string;
             platformURL?: string;
             sandbox: boolean;
@@ -1243,6 +1407,8 @@ export interface components {
         Me: {
             account: string;
             device: components["schemas"]["MeDevice"];
+            /** @description 已设置登录密码 */
+            passwordSet: boolean;
             person?: components["schemas"]["MePerson"];
             phoneMasked: string;
             pin: components["schemas"]["PINStatus"];
@@ -1361,6 +1527,23 @@ export interface components {
             /** Format: int64 */
             remaining: number;
             set: boolean;
+        };
+        PasswordInputBody: {
+            code?: string;
+            /** @description 8 至 64 位，字母、数字、符号至少两种 */
+            newPassword: string;
+            /** @description 已设置过密码时，与验证码任选其一 */
+            oldPassword?: string;
+            /** @description 用途 password */
+            ticket?: string;
+        };
+        PasswordSessionInputBody: {
+            agreements: components["schemas"]["Accepted"][] | null;
+            /** @description SPKI DER，ECDSA P-256 */
+            deviceKey: string;
+            deviceLabel?: string;
+            password: string;
+            phone: string;
         };
         PayInputBody: {
             /** @description 支付方式 */
@@ -1523,6 +1706,13 @@ export interface components {
         RegionsBody: {
             regions: components["schemas"]["RegionBody"][] | null;
         };
+        ResetInputBody: {
+            code: string;
+            newPassword: string;
+            phone: string;
+            /** @description 用途 password-reset */
+            ticket: string;
+        };
         RevocationBody: {
             id: string;
             opID: string;
@@ -1630,6 +1820,10 @@ export interface components {
             /** Format: date-time */
             expires: string;
             id: string;
+        };
+        SignedOutBody: {
+            /** Format: int64 */
+            signedOut: number;
         };
         StandingBody: {
             /**
@@ -2209,6 +2403,185 @@ export interface operations {
             };
         };
     };
+    "get-me-closure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClosureBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-me-closure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-me-devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevicesBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-me-devices-signout-others": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-me-devices-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-me-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "post-me-phone": {
         parameters: {
             query?: never;
@@ -2609,6 +2982,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PaymentBody"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -3605,6 +4009,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-sessions-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordSessionInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionBody"];
+                };
             };
             /** @description Error */
             default: {
