@@ -25,7 +25,14 @@ type refreshing struct {
 // all of them current at once (docs/split-keys.md §2.5). Until then the old PIN
 // is the PIN; Settle takes up what a break left behind.
 func (p *Phone) ChangePIN(ctx context.Context, old, fresh string) error {
-	if err := splitkey.CheckPIN(fresh, "", ""); err != nil {
+	return p.changePIN(ctx, p.Enter(old), p.Enter(fresh))
+}
+
+func (p *Phone) changePIN(ctx context.Context, before, after *Entry) error {
+	before.keep, after.keep = false, false
+	defer before.Wipe()
+	defer after.Wipe()
+	if err := splitkey.CheckPIN(string(after.pin), "", ""); err != nil {
 		return err
 	}
 	if err := p.Settle(ctx); err != nil {
@@ -37,10 +44,7 @@ func (p *Phone) ChangePIN(ctx context.Context, old, fresh string) error {
 	if err := p.post(ctx, "/pin/change", nil, &change); err != nil {
 		return err
 	}
-	before, after := p.Enter(old), p.Enter(fresh)
-	before.keep, after.keep = false, false
-	defer before.Wipe()
-	defer after.Wipe()
+	p.stage("proving")
 	var agreed splitkey.ConfirmMessage
 	if _, err := p.sign(ctx, change.OpID, before, splitkey.PurposePIN, func(o Offer) (err error) {
 		if agreed, err = splitkey.ParseConfirmMessage(o.M); err != nil {
@@ -54,12 +58,14 @@ func (p *Phone) ChangePIN(ctx context.Context, old, fresh string) error {
 	}); err != nil {
 		return err
 	}
+	p.stage("making-keys")
 	next, operations, err := p.derive(ctx, change.OpID, agreed, before, after)
 	if err != nil {
 		return err
 	}
 	after.records = next
 	for i, op := range operations {
+		p.count("renewing", i+1, len(operations))
 		if err := p.proveNew(ctx, op, after, next[i]); err != nil {
 			return err
 		}
@@ -71,7 +77,7 @@ func (p *Phone) ChangePIN(ctx context.Context, old, fresh string) error {
 }
 
 // covers says that a change of PIN concerns this phone's keys and no other: the
-// PIN key, and the encryption key of every certificate that is here. A key left
+// PIN key, and the encryption key of every certificate, present or past, that is here. A key left
 // out would stay under the old PIN. The order is the server's. A signing key may
 // be gone, its certificate revoked; a broken installation may have left one.
 func (p *Phone) covers(pin string, keyIDs []string) error {
@@ -80,7 +86,7 @@ func (p *Phone) covers(pin string, keyIDs []string) error {
 			return err
 		}
 	}
-	want := []string{pin}
+	want := append([]string{pin}, p.state.Redealt...)
 	for _, h := range p.state.Held {
 		if h.SignCertificate != nil {
 			want = append(want, h.EncKey)

@@ -74,11 +74,11 @@ func (p *Phone) mask(random io.Reader, s *splitkey.Stretched, purpose splitkey.P
 	}
 	back, err := p.Store.Load()
 	if err != nil {
-		return splitkey.Record{}, err
+		return splitkey.Record{}, errors.Join(ErrStorage, err)
 	}
 	read, err := back.record(keyID)
 	if err != nil || !bytes.Equal(read.Masked, record.Masked) || !bytes.Equal(read.Salt, record.Salt) {
-		return splitkey.Record{}, fmt.Errorf("phone: what was written does not read back: %w", ErrKeyLost)
+		return splitkey.Record{}, fmt.Errorf("%w: what was written does not read back", ErrStorage)
 	}
 	return record, nil
 }
@@ -146,7 +146,13 @@ func (p *Phone) PIN(ctx context.Context) (PIN, error) {
 // "pin". second is what the user typed the second time: if it differs, the
 // server's check of the key fails, nothing is charged, and pin_wrong comes back.
 func (p *Phone) SetPIN(ctx context.Context, ticket, code, pin, second string) error {
-	if err := splitkey.CheckPIN(pin, "", ""); err != nil {
+	return p.setPIN(ctx, ticket, code, p.Enter(pin), p.Enter(second))
+}
+
+func (p *Phone) setPIN(ctx context.Context, ticket, code string, first, again *Entry) error {
+	defer first.Wipe()
+	defer again.Wipe()
+	if err := splitkey.CheckPIN(string(first.pin), "", ""); err != nil {
 		return err
 	}
 	var setup struct {
@@ -155,13 +161,12 @@ func (p *Phone) SetPIN(ctx context.Context, ticket, code, pin, second string) er
 	if err := p.post(ctx, "/pin/setup", map[string]string{"ticket": ticket, "code": code}, &setup); err != nil {
 		return err
 	}
-	return p.newPIN(ctx, setup.ID, "/pin/setup/"+setup.ID+"/proof", "set", pin, second)
+	return p.newPIN(ctx, setup.ID, "/pin/setup/"+setup.ID+"/proof", "set", first, again)
 }
 
 // newPIN makes a PIN key for a subject and proves it with the second entry.
-func (p *Phone) newPIN(ctx context.Context, subject, proofPath, purpose, pin, second string) error {
-	first := p.Enter(pin)
-	defer first.Wipe()
+func (p *Phone) newPIN(ctx context.Context, subject, proofPath, purpose string, first, again *Entry) error {
+	p.stage("making-keys")
 	record, err := p.enrol(ctx, splitkey.PurposePIN, "pin", subject, first)
 	if err != nil {
 		return err
@@ -172,11 +177,10 @@ func (p *Phone) newPIN(ctx context.Context, subject, proofPath, purpose, pin, se
 	if err := p.post(ctx, proofPath, nil, &proof); err != nil {
 		return err
 	}
-	again := p.Enter(second)
-	defer again.Wipe()
-	if p.Keep && pin == second {
+	if p.Keep && bytes.Equal(first.pin, again.pin) {
 		again.stretched = first.stretched
 	}
+	p.stage("proving")
 	want := splitkey.ConfirmMessage{
 		ID: splitkey.IDPIN, Purpose: purpose, Object: object(record.PublicKey), KeyIDs: []string{record.KeyID},
 	}
@@ -195,6 +199,11 @@ func (p *Phone) newPIN(ctx context.Context, subject, proofPath, purpose, pin, se
 // Revoke revokes a certificate (吊销) for one of the server's reasons:
 // "compromised", "changed" or "unneeded". The PIN confirms certificate and reason.
 func (p *Phone) Revoke(ctx context.Context, certificate, reason, pin string) error {
+	return p.revoke(ctx, certificate, reason, p.Enter(pin))
+}
+
+func (p *Phone) revoke(ctx context.Context, certificate, reason string, e *Entry) error {
+	defer e.Wipe()
 	serial, err := p.serial(ctx, certificate)
 	if err != nil {
 		return err
@@ -205,8 +214,6 @@ func (p *Phone) Revoke(ctx context.Context, certificate, reason, pin string) err
 	if err := p.post(ctx, "/certificates/"+certificate+"/revocation", map[string]string{"reason": reason}, &r); err != nil {
 		return err
 	}
-	e := p.Enter(pin)
-	defer e.Wipe()
 	want := splitkey.ConfirmMessage{ID: splitkey.IDPIN, Purpose: "revoke", Object: object([]byte(serial), []byte(reason))}
 	_, err = p.sign(ctx, r.OpID, e, splitkey.PurposePIN, p.confirms(want))
 	return err
@@ -267,6 +274,10 @@ type Installed struct {
 func (p *Phone) Install(ctx context.Context, certificate, pin string) (Installed, error) {
 	e := p.Enter(pin)
 	defer e.Wipe()
+	return p.install(ctx, certificate, e)
+}
+
+func (p *Phone) install(ctx context.Context, certificate string, e *Entry) (Installed, error) {
 	path := "/certificates/" + certificate + "/installation"
 	var in installation
 	if err := p.post(ctx, path, nil, &in); err != nil {
@@ -277,6 +288,7 @@ func (p *Phone) Install(ctx context.Context, certificate, pin string) (Installed
 			return Installed{}, err
 		}
 	}
+	p.stage("issuing")
 	return p.awaitInstalled(ctx, path, certificate)
 }
 
@@ -285,10 +297,12 @@ func (p *Phone) makeKeys(ctx context.Context, path, certificate string, in insta
 	if in.Kind != installs && in.Kind != rekeys {
 		return fmt.Errorf("%w: %q is no installation", ErrMismatch, in.Kind)
 	}
+	p.stage("proving")
 	want := splitkey.ConfirmMessage{ID: splitkey.IDPIN, Purpose: in.Kind, Object: object([]byte(certificate), []byte(in.ID))}
 	if _, err := p.sign(ctx, in.OpID, e, splitkey.PurposePIN, p.confirms(want)); err != nil {
 		return err
 	}
+	p.stage("making-keys")
 	record, err := p.enrol(ctx, splitkey.PurposeSign, "sign", in.ID, e)
 	if err != nil {
 		return err
@@ -302,6 +316,7 @@ func (p *Phone) makeKeys(ctx context.Context, path, certificate string, in insta
 		return err
 	}
 	defer enrolKey.Wipe()
+	p.stage("requesting")
 	if err := p.post(ctx, path+"/request", map[string]any{"enrolmentKey": enrolPoint}, &in); err != nil {
 		return err
 	}
@@ -312,13 +327,16 @@ func (p *Phone) makeKeys(ctx context.Context, path, certificate string, in insta
 	}); err != nil {
 		return err
 	}
-	return p.receive(ctx, path+"/delivery", enrolKey, e, func(keyID string, public []byte) error {
-		if !bytes.Equal(agreed.EncryptionKey, public) {
-			return fmt.Errorf("%w: another encryption key than the one requested", ErrMismatch)
-		}
-		p.state.hold(Held{Certificate: certificate, SignKey: record.KeyID, EncKey: keyID})
-		return nil
-	})
+	p.stage("delivering")
+	var d delivery
+	if err := p.sealed(ctx, path+"/delivery", "", "", struct{}{}, &d); err != nil {
+		return err
+	}
+	if !bytes.Equal(agreed.EncryptionKey, d.PublicKey) {
+		return fmt.Errorf("%w: another encryption key than the one requested", ErrMismatch)
+	}
+	p.state.hold(Held{Certificate: certificate, SignKey: record.KeyID, EncKey: d.KeyID})
+	return p.receive(ctx, d, enrolKey, e)
 }
 
 // requests reads the certificate request that the server built: it must ask for
@@ -338,22 +356,18 @@ func (p *Phone) requests(o Offer, record splitkey.Record, enrolPoint []byte) (wi
 	return r, nil
 }
 
+// delivery is one share of an encryption key on its way to the phone.
+type delivery struct {
+	KeyID     string `json:"keyID"`
+	PublicKey []byte `json:"publicKey"`
+	ForPhone  []byte `json:"forPhone"`
+	OpID      string `json:"opID"`
+}
+
 // receive takes one delivery of an encryption share: open it with the enrolment
 // key, mask it at once, write, read back, and prove it on a throw-away
 // ciphertext (docs/split-keys.md §2.4).
-func (p *Phone) receive(ctx context.Context, path string, enrolKey *splitkey.Secret, e *Entry, check func(keyID string, public []byte) error) error {
-	var d struct {
-		KeyID     string `json:"keyID"`
-		PublicKey []byte `json:"publicKey"`
-		ForPhone  []byte `json:"forPhone"`
-		OpID      string `json:"opID"`
-	}
-	if err := p.sealed(ctx, path, "", "", struct{}{}, &d); err != nil {
-		return err
-	}
-	if err := check(d.KeyID, d.PublicKey); err != nil {
-		return err
-	}
+func (p *Phone) receive(ctx context.Context, d delivery, enrolKey *splitkey.Secret, e *Entry) error {
 	wrapped, err := splitkey.ParseCiphertext(d.ForPhone)
 	if err != nil {
 		return fmt.Errorf("phone: the delivered share: %w", err)

@@ -52,9 +52,10 @@ type Entry struct {
 }
 
 // Enter begins an entry of a PIN.
-func (p *Phone) Enter(pin string) *Entry {
-	return &Entry{pin: []byte(pin), keep: p.Keep}
-}
+func (p *Phone) Enter(pin string) *Entry { return p.enter([]byte(pin)) }
+
+// enter takes the bytes over: Wipe clears them.
+func (p *Phone) enter(pin []byte) *Entry { return &Entry{pin: pin, keep: p.Keep} }
 
 // Wipe forgets the PIN and what was made of it.
 func (e *Entry) Wipe() {

@@ -50,6 +50,8 @@ func IsCode(err error, code string) bool {
 var (
 	// ErrKeyLost: the share of a key is not on this phone, or damaged (密钥丢失).
 	ErrKeyLost = errors.New("phone: the key's share is not on this phone")
+	// ErrStorage: the store does not keep what it is given.
+	ErrStorage = errors.New("phone: its storage fails")
 	// ErrUntrusted: the server's module statement or a certificate does not chain
 	// to the root stored here.
 	ErrUntrusted = errors.New("phone: the server does not prove its identity")
@@ -96,10 +98,34 @@ type Options struct {
 	Root []byte
 	// Sandbox accepts certificates of a sandbox; without it they are ErrUntrusted.
 	Sandbox bool
+	// Progress, if set, is told how far a long job has come.
+	Progress func(Stage)
 	// Keep holds a stretched PIN in memory between operations, so that a load
 	// generator measures the server and not PBKDF2. Never for a person's phone.
 	Keep bool
 }
+
+// Stage is a step of a long job: proving, making-keys, requesting, delivering,
+// issuing; or one of several like things: certificate, key, renewing, sign,
+// decrypt. Index counts from 1 to Of.
+type Stage struct {
+	Name    string `json:"stage"`
+	Index   int    `json:"index,omitempty"`
+	Of      int    `json:"of,omitempty"`
+	Outcome string `json:"outcome,omitempty"` // of a checked item: good or bad
+	Text    string `json:"text,omitempty"`
+	Millis  int64  `json:"ms,omitempty"`
+}
+
+func (p *Phone) tell(s Stage) {
+	if p.Progress != nil {
+		p.Progress(s)
+	}
+}
+
+func (p *Phone) stage(name string) { p.tell(Stage{Name: name}) }
+
+func (p *Phone) count(name string, index, of int) { p.tell(Stage{Name: name, Index: index, Of: of}) }
 
 // Phone is one device. It is safe for concurrent use, but one operation at a
 // time is what a person does.
@@ -158,7 +184,12 @@ func (p *Phone) Account() string { return p.state.Account }
 
 func (p *Phone) now() time.Time { return p.Now().Add(p.offset) }
 
-func (p *Phone) save() error { return p.Store.Save(p.state) }
+func (p *Phone) save() error {
+	if err := p.Store.Save(p.state); err != nil {
+		return errors.Join(ErrStorage, err)
+	}
+	return nil
+}
 
 // get, post and put call a JSON route; in and out may be nil.
 func (p *Phone) get(ctx context.Context, path string, out any) error {

@@ -119,16 +119,19 @@ func (p *Phone) Confirm(ctx context.Context, s Scan, certificate, code string) (
 
 // Signed is a signature that this phone made and verified.
 type Signed struct {
-	OpID      string
-	M         []byte
-	Signature []byte // DER SEQUENCE{r,s}
+	OpID      string `json:"opID"`
+	M         []byte `json:"m"`
+	Signature []byte `json:"signature"` // DER SEQUENCE{r,s}
 }
 
 // Execute enters the PIN for a confirmed transaction: login or sign. M is held
 // against what the transaction shows before anything is signed (docs/split-keys.md
 // §2.2, step 2).
 func (p *Phone) Execute(ctx context.Context, s Scan, pin string) (Signed, error) {
-	e := p.Enter(pin)
+	return p.execute(ctx, s, p.Enter(pin))
+}
+
+func (p *Phone) execute(ctx context.Context, s Scan, e *Entry) (Signed, error) {
 	defer e.Wipe()
 	var shown Offer
 	sig, err := p.sign(ctx, s.OpID, e, splitkey.PurposeSign, func(o Offer) error {
@@ -144,8 +147,14 @@ func (p *Phone) Execute(ctx context.Context, s Scan, pin string) (Signed, error)
 
 // shows checks that M is what the screen says.
 func (p *Phone) shows(s Scan, o Offer) error {
-	if h, ok := p.state.held(s.chosen); ok && h.SignKey != o.KeyID {
-		return fmt.Errorf("%w: the key of another certificate", ErrMismatch)
+	if s.chosen != "" {
+		h, ok := p.state.held(s.chosen)
+		if !ok {
+			return ErrKeyLost
+		}
+		if h.SignKey != o.KeyID {
+			return fmt.Errorf("%w: the key of another certificate", ErrMismatch)
+		}
 	}
 	switch s.Type {
 	case "login":

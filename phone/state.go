@@ -22,9 +22,11 @@ type State struct {
 	// Records are the masked shares in force; Next is a set that a change of PIN
 	// wrote beside them, until the server's flip is known.
 	Records []splitkey.Record `json:"records,omitempty"`
-	// Held are the certificates that were brought onto this phone.
-	Held []Held            `json:"held,omitempty"`
-	Next []splitkey.Record `json:"next,omitempty"`
+	Next    []splitkey.Record `json:"next,omitempty"`
+	// Held are the certificates that were brought onto this phone; Redealt are the
+	// ids of encryption keys that came back without a certificate.
+	Held    []Held   `json:"held,omitempty"`
+	Redealt []string `json:"redealt,omitempty"`
 	// Refresh names the refresh that Next belongs to.
 	Refresh string `json:"refresh,omitempty"`
 }
@@ -41,6 +43,13 @@ type Held struct {
 func (s *State) hold(h Held) {
 	s.Held = slices.DeleteFunc(s.Held, func(old Held) bool { return old.Certificate == h.Certificate })
 	s.Held = append(s.Held, h)
+}
+
+// redealt remembers an encryption key that came back without a certificate.
+func (s *State) redealt(keyID string) {
+	if !slices.Contains(s.Redealt, keyID) {
+		s.Redealt = append(s.Redealt, keyID)
+	}
 }
 
 // held finds a certificate of this phone; false if it was not brought here.

@@ -216,56 +216,6 @@ func (p *Phone) Certificates(ctx context.Context) ([]Certificate, error) {
 	return out.Certificates, p.get(ctx, "/certificates", &out)
 }
 
-// Recovery is a running re-key (补办恢复).
-type Recovery struct {
-	ID    string `json:"id"`
-	State string `json:"state"`
-}
-
-// StartRecovery begins a re-key on this phone with an SMS code of purpose
-// "recover"; a live face check follows (SendFace with path "/recoveries").
-func (p *Phone) StartRecovery(ctx context.Context, ticket, code string) (Recovery, error) {
-	var r Recovery
-	return r, p.post(ctx, "/recoveries", map[string]string{"ticket": ticket, "code": code}, &r)
-}
-
-// Recovery asks how far a re-key has come.
-func (p *Phone) Recovery(ctx context.Context, id string) (Recovery, error) {
-	var r Recovery
-	return r, p.get(ctx, "/recoveries/"+id, &r)
-}
-
-// AwaitRecovery waits until a re-key has one of the states.
-func (p *Phone) AwaitRecovery(ctx context.Context, id string, states ...string) (Recovery, error) {
-	var r Recovery
-	err := await(ctx, "the recovery", func() (done bool, err error) {
-		r, err = p.Recovery(ctx, id)
-		for _, s := range states {
-			done = done || r.State == s
-		}
-		return done, err
-	})
-	return r, err
-}
-
-// ResetPIN sets the new PIN of a re-key on this phone. Records of earlier keys
-// are worthless from here on and are deleted.
-func (p *Phone) ResetPIN(ctx context.Context, recovery, pin, second string) error {
-	if err := splitkey.CheckPIN(pin, "", ""); err != nil {
-		return err
-	}
-	p.state.keep()
-	p.state.Held = nil
-	p.state.Next, p.state.Refresh = nil, ""
-	if err := p.save(); err != nil {
-		return err
-	}
-	p.mu.Lock()
-	p.kept = nil
-	p.mu.Unlock()
-	return p.newPIN(ctx, recovery, "/recoveries/"+recovery+"/proof", "reset", pin, second)
-}
-
 // enrolmentKey makes the key to which the next delivery is enveloped.
 func (p *Phone) enrolmentKey() (key *splitkey.Secret, point []byte, err error) {
 	if key, err = splitkey.NewSecret(p.Rand); err != nil {
