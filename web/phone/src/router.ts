@@ -27,6 +27,7 @@ export const router = createRouter({
     // Real-name (2.4.1) and settings
     { path: '/realname', component: () => import('./views/realname/RealnameView.vue') },
     { path: '/settings', component: () => import('./views/settings/SettingsView.vue') },
+    { path: '/settings/phone', component: () => import('./views/settings/PhoneView.vue') },
     { path: '/settings/password', component: () => import('./views/settings/PasswordView.vue') },
     { path: '/settings/devices', component: () => import('./views/settings/DevicesView.vue') },
     { path: '/settings/close', component: () => import('./views/settings/CloseView.vue') },

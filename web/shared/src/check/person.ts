@@ -55,10 +55,12 @@ export function cleanPhone(entered: string): string {
  * server knows the common ones besides.
  */
 export function passwordFault(password: string, phone = ''): string {
-  if (password.length < 8) return '密码至少 8 位'
-  if (password.length > 64) return '密码不能超过 64 位'
-  const classes = [/[0-9]/, /[a-z]/, /[A-Z]/, /[^0-9a-zA-Z]/].filter((c) => c.test(password)).length
-  if (classes < 2) return '密码须包含数字、大写字母、小写字母、符号中的至少两种'
+  const length = [...password].length
+  if (length < 8) return '密码至少 8 位'
+  if (length > 64) return '密码不能超过 64 位'
+  if (!/^[!-~]*$/.test(password)) return '密码只能使用字母、数字和英文符号，不能含空格'
+  const kinds = [/[0-9]/, /[a-zA-Z]/, /[^0-9a-zA-Z]/].filter((k) => k.test(password)).length
+  if (kinds < 2) return '密码须包含字母、数字、符号中的至少两种'
   if (phone && password.includes(phone)) return '密码不能包含手机号'
   return ''
 }
