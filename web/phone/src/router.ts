@@ -1,4 +1,7 @@
 import { createRouter, createWebHistory, type RouteLocationNormalized } from 'vue-router'
+// The two first screens come with the entry: asking for them afterwards would cost another round trip.
+import HomeView from './views/home/HomeView.vue'
+import LoginView from './views/login/LoginView.vue'
 import { useSession } from './state/session'
 
 declare module 'vue-router' {
@@ -14,12 +17,12 @@ export const router = createRouter({
   history: createWebHistory(),
   scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
   routes: [
-    { path: '/', component: () => import('./views/home/HomeView.vue'), meta: { tab: 'home' } },
+    { path: '/', component: HomeView, meta: { tab: 'home' } },
     { path: '/platforms', component: () => import('./views/platforms/PlatformsView.vue'), meta: { tab: 'platforms' } },
     { path: '/me', component: () => import('./views/me/MeView.vue'), meta: { tab: 'me' } },
 
     // Sign-in, the agreements, help (2.2, 2.3.d)
-    { path: '/login', component: () => import('./views/login/LoginView.vue'), meta: { open: true } },
+    { path: '/login', component: LoginView, meta: { open: true } },
     { path: '/password/reset', component: () => import('./views/login/PasswordResetView.vue'), meta: { open: true } },
     { path: '/agreements/:document', component: () => import('./views/agreements/AgreementView.vue'), meta: { open: true } },
     { path: '/help', component: () => import('./views/help/HelpView.vue'), meta: { open: true } },
