@@ -192,5 +192,6 @@ func (s *Service) change(ctx context.Context, tx work.Tx, account, kind string, 
 	if err := s.Store.Put(ctx, tx, a); err != nil {
 		return err
 	}
+	tx.Wake(account, work.Session)
 	return tx.Record(ctx, work.Entry{Kind: kind, Actor: account, Subject: account})
 }

@@ -171,6 +171,7 @@ func (s *Service) open(ctx context.Context, tx work.Tx, account string, in SignI
 	if err != nil {
 		return Session{}, err
 	}
+	tx.Wake(account, work.Session)
 	if err := s.Store.EndSessionsOf(ctx, tx, account, device, now); err != nil {
 		return Session{}, err
 	}
@@ -242,6 +243,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Caller, Devic
 // one there could go on for months after the phone was lost or sold.
 func (s *Service) EndOtherSessions(ctx context.Context, tx work.Tx, account, exceptDevice string) error {
 	now := s.Clock.Now()
+	tx.Wake(account, work.Session)
 	if err := s.Store.EndOtherSessions(ctx, tx, account, exceptDevice, now, now); err != nil {
 		return err
 	}
@@ -251,6 +253,7 @@ func (s *Service) EndOtherSessions(ctx context.Context, tx work.Tx, account, exc
 // SignOut (退出登录) ends the caller's session.
 func (s *Service) SignOut(ctx context.Context, c Caller) error {
 	return s.Runner.Do(ctx, "account.sign_out", func(ctx context.Context, tx work.Tx) error {
+		tx.Wake(c.Account, work.Session)
 		if err := s.Store.EndSession(ctx, tx, c.Session, s.Clock.Now()); err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ func (a *App) appDeps() app.Deps {
 		Base: app.Base{
 			Clock: a.Clock, Rand: a.Rand, Log: a.Log, Secure: strings.HasPrefix(a.urls.App, "https://"), TrustProxy: a.cfg.TrustProxy,
 			Version: a.Version, Environment: env, Exchanges: h.custody, Module: a.module, Observe: a.metrics.request("app"),
+			Hub: a.wakes,
 		},
 		Runner: a.store, Accounts: h.accounts, Safety: h.safety, Closing: h.closing, Realnames: h.realname, Catalog: h.catalog, Notices: h.notices,
 		Orders: h.orders, Purchases: h.purchase, Certificates: h.certificates, Roamings: h.roamings,

@@ -20,7 +20,9 @@ import (
 	"tianweitong/internal/config"
 	"tianweitong/internal/job"
 	"tianweitong/internal/lan"
+	"tianweitong/internal/push"
 	"tianweitong/internal/store"
+	"tianweitong/internal/work"
 )
 
 // SandboxInstitution is the CA institution of the embedded sandbox.
@@ -59,6 +61,8 @@ type App struct {
 	jobs    *job.Runner
 	sealer  *audit.Sealer
 	metrics *metrics
+	// wakes are the phones' event streams; the platforms' have a hub of their own.
+	wakes   *push.Hub
 	house   *house
 	root    *lan.Root // of the local network; nil unless the house serves there
 	doors   []*door
@@ -72,7 +76,7 @@ func New(ctx context.Context, c config.Config, o Options) (*App, error) {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
-	a := &App{Options: o, cfg: c}
+	a := &App{Options: o, cfg: c, wakes: push.NewHub(16384)}
 	if err := a.build(ctx); err != nil {
 		a.Close()
 		return nil, err
@@ -131,7 +135,10 @@ func (a *App) openStores(ctx context.Context) error {
 		return err
 	}
 	a.metrics = newMetrics(func(ctx context.Context) ([]job.Count, error) { return a.store.CountJobs(ctx) })
-	a.store, err = store.Open(ctx, a.cfg.DB, store.Options{Clock: a.Clock, Rand: a.Rand, Box: box, Observe: a.metrics.write, Interrupt: a.Interrupt})
+	a.store, err = store.Open(ctx, a.cfg.DB, store.Options{
+		Clock: a.Clock, Rand: a.Rand, Box: box, Observe: a.metrics.write, Interrupt: a.Interrupt,
+		Wake: func(account string, what work.What) { a.wakes.Publish(push.AccountTopic(account, string(what))) },
+	})
 	if err != nil {
 		return err
 	}
@@ -155,7 +162,9 @@ func (a *App) Run(ctx context.Context) error {
 			stop(errors.New("the claim on the database is lost: another process may serve"))
 		case <-ctx.Done():
 		}
-		a.house.platforms.Close() // event streams would hold the doors open
+		// Event streams would hold the doors open.
+		a.house.platforms.Close()
+		a.house.phones.Close()
 		if a.house.journal != nil {
 			a.house.journal.Close()
 		}

@@ -75,6 +75,7 @@ type house struct {
 	hub          *push.Hub
 	callbacks    *platformapi.Callbacks
 	platforms    *platformapi.Server
+	phones       *app.Server
 	gateways     map[string]order.Gateway
 	counter      *pay.Counter
 	journal      *sandbox.Journal // nil outside the sandbox
@@ -397,8 +398,8 @@ func (a *App) wireDoors(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	api := app.New(a.appDeps())
-	a.handle("app", a.appDoor(api.Handler()))
+	h.phones = app.New(a.appDeps())
+	a.handle("app", a.appDoor(h.phones.Handler()))
 	a.handle("platform", h.platforms.Handler())
 	a.handle("pki", pkihttp.New(h.ca, a.Clock, a.Log, a.cfg.Mode == config.Sandbox))
 	a.handle("sandbox", panel)

@@ -305,6 +305,7 @@ func (s *Service) KeysBack(ctx context.Context, tx work.Tx, account string) erro
 }
 
 func (s *Service) mark(ctx context.Context, tx work.Tx, kind, account string, lost bool) error {
+	tx.Wake(account, work.Certificates)
 	if err := s.Store.MarkKeys(ctx, tx, account, lost); err != nil {
 		return err
 	}
@@ -444,6 +445,7 @@ func (s *Service) update(ctx context.Context, tx work.Tx, kind, actor string, c 
 }
 
 func record(ctx context.Context, tx work.Tx, kind, actor string, c Certificate, detail map[string]any) error {
+	tx.Wake(c.Holder.Account, work.Certificates)
 	var b []byte
 	if detail != nil {
 		var err error

@@ -83,8 +83,12 @@ func New(d Deps) *Service { return &Service{d} }
 func (s *Service) Post(ctx context.Context, tx work.Tx, n Notice) error {
 	n.ID, n.PostedAt, n.ReadAt = id.New(s.Rand), s.Clock.Now(), time.Time{}
 	fresh, err := s.Store.Add(ctx, tx, n)
-	if err != nil || !fresh || !n.SMS {
+	if err != nil || !fresh {
 		return err
+	}
+	tx.Wake(n.Account, work.Notices)
+	if !n.SMS {
+		return nil
 	}
 	return s.Texts.Text(ctx, tx, n.Account, "notice", map[string]string{"title": n.Title})
 }
@@ -126,6 +130,7 @@ func (s *Service) Unread(ctx context.Context, tx work.Tx, account string) (int, 
 // MarkRead marks a notice of the account as read; doing it again changes nothing.
 func (s *Service) MarkRead(ctx context.Context, account, notice string) error {
 	err := s.Runner.Do(ctx, "notice.read", func(ctx context.Context, tx work.Tx) error {
+		tx.Wake(account, work.Notices)
 		return s.Store.MarkRead(ctx, tx, account, notice, s.Clock.Now())
 	})
 	if errors.Is(err, work.ErrNotFound) {
@@ -137,6 +142,7 @@ func (s *Service) MarkRead(ctx context.Context, account, notice string) error {
 // MarkAllRead marks every notice of the account as read (全部已读).
 func (s *Service) MarkAllRead(ctx context.Context, account string) error {
 	return s.Runner.Do(ctx, "notice.read_all", func(ctx context.Context, tx work.Tx) error {
+		tx.Wake(account, work.Notices)
 		return s.Store.MarkAllRead(ctx, tx, account, s.Clock.Now())
 	})
 }

@@ -142,6 +142,7 @@ func (s *Service) Place(ctx context.Context, tx work.Tx, b Buyer, c Cart) (Order
 	if err := tx.Enqueue(ctx, work.Job{Topic: topicExpire, Body: body(expireJob{o.ID}), Key: topicExpire + ":" + o.ID, Due: o.ExpiresAt}); err != nil {
 		return Order{}, err
 	}
+	tx.Wake(b.Account, work.Orders)
 	return o, s.record(ctx, tx, "order.placed", b.Account, o.ID, map[string]any{"total": o.Total})
 }
 
@@ -331,6 +332,7 @@ func (s *Service) update(ctx context.Context, tx work.Tx, kind, actor string, o 
 		return err
 	}
 	o.Version++
+	tx.Wake(o.Buyer.Account, work.Orders)
 	return s.record(ctx, tx, kind, actor, o.ID, map[string]any{"state": o.State})
 }
 

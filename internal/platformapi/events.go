@@ -3,16 +3,12 @@ package platformapi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"tianweitong/internal/clock"
 	"tianweitong/internal/httpapi"
 	"tianweitong/internal/push"
 	"tianweitong/internal/scan"
@@ -22,8 +18,6 @@ const (
 	// heartbeat keeps proxies from closing a quiet stream, and is also how often
 	// the state is read without a wake-up.
 	heartbeat = 15 * time.Second
-	// writeLimit is how long a reader may take for one event.
-	writeLimit = 5 * time.Second
 	// grain is added to a wait for the end of the time, so that it has come.
 	grain = 10 * time.Millisecond
 )
@@ -59,8 +53,9 @@ func (s *Server) eventRoute() {
 		return &huma.StreamResponse{Body: func(hc huma.Context) {
 			defer release()
 			defer sub.Close()
-			_, w := humago.Unwrap(hc)
-			s.stream(hc.Context(), w, c.Platform.Code, first, sub)
+			out := httpapi.OpenEvents(hc)
+			defer out.Close()
+			s.stream(hc.Context(), out, c.Platform.Code, first, sub)
 		}}, nil
 	})
 }
@@ -68,11 +63,11 @@ func (s *Server) eventRoute() {
 // seat takes a place for a stream, of the platform's and of those that it has for
 // the transaction; the hub's own limit holds for the house.
 func (s *Server) seat(platform, transaction string) (release func(), err error) {
-	one := s.streams.take(platform, s.Streams)
+	one := s.streams.Take(platform, s.Streams)
 	if one == nil {
 		return nil, CodeNoStreams.Becausef("the platform has %d", s.Streams)
 	}
-	other := s.streams.take(platform+" "+transaction, streamsPerTransaction)
+	other := s.streams.Take(platform+" "+transaction, streamsPerTransaction)
 	if other == nil {
 		one()
 		return nil, CodeNoStreams.Becausef("the transaction has %d", streamsPerTransaction)
@@ -80,11 +75,7 @@ func (s *Server) seat(platform, transaction string) (release func(), err error) 
 	return func() { other(); one() }, nil
 }
 
-func (s *Server) stream(ctx context.Context, w http.ResponseWriter, platform string, st scan.Status, sub *push.Subscription) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no")
-	out := sender{w, http.NewResponseController(w)}
-	defer out.c.SetWriteDeadline(time.Time{}) // the connection may serve on
+func (s *Server) stream(ctx context.Context, out *httpapi.Events, platform string, st scan.Status, sub *push.Subscription) {
 	var last string
 	for {
 		t := shown(st)
@@ -99,7 +90,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, platform str
 			last = string(b)
 			line = "event: state\ndata: " + last + "\n\n"
 		}
-		if out.send(line) != nil || !st.State.Open() || !s.await(ctx, st, sub) {
+		if out.Send(line) != nil || !st.State.Open() || !s.await(ctx, st, sub) {
 			return
 		}
 		if st, err = s.Scans.Status(ctx, platform, st.ID, false); err != nil {
@@ -124,20 +115,4 @@ func (s *Server) await(ctx context.Context, st scan.Status, sub *push.Subscripti
 	case <-timer.C:
 	}
 	return true
-}
-
-type sender struct {
-	w http.ResponseWriter
-	c *http.ResponseController
-}
-
-func (s sender) send(text string) error {
-	// The deadline is the machine's, whatever the house's clock says.
-	if err := s.c.SetWriteDeadline(clock.System{}.Now().Add(writeLimit)); err != nil {
-		return fmt.Errorf("no deadline for an event: %w", err)
-	}
-	if _, err := io.WriteString(s.w, text); err != nil {
-		return err
-	}
-	return s.c.Flush()
 }

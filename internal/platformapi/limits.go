@@ -12,32 +12,6 @@ const (
 	streamsPerTransaction = 4
 )
 
-// places counts what is held at a time.
-type places struct {
-	mu   sync.Mutex
-	held map[string]int
-}
-
-// take takes one of limit places of a name; nil when they are all held.
-func (p *places) take(name string, limit int) (release func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.held[name] >= limit {
-		return nil
-	}
-	if p.held == nil {
-		p.held = map[string]int{}
-	}
-	p.held[name]++
-	return func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.held[name]--; p.held[name] == 0 {
-			delete(p.held, name)
-		}
-	}
-}
-
 // pace counts what happens in the present minute.
 type pace struct {
 	mu     sync.Mutex

@@ -66,7 +66,7 @@ type Server struct {
 	once window
 	// begun and streams keep one platform from taking what all share.
 	begun   pace
-	streams places
+	streams httpapi.Places
 	// stop ends the event streams.
 	stop     chan struct{}
 	stopOnce sync.Once

@@ -2,6 +2,7 @@ package push
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -85,5 +86,29 @@ func TestHubSurvivesManyListenersAtOnce(t *testing.T) {
 	wg.Wait()
 	if h.Len() != 0 {
 		t.Fatalf("%d subscriptions left", h.Len())
+	}
+}
+
+func TestSubscriptionSaysWhichOfItsTopicsWokeIt(t *testing.T) {
+	h := NewHub(1)
+	s, err := h.Subscribe("a", "b", "c")
+	if err != nil || h.Len() != 1 {
+		t.Fatalf("%d, %v", h.Len(), err)
+	}
+	for _, topic := range []string{"c", "a", "c", "d"} {
+		h.Publish(topic)
+	}
+	if !woken(s) || woken(s) {
+		t.Fatal("several topics are one wake-up")
+	}
+	if got := s.Woken(); !slices.Equal(got, []string{"a", "c"}) {
+		t.Fatalf("woken by %q", got)
+	}
+	if got := s.Woken(); len(got) != 0 {
+		t.Fatalf("woken again by %q", got)
+	}
+	s.Close()
+	if len(h.topics) != 0 || h.Len() != 0 {
+		t.Fatalf("%v stayed", h.topics)
 	}
 }

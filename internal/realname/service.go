@@ -185,6 +185,7 @@ func (s *Service) begin(ctx context.Context, tx work.Tx, c *Check) error {
 			return err
 		}
 	}
+	tx.Wake(c.Account, work.Realname)
 	if err := s.Store.Insert(ctx, tx, *c); err != nil {
 		return err
 	}
@@ -267,6 +268,7 @@ func (s *Service) Video(ctx context.Context, acc, check string, video []byte) (C
 }
 
 func (s *Service) put(ctx context.Context, tx work.Tx, c *Check) error {
+	tx.Wake(c.Account, work.Realname)
 	if err := s.Store.Put(ctx, tx, *c); err != nil {
 		return err
 	}

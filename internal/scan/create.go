@@ -342,6 +342,7 @@ func (s *Service) put(ctx context.Context, tx work.Tx, t Transaction) error {
 }
 
 func (s *Service) observe(tx work.Tx, t Transaction) {
+	tx.Wake(t.Account, work.Scan)
 	tx.AfterCommit(func() {
 		s.Push.Publish(Topic(t.ID))
 		if s.Observe != nil {

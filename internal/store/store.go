@@ -47,6 +47,8 @@ type Options struct {
 	Box *secret.Box
 	// Observe, if set, hears the name, duration and result of every Do.
 	Observe func(name string, took time.Duration, err error)
+	// Wake, if set, hears of work.Tx.Wake after the commit.
+	Wake func(account string, what work.What)
 	// Interrupt, if set, is called around every Do, before it begins and after it
 	// has committed; its error ends the Do. For tests of recovery: they stop a
 	// house at every recorded step.
@@ -192,6 +194,13 @@ func (*tx) Sealed() {}
 
 // AfterCommit implements work.Tx.
 func (t *tx) AfterCommit(f func()) { t.after = append(t.after, f) }
+
+// Wake implements work.Tx.
+func (t *tx) Wake(account string, what work.What) {
+	if wake := t.st.Options.Wake; wake != nil && account != "" {
+		t.AfterCommit(func() { wake(account, what) })
+	}
+}
 
 // Enqueue implements work.Tx.
 func (t *tx) Enqueue(ctx context.Context, j work.Job) error {

@@ -53,6 +53,25 @@ type Entry struct {
 	Detail []byte
 }
 
+// What is a kind of an account's things (Tx.Wake).
+type What string
+
+// The kinds.
+const (
+	Certificates What = "certificates"
+	Orders       What = "orders"
+	Notices      What = "notices"
+	Scan         What = "scan"
+	Recovery     What = "recovery"
+	Realname     What = "realname"
+	Session      What = "session" // sessions, devices and what they may do
+)
+
+// Whats lists them all.
+func Whats() []What {
+	return []What{Certificates, Orders, Notices, Scan, Recovery, Realname, Session}
+}
+
 // Tx is one open transaction. Only the store makes one; nouns hand it on unread.
 type Tx interface {
 	// Enqueue adds a job that is visible only after the commit.
@@ -62,6 +81,10 @@ type Tx interface {
 	// AfterCommit runs f once the commit is durable, in order of registration;
 	// for wake-ups only.
 	AfterCommit(f func())
+	// Wake tells whoever listens for an account's things, once the commit is
+	// durable, that some of one kind changed. It carries nothing and may get lost:
+	// the listener reads again.
+	Wake(account string, what What)
 	// Sealed keeps other packages from making a Tx.
 	Sealed()
 }

@@ -253,6 +253,7 @@ func (s *Service) begin(ctx context.Context, tx work.Tx, c account.Caller, ticke
 		}
 		r.FaceCheck = check.ID
 	}
+	tx.Wake(r.Account, work.Recovery)
 	if err := s.Store.Insert(ctx, tx, r); err != nil {
 		return Recovery{}, err
 	}
@@ -387,6 +388,7 @@ func (s *Service) endRunning(ctx context.Context, tx work.Tx, account string) (w
 
 func (s *Service) save(ctx context.Context, tx work.Tx, r Recovery, kind string) (Recovery, error) {
 	r.UpdatedAt = s.Clock.Now()
+	tx.Wake(r.Account, work.Recovery)
 	if err := s.Store.Update(ctx, tx, r); err != nil {
 		return Recovery{}, err
 	}

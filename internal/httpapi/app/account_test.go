@@ -202,20 +202,7 @@ func (d *device) call(method, path string, body any) answer {
 	if isRaw {
 		req.Header.Set("Content-Type", cmp.Or(d.kind, "video/mp4"))
 	}
-	if d.token != "" {
-		number := make([]byte, 16)
-		rand.Read(number)
-		at := d.clock.Now().UnixMilli()
-		digest := app.RequestDigest(method, req.URL.RequestURI(), raw, d.nonce, at, hex.EncodeToString(number))
-		signature, err := ecdsa.SignASN1(rand.Reader, d.key, digest)
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		req.AddCookie(&http.Cookie{Name: app.Cookie, Value: d.token})
-		req.Header.Set("Twt-Time", strconv.FormatInt(at, 10))
-		req.Header.Set("Twt-Request", hex.EncodeToString(number))
-		req.Header.Set("Twt-Signature", base64.StdEncoding.EncodeToString(signature))
-	}
+	d.sign(req, raw)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		d.t.Fatal(err)
@@ -229,6 +216,25 @@ func (d *device) call(method, path string, body any) answer {
 		a.cookie = c
 	}
 	return a
+}
+
+// sign makes a request one of the session's, if there is one.
+func (d *device) sign(req *http.Request, raw []byte) {
+	d.t.Helper()
+	if d.token != "" {
+		number := make([]byte, 16)
+		rand.Read(number)
+		at := d.clock.Now().UnixMilli()
+		digest := app.RequestDigest(req.Method, req.URL.RequestURI(), raw, d.nonce, at, hex.EncodeToString(number))
+		signature, err := ecdsa.SignASN1(rand.Reader, d.key, digest)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		req.AddCookie(&http.Cookie{Name: app.Cookie, Value: d.token})
+		req.Header.Set("Twt-Time", strconv.FormatInt(at, 10))
+		req.Header.Set("Twt-Request", hex.EncodeToString(number))
+		req.Header.Set("Twt-Signature", base64.StdEncoding.EncodeToString(signature))
+	}
 }
 
 type object map[string]any

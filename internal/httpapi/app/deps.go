@@ -72,4 +72,5 @@ func (s *Server) routes() {
 	s.scanRoutes()
 	s.usageRoutes()
 	s.todoRoutes()
+	s.eventRoute()
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -22,6 +23,7 @@ import (
 	"tianweitong/internal/custody"
 	"tianweitong/internal/httpapi"
 	"tianweitong/internal/once"
+	"tianweitong/internal/push"
 	"tianweitong/splitkey"
 )
 
@@ -85,6 +87,9 @@ type Base struct {
 	// Module gives the document of GET /module.
 	Module  func(context.Context) (Module, error)
 	Observe func(route string, status int, took time.Duration)
+	// Hub wakes the event streams; Heartbeat is their rhythm, 0 is 20 s.
+	Hub       *push.Hub
+	Heartbeat time.Duration
 }
 
 // Server is the API as a value; Handler serves it.
@@ -93,11 +98,15 @@ type Server struct {
 	api  huma.API
 	mux  *http.ServeMux
 	once once.Window[string] // request numbers
+
+	streams httpapi.Places
+	stop    chan struct{} // ends the event streams
+	closing sync.Once
 }
 
 // New registers every route.
 func New(d Deps) *Server {
-	s := &Server{Deps: d, mux: http.NewServeMux()}
+	s := &Server{Deps: d, mux: http.NewServeMux(), stop: make(chan struct{})}
 	s.once.Life = 2 * skew
 	s.api = httpapi.NewAPI(s.mux, "天威通 App API", "手机应用使用的接口。会话路由须携带设备签名；密钥路由的正文另行加密。", d.Version)
 	s.routes()
