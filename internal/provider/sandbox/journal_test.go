@@ -173,6 +173,9 @@ func TestTheInboxShowsWhatThePhoneWould(t *testing.T) {
 	}{
 		{"code.pin", map[string]string{"code": "204816", "minutes": "5"}, "【天威通】验证码 204816，用于设置证书 PIN 码，5 分钟内有效。请勿告诉他人。"},
 		{"code.other", map[string]string{"code": "1", "minutes": "5"}, "【天威通】验证码 1，用于身份验证，5 分钟内有效。请勿告诉他人。"},
+		{"code.password-reset", map[string]string{"code": "204816", "minutes": "5"}, "【天威通】验证码 204816，用于重置登录密码，5 分钟内有效。请勿告诉他人。"},
+		{"account.closed", nil, "【天威通】您的账号已按您的申请注销，感谢使用；该手机号可重新注册。如非本人操作，请立即联系客服。"},
+		{"device.signed-in", nil, "【天威通】您的账号刚刚用密码在一台新设备上登录。如非本人操作，请立即重置登录密码，或联系客服。"},
 		{"notice", map[string]string{"title": "证书已签发"}, "【天威通】证书已签发。详情请打开天威通查看。"},
 		{"other", map[string]string{"b": "2", "a": "1"}, "【天威通】other，a：1，b：2"},
 	} {

@@ -9,7 +9,8 @@ import (
 // purposes name what a code of a template "code.<purpose>" is for.
 var purposes = map[string]string{
 	"login": "登录或注册", "realname": "实名认证", "pin": "设置证书 PIN 码", "recover": "补办恢复",
-	"phone": "更换手机号", "phone-new": "绑定新手机号", "password": "设置登录密码", "close": "注销账号",
+	"phone": "更换手机号", "phone-new": "绑定新手机号", "password": "设置登录密码",
+	"password-reset": "重置登录密码", "close": "注销账号",
 }
 
 // body writes what the phone would show: outside the sandbox the provider holds
@@ -26,6 +27,10 @@ func body(template string, p map[string]string) string {
 	switch template {
 	case "notice":
 		return from + p["title"] + "。详情请打开天威通查看。"
+	case "account.closed":
+		return from + "您的账号已按您的申请注销，感谢使用；该手机号可重新注册。如非本人操作，请立即联系客服。"
+	case "device.signed-in":
+		return from + "您的账号刚刚用密码在一台新设备上登录。如非本人操作，请立即重置登录密码，或联系客服。"
 	case "phone.changed":
 		return from + "您的登录手机号已更换为 " + p["phone"] + "。如非本人操作，请立即联系客服。"
 	}
