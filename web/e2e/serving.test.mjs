@@ -1,7 +1,10 @@
 // What the app's origin promises whatever stands on its pages.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { after, before, test } from 'node:test'
-import { app, open, until } from './world.mjs'
+import { prepareZXingModule, readBarcodes } from 'zxing-wasm/reader'
+import { app, open, sandbox, until } from './world.mjs'
 
 let world
 before(async () => (world = await open()))
@@ -79,4 +82,25 @@ test('the service worker keeps pages and no answer of the API', async () => {
     kept.filter((p) => p.startsWith('/app/') || p.startsWith('/notify/') || p.endsWith('.wasm')),
     [],
   )
+})
+
+test('the sandbox panel runs under a policy of its own, on its own origin', async () => {
+  const desk = await world.desktop({ base: sandbox })
+  await desk.page.goto('/')
+  await desk.page.locator('h1').first().waitFor()
+  await desk.accessible()
+  await desk.fits()
+  const csp = (await fetch(sandbox, { headers: { accept: 'text/html' } })).headers.get('content-security-policy')
+  assert.match(csp, /script-src 'self';/)
+  assert.match(csp, /frame-ancestors 'none'/)
+})
+
+test('what a camera is shown, a reader can read', async () => {
+  const desk = await world.desktop()
+  await desk.page.goto('/')
+  await desk.page.getByRole('button', { name: '获取登录二维码' }).click()
+  await world.present(desk)
+  prepareZXingModule({ overrides: { wasmBinary: readFileSync(createRequire(import.meta.url).resolve('zxing-wasm/reader/zxing_reader.wasm')).buffer } })
+  const [found] = await readBarcodes(world.camera.picture(), { formats: ['QRCode'] })
+  assert.ok(found?.text.startsWith(`${app}/s#k=`), `read ${found?.text}`)
 })

@@ -121,6 +121,13 @@ class World {
     }, `an SMS to ${phone}`)
   }
 
+  /** Holds the code on the demo platform's page before the camera; it lives 15 s. */
+  async present(desk) {
+    const code = desk.page.locator('#code')
+    await until(() => code.evaluate((img) => img.complete && img.naturalWidth > 0), 'a QR code on the platform')
+    await this.camera.show(desk.page, code)
+  }
+
   /** What becomes of the next identity check: approve, refuse or timeout. */
   nextCheck(outcome) {
     return call('POST', '/sandbox/idcheck/next', { outcome })
@@ -248,6 +255,15 @@ class Camera {
     this.path = path
     const grey = Buffer.alloc((width * height * 3) / 2, 128)
     this.#write([grey])
+  }
+
+  /** The first frame in grey, as ImageData: what a reader would be given. */
+  picture() {
+    const file = readFileSync(this.path)
+    const start = file.indexOf('FRAME\n') + 6
+    const data = new Uint8ClampedArray(width * height * 4)
+    for (let i = 0; i < width * height; i++) data.set([file[start + i], file[start + i], file[start + i], 255], i * 4)
+    return { data, width, height, colorSpace: 'srgb' }
   }
 
   #write(frames) {
