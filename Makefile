@@ -32,7 +32,7 @@ run: ## set up, build and start everything: app, sandbox panel, a trading platfo
 demo: build ## walk the whole chain against an in-process server
 	./bin/tianweitong demo
 
-test: setup check test-web build test-go ## set up and run every test (what CI runs)
+test: setup check build test-web test-go ## set up and run every test (what CI runs)
 
 check: ## formatting, vet, generated code
 	@./scripts/web.sh packages
@@ -44,8 +44,7 @@ check: ## formatting, vet, generated code
 test-go: ## every Go test, with one PostgreSQL server for all packages; journeys in a browser among them
 	TWT_REQUIRE_BROWSER=1 $(GO) run ./test/withpg $(GO) test -count=1 -timeout 12m $(PKG)
 
-test-web: ## types, lint and unit tests of the pages
-	@./scripts/web.sh packages
+test-web: web ## types, lint and unit tests of the pages
 	npm --prefix web run --silent check
 	npm --prefix web run --silent lint
 	npm --prefix web run --silent test
