@@ -4,5 +4,5 @@ import { api, ok } from '@/api'
 
 export async function gatewayOf(queries: QueryClient): Promise<string> {
   const e = await queries.fetchQuery({ queryKey: ['environment'], queryFn: () => ok(api.GET('/app/v1/environment')), staleTime: 600_000 })
-  return e.gateways?.[0] ?? 'sandbox'
+  return e.gateways?.[0] ?? ''
 }

@@ -1,44 +1,57 @@
-/** 待办: what waits, where it is done, and how its button is called. */
+/** 待办: what waits, and where in this app it is done. */
 import { useQuery } from '@tanstack/vue-query'
 import { computed, type Ref } from 'vue'
 import type { RouteLocationRaw } from 'vue-router'
 import { api, ok, type Schemas } from '@/api'
 import type { IconName } from '@/kit/icons'
+import { useMe } from '@/state/server'
 
-export type Todo = Schemas['TodoBody']
+type Todo = Schemas['TodoBody']
 
-interface Way {
+export interface Row {
+  todo: Todo
   to: RouteLocationRaw
-  text: string
   icon: IconName
 }
 
+const ICONS: Record<Todo['kind'], IconName> = {
+  recovery: 'repair', pin_locked: 'lock', key_lost: 'pin', realname: 'id', pay: 'wallet', install: 'download', set_pin: 'pin', expiring: 'calendar',
+}
+
 /** Where a to-do is done; undefined for a kind that this app does not know. */
-export function wayOf(t: Todo): Way | undefined {
+function wayOf(t: Todo, recoveryHere: boolean): RouteLocationRaw | undefined {
   const a = t.action
   switch (a.kind) {
     case 'realname':
-      return { to: '/realname', text: '去认证', icon: 'id' }
+      return '/realname'
     case 'pay':
-      return a.order ? { to: `/orders/${a.order}`, text: '去支付', icon: 'wallet' } : undefined
+      return a.order && `/orders/${a.order}`
     case 'install':
-      return a.certificate ? { to: `/certificates/${a.certificate}/install`, text: '去安装', icon: 'download' } : undefined
-    case 'pin':
-      return { to: '/pin/set', text: '去设置', icon: 'pin' }
+      return a.certificate && `/certificates/${a.certificate}/install`
+    case 'set_pin':
+      return '/pin/set'
     case 'unlock':
-      return { to: '/pin/unlock', text: '去解锁', icon: 'lock' }
+      return '/pin/unlock'
     case 'recover':
-      return { to: '/recover', text: '继续', icon: 'repair' }
+      return { path: '/recover', query: { reason: t.kind === 'pin_locked' ? 'pin' : 'lost' } }
+    case 'recovery':
+      // The phone that was replaced answers on the first screen.
+      return recoveryHere ? '/recover' : '/'
     case 'certificate':
-      return a.certificate ? { to: `/certificates/${a.certificate}`, text: '查看', icon: 'calendar' } : undefined
-    default:
-      return undefined
+      return a.certificate && `/certificates/${a.certificate}`
   }
 }
 
 /** The to-dos of the caller, most urgent first. */
-export function useTodos(enabled: Ref<boolean>) {
-  const query = useQuery({ queryKey: ['todos'], queryFn: () => ok(api.GET('/app/v1/todos')), enabled })
-  const todos = computed(() => (query.data.value?.todos ?? []).filter((t) => wayOf(t) !== undefined))
-  return { query, todos }
+export function useTodos() {
+  const me = useMe()
+  const query = useQuery({ queryKey: ['todos'], queryFn: () => ok(api.GET('/app/v1/todos')), enabled: computed(() => me.data.value !== undefined) })
+  const rows: Ref<Row[]> = computed(() => {
+    const here = me.data.value?.recovery?.here === true
+    return (query.data.value?.todos ?? []).flatMap((todo) => {
+      const to = wayOf(todo, here)
+      return to ? [{ todo, to, icon: ICONS[todo.kind] ?? 'info' }] : []
+    })
+  })
+  return { query, rows }
 }
