@@ -21,6 +21,7 @@ func (a *App) appDoor(api http.Handler) http.Handler {
 	for _, prefix := range []string{"/app/", "/notify/", "/openapi.json", "/openapi.yaml"} {
 		mux.Handle(prefix, api)
 	}
+	mux.HandleFunc("GET /get/qr.svg", a.installQR)
 	mux.Handle("/", pages)
 	return pages.Secure(mux)
 }
