@@ -65,7 +65,7 @@ func (p *Phone) changePIN(ctx context.Context, before, after *Entry) error {
 	}
 	after.records = next
 	for i, op := range operations {
-		p.count("renewing", i+1, len(operations))
+		p.count("refreshing", i+1, len(operations))
 		if err := p.proveNew(ctx, op, after, next[i]); err != nil {
 			return err
 		}

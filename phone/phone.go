@@ -106,7 +106,7 @@ type Options struct {
 }
 
 // Stage is a step of a long job: proving, making-keys, requesting, delivering,
-// issuing; or one of several like things: certificate, key, renewing, sign,
+// issuing; or one of several like things: certificate, redealing, refreshing, sign,
 // decrypt. Index counts from 1 to Of.
 type Stage struct {
 	Name    string `json:"stage"`

@@ -163,7 +163,7 @@ func (p *Phone) redeal(ctx context.Context, e *Entry) error {
 			return fmt.Errorf("%w: a key that was not asked for", ErrMismatch)
 		}
 		wanted[d.KeyID] = false
-		p.count("key", i+1, len(out.Deliveries))
+		p.count("redealing", i+1, len(out.Deliveries))
 		if err := p.receive(ctx, d, enrolKey, e); err != nil {
 			return err
 		}

@@ -131,7 +131,7 @@ func TestAppsJobsFromTheFirstPINToTheLastRecovery(t *testing.T) {
 	}
 	w.mustDo(fresh, phone.Job{Kind: "recover", Recovery: r.ID}, "640973", "640973")
 	p.Phone, p.PIN = fresh, "640973"
-	if !slices.Contains(stages, "certificate") || !slices.Contains(stages, "key") {
+	if !slices.Contains(stages, "certificate") || !slices.Contains(stages, "redealing") {
 		t.Errorf("the stages of a recovery: %v", stages)
 	}
 	if r, err = fresh.Recovery(ctx, r.ID); err != nil || r.State != "done" {

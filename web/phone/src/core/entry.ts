@@ -1,0 +1,103 @@
+/**
+ * The entry of the PINs of one job, in the worker: digits come one by one, six
+ * complete an entry. Kept apart from the worker so that it can be tested.
+ */
+import type { CoreEvent, Entry } from './job'
+
+export const LENGTH = 6
+
+const SAME_AS_OLD = '新 PIN 码不能与原 PIN 码相同，请换一个。'
+
+export class Entries {
+  readonly #order: readonly Entry[]
+  /** Says why a new PIN is refused; '' if it is not. */
+  readonly #weak: (pin: Uint8Array) => Promise<string>
+  readonly #emit: (e: CoreEvent) => void
+  #done: Uint8Array[] = []
+  #current = new Uint8Array(LENGTH)
+  #count = 0
+  /** Set while the complete entries are used or judged: no digit is taken. */
+  #closed = false
+
+  constructor(order: readonly Entry[], weak: (pin: Uint8Array) => Promise<string>, emit: (e: CoreEvent) => void) {
+    this.#order = order
+    this.#weak = weak
+    this.#emit = emit
+  }
+
+  get #entry(): Entry | undefined {
+    return this.#order[this.#done.length]
+  }
+
+  /** Takes a digit; resolves with all entries once the last one is complete. */
+  async press(digit: string): Promise<Uint8Array[] | undefined> {
+    const entry = this.#entry
+    if (this.#closed || !entry || !/^[0-9]$/.test(digit)) return undefined
+    this.#current[this.#count++] = digit.charCodeAt(0)
+    this.#emit({ type: 'count', entry, count: this.#count })
+    if (this.#count < LENGTH) return undefined
+    const pin = this.#current
+    this.#current = new Uint8Array(LENGTH)
+    this.#count = 0
+    this.#done.push(pin)
+    if (entry === 'new') {
+      this.#closed = true
+      const old = this.#of('old')
+      const detail = old && equal(old, pin) ? SAME_AS_OLD : await this.#weak(pin)
+      this.#closed = false
+      if (detail) {
+        this.#back('new')
+        this.#emit({ type: 'weak', detail })
+        return undefined
+      }
+    }
+    const fresh = this.#of('new')
+    if (entry === 'again' && fresh && !equal(fresh, pin)) {
+      this.#back('new')
+      this.#emit({ type: 'different' })
+      return undefined
+    }
+    if (this.#entry) return undefined
+    this.#closed = true
+    return this.#done
+  }
+
+  /** Takes the last digit of the current entry back. */
+  erase() {
+    const entry = this.#entry
+    if (this.#closed || !entry || this.#count === 0) return
+    this.#current[--this.#count] = 0
+    this.#emit({ type: 'count', entry, count: this.#count })
+  }
+
+  /** Takes all digits of the current entry back. */
+  clear() {
+    const entry = this.#entry
+    if (this.#closed || !entry || this.#count === 0) return
+    this.#current.fill(0)
+    this.#count = 0
+    this.#emit({ type: 'count', entry, count: 0 })
+  }
+
+  /** Forgets everything and begins with the first entry. */
+  restart() {
+    for (const pin of this.#done) pin.fill(0)
+    this.#done = []
+    this.#current.fill(0)
+    this.#count = 0
+    this.#closed = false
+  }
+
+  #of(entry: Entry): Uint8Array | undefined {
+    return this.#done[this.#order.indexOf(entry)]
+  }
+
+  /** Begins again with an entry. */
+  #back(entry: Entry) {
+    for (const pin of this.#done.splice(this.#order.indexOf(entry))) pin.fill(0)
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((x, i) => x === b[i])
+}
