@@ -15,7 +15,7 @@ import (
 // appDeps hands the rooms to the app API.
 func (a *App) appDeps() app.Deps {
 	h := a.house
-	env := app.Environment{Sandbox: a.cfg.Mode == config.Sandbox, Platform: a.urls.Platform, PKI: a.urls.PKI}
+	env := app.Environment{Sandbox: a.cfg.Mode == config.Sandbox, Platform: a.urls.Platform, PKI: a.urls.PKI, Arc: h.arc.String()}
 	env.FaceUpload = env.Sandbox
 	env.Support = app.Support{Hotline: a.cfg.SupportHotline, Hours: a.cfg.SupportHours, Website: a.cfg.SupportWebsite}
 	if env.Sandbox {

@@ -40,6 +40,7 @@ type Environment struct {
 	SandboxURL string      `json:"sandboxURL,omitempty"`
 	Platform   string      `json:"platformURL,omitempty"`
 	PKI        string      `json:"pkiURL"`
+	Arc        string      `json:"arc" doc:"运营方的 OID 前缀，手机据此核对证书申请与证书角色"`
 	Agreements []Agreement `json:"agreements"`
 	// FaceUpload: a registration takes a file instead of a live recording.
 	FaceUpload bool    `json:"faceUpload" doc:"注册时可上传人脸视频文件，仅沙箱"`
