@@ -13,9 +13,12 @@ export function toast(text: string) {
   }, 3000)
 }
 
-/** A short vibration where the phone has one: recognised, stamped, refused. */
+/**
+ * A short vibration where the phone has one: recognised, stamped, refused. Not
+ * before the page was touched: the browser would refuse it and complain.
+ */
 export function buzz(pattern: number | number[]) {
-  navigator.vibrate?.(pattern)
+  if (navigator.userActivation?.hasBeenActive ?? true) navigator.vibrate?.(pattern)
 }
 
 /** Copies text and says so. */
