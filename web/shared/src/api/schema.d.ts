@@ -1349,6 +1349,8 @@ export interface components {
         };
         Environment: {
             agreements: components["schemas"]["Agreement"][] | null;
+            /** @description 运营方的 OID 前缀，手机据此核对证书申请与证书角色 */
+            arc: string;
             /** @description 注册时可上传人脸视频文件，仅沙箱 */
             faceUpload: boolean;
             /** @description 可用的支付方式，首选在前 */
