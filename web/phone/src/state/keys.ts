@@ -5,6 +5,7 @@
 import { useQuery } from '@tanstack/vue-query'
 import { computed, type Ref } from 'vue'
 import { api, ok, type Schemas } from '@/api'
+import { useMe } from './server'
 import { useSession } from './session'
 
 /** What the core keeps here for the account that is signed in. */
@@ -18,26 +19,39 @@ export function useKeysHere() {
   })
 }
 
-export interface KeyLoss {
-  /** Certificates in force whose keys are not on this phone. */
-  lost: Ref<Schemas['CertificateBody'][]>
-  /** True once both sides are known. */
-  known: Ref<boolean>
+/**
+ * here: both shares are on this phone. unfinished: the CA has issued, but the
+ * page was closed before the phone had looked at the certificate; one more entry
+ * of the PIN ends the installation. lost: 补办恢复 brings the keys back. none: the
+ * certificate is not in force. unknown: not read yet.
+ */
+export type KeyState = 'here' | 'unfinished' | 'lost' | 'none' | 'unknown'
+
+/** Tells how the keys of a certificate stand on this phone. */
+export function useKeyState(): (id: string | undefined, state: string) => KeyState {
+  const me = useMe()
+  const here = useKeysHere()
+  return (id, state) => {
+    if (state === 'key_lost') return 'lost'
+    if (state !== 'valid' || !id) return 'none'
+    const local = here.data.value
+    const device = me.data.value?.device
+    if (!local || !device) return 'unknown'
+    if (local.certificates.includes(id)) return 'here'
+    // Whoever lost the storage lost the device key and the PIN's share as well.
+    return device.active && device.pinHere && local.pin ? 'unfinished' : 'lost'
+  }
 }
 
-/** Compares the certificates in force with the shares that are here. */
-export function useKeyLoss(enabled: Ref<boolean>): KeyLoss {
-  const here = useKeysHere()
+/** The certificates in force whose keys are not ready on this phone. */
+export function useKeyLoss(enabled: Ref<boolean>) {
+  const stateOf = useKeyState()
   const valid = useQuery({
     queryKey: ['certificates', 'in-force'],
     queryFn: () => ok(api.GET('/app/v1/certificates', { params: { query: { state: 'valid' } } })),
     enabled,
   })
-  const lost = computed(() => {
-    const local = here.data.value
-    const certificates = valid.data.value?.certificates
-    if (!enabled.value || !local || !certificates) return []
-    return certificates.filter((c) => !local.certificates.includes(c.id))
-  })
-  return { lost, known: computed(() => here.data.value !== undefined && valid.data.value !== undefined) }
+  const of = (wanted: KeyState): Ref<Schemas['CertificateBody'][]> =>
+    computed(() => (enabled.value ? (valid.data.value?.certificates ?? []).filter((c) => stateOf(c.id, c.state) === wanted) : []))
+  return { lost: of('lost'), unfinished: of('unfinished') }
 }

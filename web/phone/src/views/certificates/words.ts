@@ -1,6 +1,7 @@
 /** How the states of certificates and their platforms are called and coloured. */
 import { daysUntil } from '@twt/shared/format'
 import type { Schemas } from '@/api'
+import type { KeyState } from '@/state/keys'
 
 export type Certificate = Schemas['CertificateBody']
 export type Tone = 'ok' | 'warn' | 'bad' | 'brand' | 'mute'
@@ -28,9 +29,10 @@ export function stateWords(state: Certificate['state']): Words {
   return STATES[state]
 }
 
-/** A state as its owner meets it on this phone: in force, but its keys are not here. */
-export function wordsHere(c: Certificate, lostHere: boolean): Words {
-  return c.state === 'valid' && lostHere ? STATES.key_lost : STATES[c.state]
+/** A state as its owner meets it on this phone: in force, but its keys are not ready here. */
+export function wordsHere(c: Certificate, keys: KeyState): Words {
+  if (keys === 'lost') return STATES.key_lost
+  return keys === 'unfinished' ? { text: '待完成安装', tone: 'warn' } : STATES[c.state]
 }
 
 const PLATFORM_STATES: Record<Schemas['RoamingBody']['state'], Words> = {

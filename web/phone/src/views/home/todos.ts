@@ -42,6 +42,18 @@ function wayOf(t: Todo, recoveryHere: boolean): RouteLocationRaw | undefined {
   }
 }
 
+/** An installation that only this phone knows to be unfinished. */
+export function toFinish(c: Schemas['CertificateBody']): Row {
+  return {
+    to: `/certificates/${c.id}/install`,
+    icon: 'download',
+    todo: {
+      kind: 'install', title: '完成证书安装', text: '证书已签发，在本机核对一次即可使用', urgency: 'now',
+      action: { kind: 'install', label: '去完成', certificate: c.id },
+    },
+  }
+}
+
 /** The to-dos of the caller, most urgent first. */
 export function useTodos() {
   const me = useMe()
