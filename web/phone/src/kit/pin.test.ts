@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { entryTitle, resumable, wrongPIN } from './pin'
+import { entryTitle, resumable, stageTitle, wrongPIN } from './pin'
 import { shuffled } from './shuffle'
 
 describe('a wrong PIN', () => {
@@ -52,5 +52,11 @@ describe('the sheet', () => {
     expect(resumable({ kind: 'recover', recovery: 'r' })).toBe(true)
     expect(resumable({ kind: 'revoke', certificate: 'c', reason: 'unneeded' })).toBe(false)
     expect(resumable({ kind: 'changePIN' })).toBe(false)
+  })
+  it('tells of a re-key by certificates, of an installation by steps', () => {
+    expect(stageTitle({ kind: 'install', certificate: 'c' }, 'issuing')).toBe('签发证书')
+    expect(stageTitle({ kind: 'recover', recovery: 'r' }, 'issuing')).toBe('')
+    expect(stageTitle({ kind: 'recover', recovery: 'r' }, 'certificate')).toBe('换发证书')
+    expect(stageTitle({ kind: 'settle' }, 'proving')).toBe('')
   })
 })

@@ -47,12 +47,19 @@ export function resumable(job: Job): boolean {
   return job.kind === 'install' || job.kind === 'recover' || job.kind === 'resume'
 }
 
-const STAGES: Record<string, string> = {
-  proving: '核对 PIN 码', authorising: '核对 PIN 码', 'making-keys': '生成密钥', requesting: '提交证书申请', delivering: '取回加密密钥', issuing: '签发证书', refreshing: '更新密钥',
-  certificate: '换发证书', redealing: '取回加密密钥', signing: '签名', saving: '保存到本机', pin: '设置新 PIN 码',
+const INSTALL = { proving: '核对 PIN 码', 'making-keys': '生成密钥', requesting: '提交证书申请', delivering: '取回加密密钥', issuing: '签发证书' }
+// A re-key tells of each certificate as a whole; its single steps would pass by
+// again and again.
+const STAGES: Partial<Record<Job['kind'], Record<string, string>>> = {
+  setPIN: { 'making-keys': '生成密钥', proving: '核对 PIN 码' },
+  changePIN: { proving: '核对原 PIN 码', 'making-keys': '生成新的密钥分量', refreshing: '更新证书密钥' },
+  install: INSTALL,
+  recover: { 'making-keys': '设置新 PIN 码', proving: '设置新 PIN 码', certificate: '换发证书', redealing: '取回加密密钥' },
+  resume: { proving: '核对 PIN 码', certificate: '换发证书', redealing: '取回加密密钥' },
+  check: { sign: '试签名', decrypt: '试解密' },
 }
 
 /** A step of a long job in words; empty for one that is not shown. */
-export function stageTitle(stage: string): string {
-  return STAGES[stage] ?? ''
+export function stageTitle(job: Job, stage: string): string {
+  return STAGES[job.kind]?.[stage] ?? ''
 }
