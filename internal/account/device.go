@@ -73,6 +73,7 @@ func (s *Service) SignOutDevice(ctx context.Context, tx work.Tx, account, device
 	if a.Only.inForce(now) {
 		return CodeRekeying
 	}
+	tx.Wake(account, work.Session)
 	if err := s.Store.EndSessionsOf(ctx, tx, account, device, now); err != nil {
 		return err
 	}
@@ -94,6 +95,7 @@ func (s *Service) SignOutBut(ctx context.Context, tx work.Tx, account, keep, kee
 	if a.Only.inForce(now) {
 		return 0, CodeRekeying
 	}
+	tx.Wake(account, work.Session)
 	n, err := s.Store.EndSessionsBut(ctx, tx, account, keep, keepToo, now)
 	if err != nil {
 		return 0, err

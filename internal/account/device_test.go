@@ -140,27 +140,26 @@ func TestADeviceIsSignedOutByAnother(t *testing.T) {
 
 // Sessions that ended with a re-key are not shown as open.
 func TestDevicesAfterAReKeyAreNotShownAsSignedIn(t *testing.T) {
-	each(t, func(t *testing.T, k *kit) {
-		a, b := k.signIn(phone(1), device(t, p256)), k.signIn(phone(1), device(t, p256))
-		names := map[string]string{a.Device: "a", b.Device: "b"}
-		err := k.do(func(ctx context.Context, tx work.Tx) error {
-			if err := k.BindDevice(ctx, tx, a.Account, b.Device); err != nil {
-				return err
-			}
-			if err := k.Restrict(ctx, tx, a.Account, b.Device); err != nil {
-				return err
-			}
-			return k.LiftAt(ctx, tx, a.Account, k.clock.Now().Add(time.Hour))
-		})
-		if err != nil {
-			t.Fatal(err)
+	k := one(t)
+	a, b := k.signIn(phone(1), device(t, p256)), k.signIn(phone(1), device(t, p256))
+	names := map[string]string{a.Device: "a", b.Device: "b"}
+	err := k.do(func(ctx context.Context, tx work.Tx) error {
+		if err := k.BindDevice(ctx, tx, a.Account, b.Device); err != nil {
+			return err
 		}
-		got, _ := k.devices(a.Account, home, names)
-		k.same(got, "b 1 true true", "a 1 false true")
-		k.clock.Advance(time.Hour)
-		got, _ = k.devices(a.Account, home, names)
-		k.same(got, "b 1 true true")
+		if err := k.Restrict(ctx, tx, a.Account, b.Device); err != nil {
+			return err
+		}
+		return k.LiftAt(ctx, tx, a.Account, k.clock.Now().Add(time.Hour))
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := k.devices(a.Account, home, names)
+	k.same(got, "b 1 true true", "a 1 false true")
+	k.clock.Advance(time.Hour)
+	got, _ = k.devices(a.Account, home, names)
+	k.same(got, "b 1 true true")
 }
 
 func TestAClosedAccountFreesItsNumber(t *testing.T) {

@@ -74,14 +74,25 @@ func each(t *testing.T, f func(t *testing.T, k *kit)) {
 	c := clock.NewManual(noon)
 	storetest.Each(t, c, func(t *testing.T, st *store.Store) {
 		c.Advance(noon.Sub(c.Now()))
-		k := &kit{t: t, st: st, clock: c, inbox: &inbox{}}
-		log := slog.New(slog.NewTextHandler(io.Discard, nil))
-		k.Service = account.New(account.Deps{Runner: st, Store: st.Accounts(), Clock: c, Rand: rand.Reader, Box: st.Box,
-			SMS: k.inbox, Log: log, Agreements: agreements, Cost: cheap})
-		k.jobs = job.New(st, c, rand.Reader, log)
-		k.Register(k.jobs)
-		f(t, k)
+		f(t, kitOver(t, st, c))
 	})
+}
+
+// one runs a test on SQLite alone: for rules that no store decides.
+func one(t *testing.T) *kit {
+	t.Helper()
+	c := clock.NewManual(noon)
+	return kitOver(t, storetest.Open(t, storetest.SQLite(t), c), c)
+}
+
+func kitOver(t *testing.T, st *store.Store, c *clock.Manual) *kit {
+	k := &kit{t: t, st: st, clock: c, inbox: &inbox{}}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	k.Service = account.New(account.Deps{Runner: st, Store: st.Accounts(), Clock: c, Rand: rand.Reader, Box: st.Box,
+		SMS: k.inbox, Log: log, Agreements: agreements, Cost: cheap})
+	k.jobs = job.New(st, c, rand.Reader, log)
+	k.Register(k.jobs)
+	return k
 }
 
 // deliver does the waiting jobs and gives the code of the last SMS to a phone.

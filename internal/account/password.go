@@ -487,6 +487,7 @@ func (s *Service) putPassword(ctx context.Context, tx work.Tx, account, fresh st
 	if err != nil {
 		return err
 	}
+	tx.Wake(account, work.Session)
 	if err := s.Store.PutPassword(ctx, tx, account, fresh, s.Clock.Now()); err != nil {
 		return err
 	}

@@ -102,36 +102,35 @@ func TestPasswordEntersItsAccountAndRegistersNobody(t *testing.T) {
 // One answer, one count and one computation for a wrong password, an account
 // without one, and a number without an account.
 func TestNobodyLearnsWhoHasAnAccountOrAPassword(t *testing.T) {
-	each(t, func(t *testing.T, k *kit) {
-		k.setPassword(k.signIn(phone(1), device(t, p256)), good)
-		k.signIn(phone(2), device(t, p256))
-		var n atomic.Int64
-		k.CountStretches(&n)
-		var before int64
-		for i, who := range []int{1, 2, 3} {
-			address := fmt.Sprintf("198.51.100.%d", i+1)
-			for left := account.PasswordTries - 1; left >= 0; left-- {
-				_, err := k.enter(phone(who), "wrong-password-1", address, device(t, p256))
-				want(t, err, account.CodePasswordWrong)
-				if member(err, "remaining") != left || (member(err, "lockedUntil") != nil) != (left == 0) {
-					t.Errorf("phone %d: %v", who, err)
-				}
-			}
+	k := one(t)
+	k.setPassword(k.signIn(phone(1), device(t, p256)), good)
+	k.signIn(phone(2), device(t, p256))
+	var n atomic.Int64
+	k.CountStretches(&n)
+	var before int64
+	for i, who := range []int{1, 2, 3} {
+		address := fmt.Sprintf("198.51.100.%d", i+1)
+		for left := account.PasswordTries - 1; left >= 0; left-- {
 			_, err := k.enter(phone(who), "wrong-password-1", address, device(t, p256))
-			want(t, err, account.CodePasswordLocked)
-			if until := member(err, "lockedUntil"); until != k.clock.Now().Add(account.PasswordPause) {
-				t.Errorf("phone %d is locked until %v", who, until)
+			want(t, err, account.CodePasswordWrong)
+			if member(err, "remaining") != left || (member(err, "lockedUntil") != nil) != (left == 0) {
+				t.Errorf("phone %d: %v", who, err)
 			}
-			if got := n.Load() - before; got != account.PasswordTries {
-				t.Errorf("phone %d: %d computations", who, got)
-			}
-			before = n.Load()
 		}
-		entries := k.audit("account.password_wrong")
-		if len(entries) != 3*account.PasswordTries {
-			t.Errorf("%d wrong passwords in the audit", len(entries))
+		_, err := k.enter(phone(who), "wrong-password-1", address, device(t, p256))
+		want(t, err, account.CodePasswordLocked)
+		if until := member(err, "lockedUntil"); until != k.clock.Now().Add(account.PasswordPause) {
+			t.Errorf("phone %d is locked until %v", who, until)
 		}
-	})
+		if got := n.Load() - before; got != account.PasswordTries {
+			t.Errorf("phone %d: %d computations", who, got)
+		}
+		before = n.Load()
+	}
+	entries := k.audit("account.password_wrong")
+	if len(entries) != 3*account.PasswordTries {
+		t.Errorf("%d wrong passwords in the audit", len(entries))
+	}
 }
 
 func TestAThousandParallelGuessesComputeFew(t *testing.T) {
@@ -175,90 +174,86 @@ func TestAThousandParallelGuessesComputeFew(t *testing.T) {
 }
 
 func TestARightPasswordGivesTheTriesBack(t *testing.T) {
-	each(t, func(t *testing.T, k *kit) {
-		key := device(t, p256)
-		k.setPassword(k.signIn(phone(1), key), good)
-		for range 4 {
-			for range account.PasswordTries - 1 {
-				_, err := k.enter(phone(1), "wrong-password-1", home, key)
-				want(t, err, account.CodePasswordWrong)
-			}
-			if _, err := k.enter(phone(1), good, home, key); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for range 30 { // nor do right ones add up
-			if _, err := k.enter(phone(1), good, home, key); err != nil {
-				t.Fatal(err)
-			}
-		}
-		// What was wrong stays in the day's count: 16 of 20.
-		for left := 3; left >= 0; left-- {
-			_, err := k.enter(phone(1), "wrong-password-1", home, key)
-			want(t, err, account.CodePasswordWrong)
-			if member(err, "remaining") != left {
-				t.Errorf("remaining %v, want %d", member(err, "remaining"), left)
-			}
-		}
-		_, err := k.enter(phone(1), good, home, key)
-		want(t, err, account.CodePasswordLocked)
-	})
-}
-
-func TestALockedPasswordEndsByTimeAndLeavesTheCode(t *testing.T) {
-	each(t, func(t *testing.T, k *kit) {
-		key := device(t, p256)
-		k.setPassword(k.signIn(phone(1), key), good)
-		for range account.PasswordTries {
+	k := one(t)
+	key := device(t, p256)
+	k.setPassword(k.signIn(phone(1), key), good)
+	for range 4 {
+		for range account.PasswordTries - 1 {
 			_, err := k.enter(phone(1), "wrong-password-1", home, key)
 			want(t, err, account.CodePasswordWrong)
 		}
-		_, err := k.enter(phone(1), good, home, key)
-		want(t, err, account.CodePasswordLocked)
-		until := member(err, "lockedUntil").(time.Time)
-		k.signIn(phone(1), key)
-		k.clock.Advance(until.Sub(k.clock.Now()) - time.Second)
-		_, err = k.enter(phone(1), good, home, key)
-		want(t, err, account.CodePasswordLocked)
-		k.clock.Advance(time.Second)
 		if _, err := k.enter(phone(1), good, home, key); err != nil {
 			t.Fatal(err)
 		}
-	})
+	}
+	for range 30 { // nor do right ones add up
+		if _, err := k.enter(phone(1), good, home, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What was wrong stays in the day's count: 16 of 20.
+	for left := 3; left >= 0; left-- {
+		_, err := k.enter(phone(1), "wrong-password-1", home, key)
+		want(t, err, account.CodePasswordWrong)
+		if member(err, "remaining") != left {
+			t.Errorf("remaining %v, want %d", member(err, "remaining"), left)
+		}
+	}
+	_, err := k.enter(phone(1), good, home, key)
+	want(t, err, account.CodePasswordLocked)
+}
+
+func TestALockedPasswordEndsByTimeAndLeavesTheCode(t *testing.T) {
+	k := one(t)
+	key := device(t, p256)
+	k.setPassword(k.signIn(phone(1), key), good)
+	for range account.PasswordTries {
+		_, err := k.enter(phone(1), "wrong-password-1", home, key)
+		want(t, err, account.CodePasswordWrong)
+	}
+	_, err := k.enter(phone(1), good, home, key)
+	want(t, err, account.CodePasswordLocked)
+	until := member(err, "lockedUntil").(time.Time)
+	k.signIn(phone(1), key)
+	k.clock.Advance(until.Sub(k.clock.Now()) - time.Second)
+	_, err = k.enter(phone(1), good, home, key)
+	want(t, err, account.CodePasswordLocked)
+	k.clock.Advance(time.Second)
+	if _, err := k.enter(phone(1), good, home, key); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestOneNetworkTriesFewNumbers(t *testing.T) {
-	each(t, func(t *testing.T, k *kit) {
-		key := device(t, p256)
-		for i := range account.PasswordHourly {
-			_, err := k.enter(phone(i), "wrong-password-1", fmt.Sprintf("2001:db8::%x", i), key)
-			want(t, err, account.CodePasswordWrong)
-		}
-		_, err := k.enter(phone(99), "wrong-password-1", "2001:db8::ffff", key)
-		want(t, err, account.CodePasswordAddress)
-		if member(err, "lockedUntil") != k.clock.Now().Add(time.Hour) {
-			t.Errorf("until %v", member(err, "lockedUntil"))
-		}
-	})
+	k := one(t)
+	key := device(t, p256)
+	for i := range account.PasswordHourly {
+		_, err := k.enter(phone(i), "wrong-password-1", fmt.Sprintf("2001:db8::%x", i), key)
+		want(t, err, account.CodePasswordWrong)
+	}
+	_, err := k.enter(phone(99), "wrong-password-1", "2001:db8::ffff", key)
+	want(t, err, account.CodePasswordAddress)
+	if member(err, "lockedUntil") != k.clock.Now().Add(time.Hour) {
+		t.Errorf("until %v", member(err, "lockedUntil"))
+	}
 }
 
 func TestPasswordSignInNeedsAgreementsAndAGoodDevice(t *testing.T) {
-	each(t, func(t *testing.T, k *kit) {
-		var n atomic.Int64
-		k.CountStretches(&n)
-		in := account.SignIn{Phone: phone(1), Password: good, DeviceKey: device(t, p256), Address: home}
-		_, err := k.SignInByPassword(t.Context(), in)
-		want(t, err, account.CodeAgreements)
-		in.Agreements, in.DeviceKey = agreements, []byte("x")
-		_, err = k.SignInByPassword(t.Context(), in)
-		want(t, err, account.CodeDeviceKey)
-		in.Phone = "1390000"
-		_, err = k.SignInByPassword(t.Context(), in)
-		want(t, err, account.CodePhone)
-		if n.Load() != 0 {
-			t.Error("refused, and yet computed")
-		}
-	})
+	k := one(t)
+	var n atomic.Int64
+	k.CountStretches(&n)
+	in := account.SignIn{Phone: phone(1), Password: good, DeviceKey: device(t, p256), Address: home}
+	_, err := k.SignInByPassword(t.Context(), in)
+	want(t, err, account.CodeAgreements)
+	in.Agreements, in.DeviceKey = agreements, []byte("x")
+	_, err = k.SignInByPassword(t.Context(), in)
+	want(t, err, account.CodeDeviceKey)
+	in.Phone = "1390000"
+	_, err = k.SignInByPassword(t.Context(), in)
+	want(t, err, account.CodePhone)
+	if n.Load() != 0 {
+		t.Error("refused, and yet computed")
+	}
 }
 
 func TestPasswordIsSetByCodeAndChangedByOldOneOrCode(t *testing.T) {
@@ -349,67 +344,65 @@ func TestAForgottenPasswordIsResetByCode(t *testing.T) {
 
 // A number without an account gets the same answers until its code was entered.
 func TestAResetTellsWhoHasAnAccountOnlyToThePhone(t *testing.T) {
-	each(t, func(t *testing.T, k *kit) {
-		k.signIn(phone(1), device(t, p256))
-		var answers [2][]string
-		for i, n := range []int{1, 2} {
-			note := func(err error) {
-				code, members := fault.Of(err)
-				answers[i] = append(answers[i], fmt.Sprint(code.Name, members))
-			}
-			k.clock.Advance(time.Hour)
-			ask := func() (string, error) {
-				got, err := k.RequestCode(t.Context(), phone(n), account.PurposeReset, account.Caller{}, "198.51.100.1")
-				return got.ID, err
-			}
-			ticket, err := ask()
-			note(err)
-			_, err = ask()
-			note(err)
-			code := k.deliver(phone(n))
-			in := account.PasswordReset{Phone: phone(n), New: good, Ticket: ticket, Code: other(code)}
-			note(k.ResetPassword(t.Context(), in, nothing))
-			in.Code = code
-			err = k.ResetPassword(t.Context(), in, nothing)
-			if n == 1 && err != nil || n == 2 && !errors.Is(err, account.CodeNotRegistered) {
-				t.Errorf("phone %d: %v", n, err)
-			}
+	k := one(t)
+	k.signIn(phone(1), device(t, p256))
+	var answers [2][]string
+	for i, n := range []int{1, 2} {
+		note := func(err error) {
+			code, members := fault.Of(err)
+			answers[i] = append(answers[i], fmt.Sprint(code.Name, members))
 		}
-		if fmt.Sprint(answers[0]) != fmt.Sprint(answers[1]) {
-			t.Errorf("with an account %v, without %v", answers[0], answers[1])
+		k.clock.Advance(time.Hour)
+		ask := func() (string, error) {
+			got, err := k.RequestCode(t.Context(), phone(n), account.PurposeReset, account.Caller{}, "198.51.100.1")
+			return got.ID, err
 		}
-	})
+		ticket, err := ask()
+		note(err)
+		_, err = ask()
+		note(err)
+		code := k.deliver(phone(n))
+		in := account.PasswordReset{Phone: phone(n), New: good, Ticket: ticket, Code: other(code)}
+		note(k.ResetPassword(t.Context(), in, nothing))
+		in.Code = code
+		err = k.ResetPassword(t.Context(), in, nothing)
+		if n == 1 && err != nil || n == 2 && !errors.Is(err, account.CodeNotRegistered) {
+			t.Errorf("phone %d: %v", n, err)
+		}
+	}
+	if fmt.Sprint(answers[0]) != fmt.Sprint(answers[1]) {
+		t.Errorf("with an account %v, without %v", answers[0], answers[1])
+	}
 }
 
 func TestAPasswordIsStretchedAnewWhenTheCostRose(t *testing.T) {
-	each(t, func(t *testing.T, k *kit) {
-		key := device(t, p256)
-		s := k.signIn(phone(1), key)
-		k.setPassword(s, good)
-		stored := func() (out string) {
-			k.view(func(ctx context.Context, tx work.Tx) (err error) {
-				out, err = k.Store.Password(ctx, tx, s.Account)
-				return err
-			})
-			return out
+	k := one(t)
+	key := device(t, p256)
+	s := k.signIn(phone(1), key)
+	k.setPassword(s, good)
+	stored := func() (out string) {
+		k.view(func(ctx context.Context, tx work.Tx) (err error) {
+			out, err = k.Store.Password(ctx, tx, s.Account)
+			return err
+		})
+		return out
+	}
+	before := stored()
+	if !strings.HasPrefix(before, "$argon2id$v=19$m=64,t=1,p=1$") {
+		t.Fatalf("stored as %s", before)
+	}
+	k.Cost.Passes = 2
+	if _, err := k.enter(phone(1), "wrong-password-1", home, key); !errors.Is(err, account.CodePasswordWrong) || stored() != before {
+		t.Fatalf("a wrong one: %v", err)
+	}
+	for range 2 {
+		if _, err := k.enter(phone(1), good, home, key); err != nil {
+			t.Fatal(err)
 		}
-		before := stored()
-		if !strings.HasPrefix(before, "$argon2id$v=19$m=64,t=1,p=1$") {
-			t.Fatalf("stored as %s", before)
+		if got := stored(); !strings.HasPrefix(got, "$argon2id$v=19$m=64,t=2,p=1$") {
+			t.Fatalf("stored as %s", got)
 		}
-		k.Cost.Passes = 2
-		if _, err := k.enter(phone(1), "wrong-password-1", home, key); !errors.Is(err, account.CodePasswordWrong) || stored() != before {
-			t.Fatalf("a wrong one: %v", err)
-		}
-		for range 2 {
-			if _, err := k.enter(phone(1), good, home, key); err != nil {
-				t.Fatal(err)
-			}
-			if got := stored(); !strings.HasPrefix(got, "$argon2id$v=19$m=64,t=2,p=1$") {
-				t.Fatalf("stored as %s", got)
-			}
-		}
-	})
+	}
 }
 
 func FuzzStoredPassword(f *testing.F) {

@@ -133,6 +133,15 @@ func TestStreamTellsWhatChangedAndEndsWithTheSession(t *testing.T) {
 	if other.call(http.MethodGet, "/me", nil).status != http.StatusOK {
 		t.Error("the other session ended too")
 	}
+	again, removed := h.device(), h.device()
+	again.signIn("13900000001")
+	removed.signIn("13900000001")
+	gone := removed.listen()
+	gone.beats(1)
+	again.call(http.MethodPost, "/me/devices/signout-others", nil)
+	if last := gone.ends(); last != `{"what":"session"}` {
+		t.Errorf("the stream of a device that was signed out ended with %s", last)
+	}
 	theirs.cancel()
 	if heard := theirs.ends(); heard != "" {
 		t.Errorf("a stranger heard %s", heard)
