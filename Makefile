@@ -14,7 +14,7 @@ build: web ## build the pages and bin/tianweitong
 	$(GO) build -trimpath -o bin/tianweitong ./cmd/tianweitong
 
 # The pages are built when a source of theirs is newer than they are.
-WEB := $(shell find web cmd/phonewasm phone splitkey pki scripts/web.sh scripts/wasm.sh scripts/compress.mjs \
+WEB := $(shell find go.mod web cmd/phonewasm phone splitkey pki scripts/web.sh scripts/wasm.sh scripts/compress.mjs \
 	\( -name node_modules -o -name dist -o -name e2e -o -path web/phone/public/core \) -prune -o -type f ! -name '*_test.go' ! -name '*.test.*' -print 2>/dev/null)
 
 web: web/phone/dist/.built ## build the pages alone

@@ -17,7 +17,7 @@ if [ ! web/node_modules/.package-lock.json -nt web/package-lock.json ]; then
 fi
 [ "${1:-}" = packages ] && exit 0
 
-[ ! -x scripts/wasm.sh ] || ./scripts/wasm.sh web/phone/public/core
+./scripts/wasm.sh web/phone/public/core
 for page in phone sandbox; do
   npm --prefix web run --silent build -w "$page" -- --logLevel warn
 done
