@@ -177,7 +177,7 @@ func TestTheInboxShowsWhatThePhoneWould(t *testing.T) {
 		{"account.closed", nil, "【天威通】您的账号已按您的申请注销，感谢使用；该手机号可重新注册。如非本人操作，请立即联系客服。"},
 		{"device.signed-in", nil, "【天威通】您的账号刚刚用密码在一台新设备上登录。如非本人操作，请立即重置登录密码，或联系客服。"},
 		{"notice", map[string]string{"title": "证书已签发"}, "【天威通】证书已签发。详情请打开天威通查看。"},
-		{"account.closed", nil, "【天威通】您的账号已注销，证书已停用。感谢您的使用。如非本人操作，请立即联系客服。"},
+		{"account.closed", nil, "【天威通】您的账号已按您的申请注销，感谢使用；该手机号可重新注册。如非本人操作，请立即联系客服。"},
 		{"other", map[string]string{"b": "2", "a": "1"}, "【天威通】other，a：1，b：2"},
 	} {
 		if err := k.sms.Send(t.Context(), strconv.Itoa(i), "13900000001", m.template, m.params); err != nil {
