@@ -49,6 +49,9 @@ func TestThePanelsLogHearsTheHouse(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &listed); err != nil || len(listed.Platforms) != 1 || listed.Platforms[0].Code != "M9900000001" {
 		t.Errorf("the directory is %s", body)
 	}
+	if _, body := get(t, panel+"/sandbox/platforms?query=nobody"); !strings.Contains(body, `"platforms":[]`) {
+		t.Errorf("a name that nobody has finds %s", body)
+	}
 	if _, body := get(t, panel+"/sandbox/house"); !strings.Contains(body, w.house.URLs().App) {
 		t.Errorf("the doors are %s", body)
 	}
