@@ -224,7 +224,7 @@ func (a *App) wireNouns(context.Context) error {
 	h.notices = notice.New(notice.Deps{Runner: st, Store: st.Notices(), Clock: a.Clock, Rand: a.Rand, Texts: h.accounts})
 	h.certificates = certificate.New(certificate.Deps{Store: st.Certificates(), Runner: st, Clock: a.Clock, Rand: a.Rand, Devices: h.accounts, Directory: h.catalog})
 	h.roamings = roaming.New(roaming.Deps{Store: st.Roamings(), Clock: a.Clock, Rand: a.Rand})
-	h.usage = usage.New(usage.Deps{Store: st.Usage(), Runner: st, Clock: a.Clock, Rand: a.Rand})
+	h.usage = usage.New(usage.Deps{Store: st.Usage(), Runner: st, Clock: a.Clock, Rand: a.Rand, Chain: st.Audit()})
 	payKey, err := keyFile(a.cfg, a.Rand, "pay")
 	if err != nil {
 		return err

@@ -58,6 +58,8 @@ type Store interface {
 	Head(ctx context.Context, tx work.Tx) (Entry, error)
 	// From gives up to n chained entries from a sequence number on.
 	From(ctx context.Context, tx work.Tx, seq int64, n int) ([]Entry, error)
+	// Of gives the first entry of a kind about a subject; work.ErrNotFound.
+	Of(ctx context.Context, tx work.Tx, kind, subject string) (Entry, error)
 	// Late counts entries recorded before t that are still not chained.
 	Late(ctx context.Context, tx work.Tx, t time.Time) (int64, error)
 	// PutCheckpoint stores a checkpoint and removes the one at the sequence

@@ -325,6 +325,8 @@ func (s *Service) write(ctx context.Context, tx work.Tx, t Transaction, m []byte
 		Platform: t.Platform, PlatformName: t.Private.Platform,
 		Business: string(t.Type), Title: t.Private.Title, Outcome: string(t.Outcome),
 	}
+	o := s.origin(t)
+	r.Origin = usage.Origin{Browser: o.Browser, Region: o.Region, Network: o.Network}
 	if m != nil {
 		sum := sm3.Sum(m)
 		r.Digest = sum[:]

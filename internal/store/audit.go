@@ -49,6 +49,11 @@ func (audits) From(ctx context.Context, t work.Tx, seq int64, n int) ([]audit.En
 	return auditEntries(rows), failure(err)
 }
 
+func (audits) Of(ctx context.Context, t work.Tx, kind, subject string) (audit.Entry, error) {
+	r, err := queries(t).AuditEntryOf(ctx, db.AuditEntryOfParams{Kind: kind, Subject: subject})
+	return auditEntry(r), failure(err)
+}
+
 func (audits) Late(ctx context.Context, t work.Tx, before time.Time) (int64, error) {
 	n, err := queries(t).CountUnsealedAuditEntriesBefore(ctx, ms(before))
 	return n, failure(err)

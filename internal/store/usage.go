@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
+	"math"
 	"strings"
 
 	"tianweitong/internal/store/db"
@@ -19,12 +21,13 @@ const usageTable = "usage_records"
 
 // usagePrivate is the sealed column: what names people or may name them.
 type usagePrivate struct {
-	Operator string `json:"operator,omitempty"`
-	Title    string `json:"title,omitempty"`
+	Operator string       `json:"operator,omitempty"`
+	Title    string       `json:"title,omitempty"`
+	Origin   usage.Origin `json:"origin,omitzero"`
 }
 
 func (st usageRecords) Insert(ctx context.Context, tx work.Tx, r usage.Record) error {
-	b, err := json.Marshal(usagePrivate{r.Operator, r.Title})
+	b, err := json.Marshal(usagePrivate{r.Operator, r.Title, r.Origin})
 	if err != nil {
 		return err
 	}
@@ -32,10 +35,22 @@ func (st usageRecords) Insert(ctx context.Context, tx work.Tx, r usage.Record) e
 	if err != nil {
 		return err
 	}
+	operator := ""
+	if r.Operator != "" {
+		operator = hex.EncodeToString(st.Box.Hash("usage-operator", []byte(r.Operator)))
+		name, err := st.seal("usage_operators", "name", r.Account+"/"+operator, r.Operator)
+		if err != nil {
+			return err
+		}
+		err = queries(tx).InsertUsageOperator(ctx, db.InsertUsageOperatorParams{Account: r.Account, Operator: operator, Name: name})
+		if err != nil {
+			return failure(err)
+		}
+	}
 	return failure(queries(tx).InsertUsageRecord(ctx, db.InsertUsageRecordParams{
 		ID: r.ID, Ref: r.Ref, EndedAt: ms(r.At), Account: r.Account, Device: r.Device,
 		Certificate: r.Certificate, Serial: r.Serial, Platform: r.Platform, PlatformName: r.PlatformName,
-		Business: r.Business, Outcome: r.Outcome, Digest: notNil(r.Digest), Private: private,
+		Business: r.Business, Outcome: r.Outcome, Digest: notNil(r.Digest), Operator: operator, Private: private,
 	}))
 }
 
@@ -52,6 +67,7 @@ func (st usageRecords) read(row db.UsageRecord) (usage.Record, error) {
 		ID: row.ID, Ref: row.Ref, At: at(row.EndedAt), Account: row.Account, Device: row.Device, Operator: p.Operator,
 		Certificate: row.Certificate, Serial: row.Serial, Platform: row.Platform, PlatformName: row.PlatformName,
 		Business: row.Business, Title: p.Title, Outcome: row.Outcome, Digest: row.Digest,
+		Origin: p.Origin,
 	}, nil
 }
 
@@ -63,17 +79,30 @@ func (st usageRecords) Get(ctx context.Context, tx work.Tx, id string) (usage.Re
 	return st.read(row)
 }
 
-var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
-
 func (st usageRecords) List(ctx context.Context, tx work.Tx, account string, f usage.Filter, p usage.Page) ([]usage.Record, error) {
-	name := ""
-	if f.Name != "" {
-		name = "%" + likeEscaper.Replace(f.Name) + "%"
-	}
-	rows, err := queries(tx).UsageRecordsOfAccount(ctx, db.UsageRecordsOfAccountParams{
+	in := db.UsageRecordsOfAccountParams{
 		Account: account, After: p.After, Certificate: f.Certificate, Platform: f.Platform, Business: f.Business,
-		Name: name, MaxRecords: int32(p.Limit),
-	})
+		FromAt: ms(f.From), ToAt: math.MaxInt64, MaxRecords: int32(p.Limit),
+	}
+	if !f.To.IsZero() {
+		in.ToAt = ms(f.To)
+	}
+	switch f.Result {
+	case usage.Succeeded:
+		in.Outcomes, in.Among = among(usage.OK), true
+	case usage.Cancelled:
+		in.Outcomes, in.Among = among(usage.CancelledOutcomes()...), true
+	case usage.Failed:
+		in.Outcomes = among(append(usage.CancelledOutcomes(), usage.OK)...)
+	}
+	if f.Query != "" {
+		in.Name = "%" + literal.Replace(f.Query) + "%"
+		var err error
+		if in.Operators, err = st.operators(ctx, tx, account, f.Query); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := queries(tx).UsageRecordsOfAccount(ctx, in)
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -84,6 +113,31 @@ func (st usageRecords) List(ctx context.Context, tx work.Tx, account string, f u
 		}
 	}
 	return out, nil
+}
+
+// among writes a list as the queries take it.
+func among(words ...string) string { return "," + strings.Join(words, ",") + "," }
+
+// operators finds the names of an account's records that contain a part.
+func (st usageRecords) operators(ctx context.Context, tx work.Tx, account, part string) (string, error) {
+	rows, err := queries(tx).UsageOperators(ctx, account)
+	if err != nil {
+		return "", failure(err)
+	}
+	var found []string
+	for _, r := range rows {
+		name, err := st.unseal("usage_operators", "name", r.Account+"/"+r.Operator, r.Name)
+		if err != nil {
+			return "", err
+		}
+		if strings.Contains(strings.ToLower(name), strings.ToLower(part)) {
+			found = append(found, r.Operator)
+		}
+	}
+	if found == nil {
+		return "", nil
+	}
+	return among(found...), nil
 }
 
 func (usageRecords) LastCertificate(ctx context.Context, tx work.Tx, account, platform string) (string, error) {

@@ -38,7 +38,7 @@ func write(t testing.TB, st *store.Store, s *usage.Service, rs ...usage.Record) 
 }
 
 func usageService(st *store.Store) *usage.Service {
-	return usage.New(usage.Deps{Store: st.Usage(), Runner: st, Clock: st.Clock, Rand: rand.Reader})
+	return usage.New(usage.Deps{Store: st.Usage(), Runner: st, Clock: st.Clock, Rand: rand.Reader, Chain: st.Audit()})
 }
 
 func TestUsageIsListedToItsOwnerNewestFirstAndPaged(t *testing.T) {
@@ -72,16 +72,16 @@ func TestUsageIsListedToItsOwnerNewestFirstAndPaged(t *testing.T) {
 			t.Error(diff)
 		}
 		for name, f := range map[string]usage.Filter{
-			"certificate": {Certificate: "c2"}, "platform": {Platform: "T2"}, "name": {Name: "另一"},
+			"certificate": {Certificate: "c2"}, "platform": {Platform: "T2"}, "name": {Query: "另一"},
 		} {
 			if got, _ := refs(f, usage.Page{}); len(got) != 1 || got[0] != "005" {
 				t.Errorf("%s: %v", name, got)
 			}
 		}
-		if got, _ := refs(usage.Filter{Name: "测试_"}, usage.Page{}); len(got) != 5 {
+		if got, _ := refs(usage.Filter{Query: "测试_"}, usage.Page{}); len(got) != 5 {
 			t.Errorf("the underscore: %v", got)
 		}
-		if got, _ := refs(usage.Filter{Name: "%"}, usage.Page{}); len(got) != 0 {
+		if got, _ := refs(usage.Filter{Query: "%"}, usage.Page{}); len(got) != 0 {
 			t.Errorf("a wildcard found %v", got)
 		}
 		err := st.View(t.Context(), func(ctx context.Context, tx work.Tx) error {
@@ -96,6 +96,95 @@ func TestUsageIsListedToItsOwnerNewestFirstAndPaged(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestUsageIsSearchedByOperatorResultAndDate(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := usageService(st)
+		for n, change := range []func(*usage.Record){
+			func(r *usage.Record) {},
+			func(r *usage.Record) { r.Operator = "王改名" }, // a name of later, or a member's
+			func(r *usage.Record) { r.Outcome = "USER_REFUSED" },
+			func(r *usage.Record) { r.Outcome = "PLATFORM_CANCELLED" },
+			func(r *usage.Record) { r.Outcome = "KEY_LOST" },
+			func(r *usage.Record) { r.Account, r.Operator = "a2", "王改名" },
+			func(r *usage.Record) { r.Operator, r.PlatformName = "", "EBid" },
+		} {
+			r := usageRecord(n)
+			r.At = noon.AddDate(0, 0, n)
+			change(&r)
+			if err := write(t, st, s, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, x := range map[string]struct {
+			filter usage.Filter
+			want   string
+		}{
+			"operator":           {usage.Filter{Query: "改"}, "1"},
+			"operator, platform": {usage.Filter{Query: "测试"}, "43210"},
+			"nobody":             {usage.Filter{Query: "李"}, ""},
+			"case":               {usage.Filter{Query: "ebID"}, "6"},
+			"ok":                 {usage.Filter{Result: usage.Succeeded}, "610"},
+			"cancelled":          {usage.Filter{Result: usage.Cancelled}, "32"},
+			"failed":             {usage.Filter{Result: usage.Failed}, "4"},
+			"from":               {usage.Filter{From: noon.AddDate(0, 0, 3)}, "643"},
+			"to":                 {usage.Filter{To: noon.AddDate(0, 0, 3)}, "210"},
+			"all of it":          {usage.Filter{Query: "测试", Result: usage.Succeeded, From: noon, To: noon.AddDate(0, 0, 1), Business: "login", Certificate: "c1", Platform: "T1100000001"}, "0"},
+		} {
+			all, err := s.List(t.Context(), "a1", x.filter, usage.Page{})
+			got := ""
+			for _, r := range all {
+				got += r.Ref[9:10]
+			}
+			if err != nil || got != x.want {
+				t.Errorf("%s: %q, want %q; %v", name, got, x.want, err)
+			}
+		}
+	})
+}
+
+func TestReceiptTellsItsPlaceInTheAuditChain(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := usageService(st)
+		r := usageRecord(0)
+		r.Origin = usage.Origin{Browser: "Windows · Chrome", Region: "北京市", Network: "203.0.113.0/24"}
+		if err := write(t, st, s, r); err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.List(t.Context(), "a1", usage.Filter{}, usage.Page{})
+		if err != nil || len(all) != 1 {
+			t.Fatal(all, err)
+		}
+		got, err := s.Get(t.Context(), "a1", all[0].ID)
+		if err != nil || !got.Sound || got.Position != 0 || got.Hash != nil || got.Origin != r.Origin {
+			t.Fatalf("before it is chained: %+v, %v", got, err)
+		}
+		if err := st.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error {
+			return st.Audit().Seal(ctx, tx, entryOf(ctx, t, st, tx, got.ID), 7, []byte("hash"))
+		}); err != nil {
+			t.Fatal(err)
+		}
+		got, err = s.Get(t.Context(), "a1", all[0].ID)
+		if err != nil || !got.Sound || got.Position != 7 || string(got.Hash) != "hash" {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if n := got.Number(); len(n) != 20 || n[:11] != "R2611-2320-" {
+			t.Errorf("number %s", n)
+		}
+	})
+}
+
+func entryOf(ctx context.Context, t *testing.T, st *store.Store, tx work.Tx, subject string) string {
+	t.Helper()
+	e, err := st.Audit().Of(ctx, tx, usage.Written, subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Audit().Of(ctx, tx, "another.kind", subject); !errors.Is(err, work.ErrNotFound) {
+		t.Errorf("another kind: %v", err)
+	}
+	return e.ID
 }
 
 func TestUsageOfAnotherAccountIsNotFound(t *testing.T) {
@@ -114,7 +203,7 @@ func TestUsageOfAnotherAccountIsNotFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got.Record); diff != "" {
 			t.Error(diff)
 		}
 		if _, err := s.Get(t.Context(), "a2", want.ID); !errors.Is(err, usage.CodeNotFound) {

@@ -15,10 +15,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
 
+	"tianweitong/internal/audit"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/fault"
 	"tianweitong/internal/id"
@@ -59,6 +62,15 @@ type Record struct {
 	Outcome string
 	// Digest is SM3 of the signed message; nil if nothing was signed.
 	Digest []byte
+	// Origin is where the platform's page was open; empty for what no page asked for.
+	Origin Origin
+}
+
+// Origin is a browser as far as a record tells of it: never an address.
+type Origin struct {
+	Browser string `json:"browser,omitempty"` // Windows · Chrome
+	Region  string `json:"region,omitempty"`
+	Network string `json:"network,omitempty"` // a prefix
 }
 
 // Sum is the digest of a record that the audit chain keeps: SM3 over every field,
@@ -69,6 +81,7 @@ func (r Record) Sum() []byte {
 		[]byte("TWT/usage/v1"), []byte(r.ID), []byte(r.Ref), binary.BigEndian.AppendUint64(nil, uint64(r.At.UnixMilli())),
 		[]byte(r.Account), []byte(r.Device), []byte(r.Operator), []byte(r.Certificate), []byte(r.Serial),
 		[]byte(r.Platform), []byte(r.PlatformName), []byte(r.Business), []byte(r.Title), []byte(r.Outcome), r.Digest,
+		[]byte(r.Origin.Browser), []byte(r.Origin.Region), []byte(r.Origin.Network),
 	} {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(f)))
 		b = append(b, f...)
@@ -82,8 +95,55 @@ type Filter struct {
 	Certificate string // the record's id
 	Platform    string // code
 	Business    string
-	// Name is a part of the platform's name.
-	Name string
+	// Query is a part of the platform's name or of the operator's.
+	Query string
+	// Result narrows by how it ended.
+	Result Result
+	// From and To bound the time of the end: From ≤ At < To.
+	From, To time.Time
+}
+
+// Result is an outcome in one word.
+type Result string
+
+// The results.
+const (
+	Succeeded Result = "ok"
+	Cancelled Result = "cancelled" // by the user or the platform
+	Failed    Result = "failed"
+)
+
+// CancelledOutcomes are the outcomes whose result is Cancelled.
+func CancelledOutcomes() []string { return []string{"USER_REFUSED", "PLATFORM_CANCELLED"} }
+
+// Result tells how a record ended.
+func (r Record) Result() Result {
+	switch {
+	case r.Outcome == OK:
+		return Succeeded
+	case slices.Contains(CancelledOutcomes(), r.Outcome):
+		return Cancelled
+	}
+	return Failed
+}
+
+// Number is the receipt's number (凭证编号) as people read it out: the month, day and
+// hour in China, and the end of the record's id.
+func (r Record) Number() string {
+	tail := strings.ToUpper(r.ID[max(0, len(r.ID)-8):])
+	return "R" + r.At.In(clock.China).Format("0601-0215") + "-" + tail[:len(tail)/2] + "-" + tail[len(tail)/2:]
+}
+
+// Receipt is a record with its place in the audit chain (存证位置).
+type Receipt struct {
+	Record
+	// Position is the number of the audit entry that holds the record's digest, and
+	// Hash that entry's place in the chain; 0 and nil for the moment until it is
+	// chained.
+	Position int64
+	Hash     []byte
+	// Sound: the record is the one that the entry tells of.
+	Sound bool
 }
 
 // Page is a keyset page: up to Limit records older than the record After.
@@ -107,12 +167,19 @@ type Store interface {
 	Count(ctx context.Context, tx work.Tx) (int64, error)
 }
 
-// Deps are what a Service needs.
+// Chain is the audit chain (audit.Store).
+type Chain interface {
+	// Of gives the entry of a kind about a subject; work.ErrNotFound.
+	Of(ctx context.Context, tx work.Tx, kind, subject string) (audit.Entry, error)
+}
+
+// Deps are what a Service needs. Chain is for receipts alone.
 type Deps struct {
 	Store  Store
 	Runner work.Runner
 	Clock  clock.Clock
 	Rand   io.Reader
+	Chain  Chain
 }
 
 // Service writes and lists.
@@ -194,15 +261,32 @@ func (s *Service) List(ctx context.Context, account string, f Filter, p Page) ([
 	return out, err
 }
 
-// Get gives a record to its owner; another's is CodeNotFound.
-func (s *Service) Get(ctx context.Context, account, id string) (Record, error) {
-	var r Record
+// Get gives a record to its owner, with its place in the audit chain; another's is
+// CodeNotFound.
+func (s *Service) Get(ctx context.Context, account, id string) (Receipt, error) {
+	var out Receipt
 	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
-		r, err = s.Store.Get(ctx, tx, id)
+		out.Record, err = s.Store.Get(ctx, tx, id)
+		if errors.Is(err, work.ErrNotFound) || err == nil && out.Account != account {
+			return CodeNotFound
+		}
+		if err != nil {
+			return err
+		}
+		e, err := s.Chain.Of(ctx, tx, Written, id)
+		if errors.Is(err, work.ErrNotFound) {
+			return nil // a record without its entry is not sound
+		}
+		if err != nil {
+			return err
+		}
+		out.Position, out.Hash = e.Seq, e.Hash
+		err = s.Verify(ctx, tx, id, e.Detail)
+		out.Sound = err == nil
+		if errors.Is(err, ErrAltered) {
+			return nil
+		}
 		return err
 	})
-	if errors.Is(err, work.ErrNotFound) || err == nil && r.Account != account {
-		return Record{}, CodeNotFound
-	}
-	return r, err
+	return out, err
 }

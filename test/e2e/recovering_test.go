@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"context"
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -32,7 +34,9 @@ func TestScannedLoginWaitsForTheReKeyAndGoesOn(t *testing.T) {
 	if s.Gate != "KEY_LOST" {
 		t.Fatalf("the phone without keys is told %s", s.Gate)
 	}
-	var open struct{ Scan struct{ ID, GateText, Action string } }
+	var open struct {
+		Scan struct{ ID, GateText, Action string }
+	}
 	w.deviceOf(fresh).do(http.MethodGet, "/app/v1/scans/open", "", nil).into(t, &open)
 	if open.Scan.ID != s.ID || open.Scan.Action != "recover" || open.Scan.GateText == "" {
 		t.Fatalf("a phone that reloads finds %+v", open)
@@ -62,5 +66,36 @@ func TestScannedLoginWaitsForTheReKeyAndGoesOn(t *testing.T) {
 	}
 	if r, err := w.Result(ctx, w.client, tx); err != nil || r.Identity.Name != p.Name {
 		t.Fatalf("the login that waited: %+v, %v", r, err)
+	}
+
+	// Its record says so, with its place in the audit chain (2.9.a).
+	d := w.deviceOf(fresh)
+	var list struct {
+		Records []struct{ ID, Result, Business string }
+	}
+	today := w.Now().In(time.FixedZone("CST", 8*60*60)).Format(time.DateOnly)
+	d.do(http.MethodGet, "/app/v1/usage?outcome=ok&business=login&from="+today+"&to="+today+"&query="+url.QueryEscape(p.Name), "", nil).into(t, &list)
+	if len(list.Records) != 1 || list.Records[0].Result != "ok" {
+		t.Fatalf("%+v", list)
+	}
+	var receipt struct {
+		Receipt, InstitutionName, Serial string
+		Digest                           []byte
+		Position                         int64
+		Sound, Here                      bool
+		Origin                           struct{ Browser string }
+	}
+	eventually(t, "the record is chained", func(context.Context) bool {
+		d.do(http.MethodGet, "/app/v1/usage/"+list.Records[0].ID, "", nil).into(t, &receipt)
+		return receipt.Position > 0
+	})
+	if !receipt.Sound || !receipt.Here || receipt.InstitutionName == "" || receipt.Serial == "" || len(receipt.Digest) != 32 || receipt.Receipt == "" || receipt.Origin.Browser == "" {
+		t.Errorf("%+v", receipt)
+	}
+	if a := d.do(http.MethodGet, "/app/v1/usage?from=2026-13-01", "", nil); a.code != "usage_dates_invalid" {
+		t.Errorf("a date that does not exist: %d %s", a.status, a.body)
+	}
+	if a := d.do(http.MethodGet, "/app/v1/usage?from=2026-11-02&to=2026-11-01", "", nil); a.code != "usage_dates_invalid" {
+		t.Errorf("dates the wrong way round: %d %s", a.status, a.body)
 	}
 }

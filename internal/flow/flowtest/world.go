@@ -142,7 +142,7 @@ func (w *World) Start() {
 	w.Orders = order.New(order.Deps{Store: st.Orders(), Runner: r, Clock: c, Rand: rand.Reader, Log: log, Notices: w.Notices})
 	w.Certificates = certificate.New(certificate.Deps{Store: st.Certificates(), Runner: r, Clock: c, Rand: rand.Reader, Devices: w.Accounts})
 	w.Roamings = roaming.New(roaming.Deps{Store: st.Roamings(), Clock: c, Rand: rand.Reader})
-	w.Usage = usage.New(usage.Deps{Store: st.Usage(), Runner: r, Clock: c, Rand: rand.Reader})
+	w.Usage = usage.New(usage.Deps{Store: st.Usage(), Runner: r, Clock: c, Rand: rand.Reader, Chain: st.Audit()})
 	before := w.CA
 	w.CA = ca.New(ca.Deps{
 		Runner: r, Store: st.CA(), Signer: w.Custody, Clock: c, Rand: rand.Reader, Log: log, Sandbox: true, Operator: "沙箱运营",

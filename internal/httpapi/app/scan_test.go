@@ -153,7 +153,7 @@ func TestAPhoneScansAndSignsOverHTTP(t *testing.T) {
 
 func TestUsageOverHTTP(t *testing.T) {
 	s := openShop(t)
-	s.deps.Usages = usage.New(usage.Deps{Store: s.st.Usage(), Runner: s.st, Clock: s.clock, Rand: rand.Reader})
+	s.deps.Usages = usage.New(usage.Deps{Store: s.st.Usage(), Runner: s.st, Clock: s.clock, Rand: rand.Reader, Chain: s.st.Audit()})
 	s.deps.Scans = scan.New(scan.Deps{Store: s.st.Scans(), Runner: s.st, Clock: s.clock, Box: storetest.Box(t), AppURL: "https://app.example"})
 	door := httptest.NewServer(app.New(s.deps).Handler())
 	t.Cleanup(door.Close)

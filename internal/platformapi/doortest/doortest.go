@@ -72,7 +72,7 @@ func New(t testing.TB, st *store.Store, c *clock.Manual) *House {
 	}
 	h.Certificates = certificate.New(certificate.Deps{Store: st.Certificates(), Runner: st, Clock: c, Rand: rand.Reader, Devices: h})
 	h.Roamings = roaming.New(roaming.Deps{Store: st.Roamings(), Clock: c, Rand: rand.Reader})
-	h.Usages = usage.New(usage.Deps{Store: st.Usage(), Runner: st, Clock: c, Rand: rand.Reader})
+	h.Usages = usage.New(usage.Deps{Store: st.Usage(), Runner: st, Clock: c, Rand: rand.Reader, Chain: st.Audit()})
 	h.Door = &Door{house: h, operations: map[string]*Operation{}, pins: map[string]custody.PINStatus{}}
 	master := id.Bytes(rand.Reader, secret.KeySize)
 	box, err := secret.NewBox(master, rand.Reader)

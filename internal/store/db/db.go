@@ -52,6 +52,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.auditEntriesFromStmt, err = db.PrepareContext(ctx, auditEntriesFrom); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditEntriesFrom: %w", err)
 	}
+	if q.auditEntryOfStmt, err = db.PrepareContext(ctx, auditEntryOf); err != nil {
+		return nil, fmt.Errorf("error preparing query AuditEntryOf: %w", err)
+	}
 	if q.authoritiesStmt, err = db.PrepareContext(ctx, authorities); err != nil {
 		return nil, fmt.Errorf("error preparing query Authorities: %w", err)
 	}
@@ -372,6 +375,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertScanTransactionStmt, err = db.PrepareContext(ctx, insertScanTransaction); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertScanTransaction: %w", err)
+	}
+	if q.insertUsageOperatorStmt, err = db.PrepareContext(ctx, insertUsageOperator); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertUsageOperator: %w", err)
 	}
 	if q.insertUsageRecordStmt, err = db.PrepareContext(ctx, insertUsageRecord); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertUsageRecord: %w", err)
@@ -715,6 +721,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.updateRoamingStmt, err = db.PrepareContext(ctx, updateRoaming); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateRoaming: %w", err)
 	}
+	if q.usageOperatorsStmt, err = db.PrepareContext(ctx, usageOperators); err != nil {
+		return nil, fmt.Errorf("error preparing query UsageOperators: %w", err)
+	}
 	if q.usageRecordStmt, err = db.PrepareContext(ctx, usageRecord); err != nil {
 		return nil, fmt.Errorf("error preparing query UsageRecord: %w", err)
 	}
@@ -777,6 +786,11 @@ func (q *Queries) Close() error {
 	if q.auditEntriesFromStmt != nil {
 		if cerr := q.auditEntriesFromStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing auditEntriesFromStmt: %w", cerr)
+		}
+	}
+	if q.auditEntryOfStmt != nil {
+		if cerr := q.auditEntryOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing auditEntryOfStmt: %w", cerr)
 		}
 	}
 	if q.authoritiesStmt != nil {
@@ -1312,6 +1326,11 @@ func (q *Queries) Close() error {
 	if q.insertScanTransactionStmt != nil {
 		if cerr := q.insertScanTransactionStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertScanTransactionStmt: %w", cerr)
+		}
+	}
+	if q.insertUsageOperatorStmt != nil {
+		if cerr := q.insertUsageOperatorStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertUsageOperatorStmt: %w", cerr)
 		}
 	}
 	if q.insertUsageRecordStmt != nil {
@@ -1884,6 +1903,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing updateRoamingStmt: %w", cerr)
 		}
 	}
+	if q.usageOperatorsStmt != nil {
+		if cerr := q.usageOperatorsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing usageOperatorsStmt: %w", cerr)
+		}
+	}
 	if q.usageRecordStmt != nil {
 		if cerr := q.usageRecordStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing usageRecordStmt: %w", cerr)
@@ -1948,6 +1972,7 @@ type Queries struct {
 	anyJobDueStmt                       *sql.Stmt
 	auditCheckpointsStmt                *sql.Stmt
 	auditEntriesFromStmt                *sql.Stmt
+	auditEntryOfStmt                    *sql.Stmt
 	authoritiesStmt                     *sql.Stmt
 	buryJobStmt                         *sql.Stmt
 	catalogInstitutionStmt              *sql.Stmt
@@ -2055,6 +2080,7 @@ type Queries struct {
 	insertScanMessageStmt               *sql.Stmt
 	insertScanResultStmt                *sql.Stmt
 	insertScanTransactionStmt           *sql.Stmt
+	insertUsageOperatorStmt             *sql.Stmt
 	insertUsageRecordStmt               *sql.Stmt
 	installationStmt                    *sql.Stmt
 	issuanceByRefStmt                   *sql.Stmt
@@ -2169,6 +2195,7 @@ type Queries struct {
 	updateRefundStmt                    *sql.Stmt
 	updateRevocationRequestStmt         *sql.Stmt
 	updateRoamingStmt                   *sql.Stmt
+	usageOperatorsStmt                  *sql.Stmt
 	usageRecordStmt                     *sql.Stmt
 	usageRecordsOfAccountStmt           *sql.Stmt
 	useAccountCodeStmt                  *sql.Stmt
@@ -2188,6 +2215,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		anyJobDueStmt:                       q.anyJobDueStmt,
 		auditCheckpointsStmt:                q.auditCheckpointsStmt,
 		auditEntriesFromStmt:                q.auditEntriesFromStmt,
+		auditEntryOfStmt:                    q.auditEntryOfStmt,
 		authoritiesStmt:                     q.authoritiesStmt,
 		buryJobStmt:                         q.buryJobStmt,
 		catalogInstitutionStmt:              q.catalogInstitutionStmt,
@@ -2295,6 +2323,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertScanMessageStmt:               q.insertScanMessageStmt,
 		insertScanResultStmt:                q.insertScanResultStmt,
 		insertScanTransactionStmt:           q.insertScanTransactionStmt,
+		insertUsageOperatorStmt:             q.insertUsageOperatorStmt,
 		insertUsageRecordStmt:               q.insertUsageRecordStmt,
 		installationStmt:                    q.installationStmt,
 		issuanceByRefStmt:                   q.issuanceByRefStmt,
@@ -2409,6 +2438,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		updateRefundStmt:                    q.updateRefundStmt,
 		updateRevocationRequestStmt:         q.updateRevocationRequestStmt,
 		updateRoamingStmt:                   q.updateRoamingStmt,
+		usageOperatorsStmt:                  q.usageOperatorsStmt,
 		usageRecordStmt:                     q.usageRecordStmt,
 		usageRecordsOfAccountStmt:           q.usageRecordsOfAccountStmt,
 		useAccountCodeStmt:                  q.useAccountCodeStmt,

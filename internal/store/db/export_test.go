@@ -4,4 +4,6 @@ package db
 const (
 	CatalogPlatformsSQL      = catalogPlatforms
 	CountCatalogPlatformsSQL = countCatalogPlatforms
+	UsageRecordsOfAccountSQL = usageRecordsOfAccount
+	LastUsageCertificateSQL  = lastUsageCertificate
 )

@@ -99,6 +99,31 @@ func (q *Queries) AuditEntriesFrom(ctx context.Context, arg AuditEntriesFromPara
 	return items, nil
 }
 
+const auditEntryOf = `-- name: AuditEntryOf :one
+SELECT id, recorded_at, kind, actor, subject, detail, seq, hash FROM audit_entries WHERE subject = $1 AND kind = $2 ORDER BY id LIMIT 1
+`
+
+type AuditEntryOfParams struct {
+	Subject string
+	Kind    string
+}
+
+func (q *Queries) AuditEntryOf(ctx context.Context, arg AuditEntryOfParams) (AuditEntry, error) {
+	row := q.queryRow(ctx, q.auditEntryOfStmt, auditEntryOf, arg.Subject, arg.Kind)
+	var i AuditEntry
+	err := row.Scan(
+		&i.ID,
+		&i.RecordedAt,
+		&i.Kind,
+		&i.Actor,
+		&i.Subject,
+		&i.Detail,
+		&i.Seq,
+		&i.Hash,
+	)
+	return i, err
+}
+
 const buryJob = `-- name: BuryJob :execrows
 UPDATE jobs SET dead = TRUE, lease = '', lease_until = 0, last_error = $1, unique_key = NULL
 WHERE id = $2 AND lease = $3

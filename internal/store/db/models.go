@@ -627,6 +627,12 @@ type ScanTransaction struct {
 	Version     int64
 }
 
+type UsageOperator struct {
+	Account  string
+	Operator string
+	Name     []byte
+}
+
 type UsageRecord struct {
 	ID           string
 	Ref          string
@@ -640,5 +646,6 @@ type UsageRecord struct {
 	Business     string
 	Outcome      string
 	Digest       []byte
+	Operator     string
 	Private      []byte
 }

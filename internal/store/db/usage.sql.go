@@ -18,9 +18,24 @@ func (q *Queries) CountUsageRecords(ctx context.Context) (int64, error) {
 	return count, err
 }
 
+const insertUsageOperator = `-- name: InsertUsageOperator :exec
+INSERT INTO usage_operators (account, operator, name) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+`
+
+type InsertUsageOperatorParams struct {
+	Account  string
+	Operator string
+	Name     []byte
+}
+
+func (q *Queries) InsertUsageOperator(ctx context.Context, arg InsertUsageOperatorParams) error {
+	_, err := q.exec(ctx, q.insertUsageOperatorStmt, insertUsageOperator, arg.Account, arg.Operator, arg.Name)
+	return err
+}
+
 const insertUsageRecord = `-- name: InsertUsageRecord :exec
-INSERT INTO usage_records (id, ref, ended_at, account, device, certificate, serial, platform, platform_name, business, outcome, digest, private)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+INSERT INTO usage_records (id, ref, ended_at, account, device, certificate, serial, platform, platform_name, business, outcome, digest, operator, private)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 `
 
 type InsertUsageRecordParams struct {
@@ -36,6 +51,7 @@ type InsertUsageRecordParams struct {
 	Business     string
 	Outcome      string
 	Digest       []byte
+	Operator     string
 	Private      []byte
 }
 
@@ -53,6 +69,7 @@ func (q *Queries) InsertUsageRecord(ctx context.Context, arg InsertUsageRecordPa
 		arg.Business,
 		arg.Outcome,
 		arg.Digest,
+		arg.Operator,
 		arg.Private,
 	)
 	return err
@@ -76,8 +93,35 @@ func (q *Queries) LastUsageCertificate(ctx context.Context, arg LastUsageCertifi
 	return certificate, err
 }
 
+const usageOperators = `-- name: UsageOperators :many
+SELECT account, operator, name FROM usage_operators WHERE account = $1
+`
+
+func (q *Queries) UsageOperators(ctx context.Context, account string) ([]UsageOperator, error) {
+	rows, err := q.query(ctx, q.usageOperatorsStmt, usageOperators, account)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UsageOperator{}
+	for rows.Next() {
+		var i UsageOperator
+		if err := rows.Scan(&i.Account, &i.Operator, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const usageRecord = `-- name: UsageRecord :one
-SELECT id, ref, ended_at, account, device, certificate, serial, platform, platform_name, business, outcome, digest, private FROM usage_records WHERE id = $1
+SELECT id, ref, ended_at, account, device, certificate, serial, platform, platform_name, business, outcome, digest, operator, private FROM usage_records WHERE id = $1
 `
 
 func (q *Queries) UsageRecord(ctx context.Context, id string) (UsageRecord, error) {
@@ -96,40 +140,60 @@ func (q *Queries) UsageRecord(ctx context.Context, id string) (UsageRecord, erro
 		&i.Business,
 		&i.Outcome,
 		&i.Digest,
+		&i.Operator,
 		&i.Private,
 	)
 	return i, err
 }
 
 const usageRecordsOfAccount = `-- name: UsageRecordsOfAccount :many
-SELECT id, ref, ended_at, account, device, certificate, serial, platform, platform_name, business, outcome, digest, private FROM usage_records
-WHERE account = $1
-  AND (CAST($2 AS TEXT) = '' OR id < CAST($2 AS TEXT))
-  AND (CAST($3 AS TEXT) = '' OR certificate = CAST($3 AS TEXT))
-  AND (CAST($4 AS TEXT) = '' OR platform = CAST($4 AS TEXT))
-  AND (CAST($5 AS TEXT) = '' OR business = CAST($5 AS TEXT))
-  AND (CAST($6 AS TEXT) = '' OR platform_name LIKE CAST($6 AS TEXT) ESCAPE '\')
-ORDER BY id DESC LIMIT $7
+SELECT id, ref, ended_at, account, device, certificate, serial, platform, platform_name, business, outcome, digest, operator, private FROM usage_records
+WHERE id IN (
+    SELECT r.id FROM usage_records r
+    WHERE r.account = $1
+      AND (CAST($2 AS TEXT) = '' OR r.id < CAST($2 AS TEXT))
+      AND r.ended_at >= CAST($3 AS BIGINT) AND r.ended_at < CAST($4 AS BIGINT)
+      AND (CAST($5 AS TEXT) = '' OR r.certificate = CAST($5 AS TEXT))
+      AND (CAST($6 AS TEXT) = '' OR r.platform = CAST($6 AS TEXT))
+      AND (CAST($7 AS TEXT) = '' OR r.business = CAST($7 AS TEXT))
+      AND (CAST($8 AS TEXT) = '' OR (CAST($8 AS TEXT) LIKE '%,' || r.outcome || ',%') = CAST($9 AS BOOLEAN))
+      AND (CAST($10 AS TEXT) = '' OR lower(r.platform_name) LIKE lower(CAST($10 AS TEXT)) ESCAPE '!'
+        OR r.operator <> '' AND CAST($11 AS TEXT) LIKE '%,' || r.operator || ',%')
+    ORDER BY r.id DESC LIMIT $12
+)
+ORDER BY id DESC
 `
 
 type UsageRecordsOfAccountParams struct {
 	Account     string
 	After       string
+	FromAt      int64
+	ToAt        int64
 	Certificate string
 	Platform    string
 	Business    string
+	Outcomes    string
+	Among       bool
 	Name        string
+	Operators   string
 	MaxRecords  int32
 }
 
+// The parameters outcomes and operators are ",a,b,"; among says whether the outcome
+// is one of outcomes or none of them.
 func (q *Queries) UsageRecordsOfAccount(ctx context.Context, arg UsageRecordsOfAccountParams) ([]UsageRecord, error) {
 	rows, err := q.query(ctx, q.usageRecordsOfAccountStmt, usageRecordsOfAccount,
 		arg.Account,
 		arg.After,
+		arg.FromAt,
+		arg.ToAt,
 		arg.Certificate,
 		arg.Platform,
 		arg.Business,
+		arg.Outcomes,
+		arg.Among,
 		arg.Name,
+		arg.Operators,
 		arg.MaxRecords,
 	)
 	if err != nil {
@@ -152,6 +216,7 @@ func (q *Queries) UsageRecordsOfAccount(ctx context.Context, arg UsageRecordsOfA
 			&i.Business,
 			&i.Outcome,
 			&i.Digest,
+			&i.Operator,
 			&i.Private,
 		); err != nil {
 			return nil, err

@@ -14,10 +14,23 @@ CREATE TABLE usage_records (
     business      TEXT NOT NULL,
     outcome       TEXT NOT NULL,
     digest        BYTEA NOT NULL,
-    private       BYTEA NOT NULL -- sealed: operator and title
+    operator      TEXT NOT NULL, -- keyed hash of the name; empty for none
+    private       BYTEA NOT NULL -- sealed: operator, title and origin
 );
 CREATE UNIQUE INDEX usage_records_ref ON usage_records (ref);
-CREATE INDEX usage_records_account ON usage_records (account, id);
+-- An account's records in their order with all that a filter looks at: a page reads
+-- the rows themselves only for what it shows.
+CREATE INDEX usage_records_account ON usage_records (account, id, ended_at, business, outcome, platform, certificate, operator, platform_name);
+
+-- The names under which an account's certificates were used, so that a part of
+-- one finds its records.
+CREATE TABLE usage_operators (
+    account  TEXT NOT NULL,
+    operator TEXT NOT NULL, -- keyed hash
+    name     BYTEA NOT NULL, -- sealed
+    PRIMARY KEY (account, operator)
+);
 
 -- +goose Down
+DROP TABLE usage_operators;
 DROP TABLE usage_records;

@@ -48,6 +48,9 @@ SELECT * FROM audit_entries WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1;
 -- name: AuditEntriesFrom :many
 SELECT * FROM audit_entries WHERE seq >= CAST(@from_seq AS BIGINT) ORDER BY seq LIMIT @max_entries;
 
+-- name: AuditEntryOf :one
+SELECT * FROM audit_entries WHERE subject = @subject AND kind = @kind ORDER BY id LIMIT 1;
+
 -- name: CountUnsealedAuditEntriesBefore :one
 SELECT COUNT(*) FROM audit_entries WHERE seq IS NULL AND recorded_at < @before;
 

@@ -1153,7 +1153,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** 使用记录：详情 */
+        /** 使用记录：详情与凭证 */
         get: operations["get-usage-id"];
         put?: never;
         post?: never;
@@ -1527,6 +1527,11 @@ export interface components {
             /** Format: int64 */
             waitSeconds?: number;
         };
+        OriginBody: {
+            browser?: string;
+            network?: string;
+            region?: string;
+        };
         PINBody: {
             faceNeeded?: boolean;
             /** @description PIN 密钥在本设备上 */
@@ -1677,6 +1682,39 @@ export interface components {
             method: "phone" | "bank";
             name: string;
             ticket: string;
+        };
+        ReceiptBody: {
+            /** Format: date-time */
+            at: string;
+            business: string;
+            certificate?: string;
+            digest?: string;
+            /** @description 该序号处的链值，SM3 */
+            hash?: string;
+            /** @description 在本机操作 */
+            here: boolean;
+            id: string;
+            institution?: string;
+            institutionName?: string;
+            /** @description 操作人 */
+            operator: string;
+            origin: components["schemas"]["OriginBody"];
+            outcome: string;
+            platform: string;
+            platformName: string;
+            /**
+             * Format: int64
+             * @description 存证位置：审计链中的序号
+             */
+            position?: number;
+            /** @description 凭证编号 */
+            receipt: string;
+            /** @enum {string} */
+            result: "ok" | "cancelled" | "failed";
+            serial?: string;
+            /** @description 记录与存证一致 */
+            sound: boolean;
+            title: string;
         };
         RecoveryBody: {
             certificates?: string[] | null;
@@ -1908,6 +1946,8 @@ export interface components {
             outcome: string;
             platform: string;
             platformName: string;
+            /** @enum {string} */
+            result: "ok" | "cancelled" | "failed";
             serial?: string;
             title: string;
         };
@@ -4142,9 +4182,15 @@ export interface operations {
                 certificate?: string;
                 /** @description 只看这个交易平台，平台编码 */
                 platform?: string;
-                /** @description 只看这种业务：login、sign */
+                /** @description 只看这种业务：login、sign、install、revoke、check 等 */
                 business?: string;
-                /** @description 交易平台名称的一部分 */
+                /** @description 只看这种结果 */
+                outcome?: "ok" | "cancelled" | "failed";
+                /** @description 起始日期，含当日，如 2026-11-01 */
+                from?: string;
+                /** @description 截止日期，含当日 */
+                to?: string;
+                /** @description 交易平台名称或操作人姓名的一部分 */
                 query?: string;
                 /** @description 上一页的 next */
                 cursor?: string;
@@ -4192,7 +4238,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["UsageBody"];
+                    "application/json": components["schemas"]["ReceiptBody"];
                 };
             };
             /** @description Error */
