@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"tianweitong/examples/tradingplatform/site"
@@ -32,7 +34,7 @@ type demoPlatform struct {
 func openDemoPlatform(ctx context.Context, a *app.App, cfg config.Config, address string, log *slog.Logger) (*demoPlatform, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: stop what uses the address, or name another with --demo-listen", err)
 	}
 	d := &demoPlatform{url: "http://" + l.Addr().String(), listeners: []net.Listener{l}}
 	public := d.url
@@ -42,7 +44,8 @@ func openDemoPlatform(ctx context.Context, a *app.App, cfg config.Config, addres
 		Clock: a.Clock, // the sandbox's can be moved, and the platform goes with it
 	}
 	if root := a.Root(); root != nil {
-		own, err := net.Listen("tcp", "127.0.0.1:0")
+		// The same port: what is registered holds whether --lan is given or not.
+		own, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(l.Addr().(*net.TCPAddr).Port)))
 		if err != nil {
 			return nil, errors.Join(err, l.Close())
 		}
