@@ -4,7 +4,7 @@
  * login where the user is and then goes on.
  */
 import createClient from 'openapi-fetch'
-import { deviceFetch } from '@twt/shared/api/device'
+import { deviceFetch, session } from '@twt/shared/api/device'
 import { localProblem, parseProblem, ProblemError } from '@twt/shared/api/problem'
 import type { components, paths } from '@twt/shared/api/schema'
 
@@ -21,12 +21,21 @@ export function onSignedOut(f: Again) {
   signInAgain = f
 }
 
+async function signedOut(response: Response): Promise<boolean> {
+  return response.status === 401 && SIGNED_OUT.includes(parseProblem(401, await response.clone().text()).code)
+}
+
 async function guarded(request: Request): Promise<Response> {
   const spare = request.clone()
-  const response = await deviceFetch(request)
-  if (response.status !== 401) return response
-  const p = parseProblem(401, await response.clone().text())
-  if (!SIGNED_OUT.includes(p.code)) return response
+  const before = await session()
+  let response = await deviceFetch(request)
+  if (!(await signedOut(response))) return response
+  // Signed for a session that a new login of the same account has replaced meanwhile.
+  const now = await session()
+  if (now && now.nonce !== before?.nonce && now.account === before?.account) {
+    response = await deviceFetch(spare.clone())
+    if (!(await signedOut(response))) return response
+  }
   asking ??= signInAgain().finally(() => {
     asking = undefined
   })
