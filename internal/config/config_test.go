@@ -33,6 +33,9 @@ func TestZeroValueIsAnEmbeddedSandbox(t *testing.T) {
 	if err != nil || c.Mode != Sandbox || !strings.HasPrefix(c.DB, "sqlite:") {
 		t.Fatalf("c = %+v, %v", c, err)
 	}
+	if c.SupportHotline == "" || c.SupportHours == "" || !strings.HasPrefix(c.SupportWebsite, "https://") {
+		t.Errorf("nobody to ask: %+v", c)
+	}
 }
 
 func TestProductionNamesAllThatIsMissing(t *testing.T) {
@@ -40,7 +43,7 @@ func TestProductionNamesAllThatIsMissing(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty production configuration starts")
 	}
-	for _, word := range []string{"appURL", "platformURL", "pkiURL", "arc", "operator"} {
+	for _, word := range []string{"appURL", "platformURL", "pkiURL", "arc", "operator", "supportHotline"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("%q is not named in %v", word, err)
 		}
