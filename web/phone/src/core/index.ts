@@ -37,7 +37,7 @@ const built = Object.values(import.meta.glob<string>('./built.json', { eager: tr
 export function startOperation(job: Job): Operation {
   const listeners = new Set<(e: CoreEvent) => void>()
   const emit = (e: CoreEvent) => {
-    for (const f of [...listeners]) f(e)
+    for (const f of listeners) f(e)
   }
   const failed = (code: 'core_unavailable' | 'core_failed' | 'interrupted') => emit({ type: 'failed', problem: localProblem(code) })
 

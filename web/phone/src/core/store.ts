@@ -7,7 +7,7 @@
  * Beside the wrapped bytes stands a summary for the screens: which keys are here,
  * and nothing of them.
  */
-import { get, putOnce, transact } from '@twt/shared/api/idb'
+import { get, putOnce, remove, transact } from '@twt/shared/api/idb'
 import { localProblem, ProblemError } from '@twt/shared/api/problem'
 
 export interface Summary {
@@ -64,6 +64,11 @@ export async function save(account: string, state: Uint8Array<ArrayBuffer>): Pro
   })
   const back = await load(account)
   if (!back || back.length !== state.length || back.some((b, i) => b !== state[i])) throw new ProblemError(localProblem('storage_failed'))
+}
+
+/** Deletes a state that is lost, before keys are made anew. */
+export function drop(account: string): Promise<void> {
+  return remove(nameOf(account))
 }
 
 /** What is here of an account's keys, without opening them. */

@@ -6,10 +6,10 @@
  */
 import './wasm_exec.js'
 import { device, serverNow, session, setServerTime, signedFetch } from '@twt/shared/api/device'
-import { localProblem, problemFrom, ProblemError, type LocalCode, type Problem } from '@twt/shared/api/problem'
+import { isProblem, localProblem, problemFrom, ProblemError, type LocalCode, type Problem } from '@twt/shared/api/problem'
 import { Entries } from './entry'
 import { ENTRIES, type Command, type CoreEvent, type Job } from './job'
-import { load, save, summary } from './store'
+import { drop, load, save, summary } from './store'
 
 interface Host {
   thumbprint: string
@@ -36,6 +36,8 @@ let job: Job = { kind: 'settle' }
 let wasm = ''
 let core: Promise<Core> | undefined
 let entries: Entries | undefined
+/** Whose keys these are: another login in another tab ends the operation. */
+let account = ''
 let offset = 0
 
 self.onmessage = (e: MessageEvent<Command>) => {
@@ -68,8 +70,8 @@ async function begin() {
       await loaded()
       return
     }
-    const account = (await session())?.account
-    if (!account || !(await summary(account)).pendingRefresh) {
+    const owner = (await session())?.account
+    if (!owner || !(await summary(owner)).pendingRefresh) {
       emit({ type: 'done', value: null })
       return
     }
@@ -97,19 +99,20 @@ async function open(): Promise<Core> {
     session(),
   ])
   if (!owner) throw new ProblemError({ status: 401, code: 'login_required', detail: '您还没有登录，请先登录。' })
+  account = owner.account
   await setServerTime(environment.serverTime)
   offset = (await serverNow()) - Date.now()
   const ended = go.run(instance).then(() => fail(new ProblemError(localProblem('core_failed'))))
   void ended.catch(fail)
   const c = twtCore({
     thumbprint: mine.thumbprint,
-    account: owner.account,
+    account,
     arc: environment.arc ?? '',
     sandbox: environment.sandbox,
     now: () => Date.now() + offset,
     request,
-    load: () => load(owner.account),
-    save: (state) => save(owner.account, state),
+    load: () => load(account),
+    save: (state) => save(account, state),
     stage: (json) => emit({ type: 'stage', ...(JSON.parse(json) as { stage: string }) }),
   })
   emit({ type: 'ready' })
@@ -119,6 +122,7 @@ async function open(): Promise<Core> {
 /** Signs and sends a request; status 0 carries the problem why no answer came. */
 async function request(method: string, path: string, contentType: string, body: Uint8Array): Promise<{ status: number; body: Uint8Array }> {
   try {
+    if ((await session())?.account !== account) throw new ProblemError(localProblem('session_changed'))
     const response = await signedFetch(method, path, method === 'GET' ? undefined : body, contentType || undefined)
     return { status: response.status, body: new Uint8Array(await response.arrayBuffer()) }
   } catch (e) {
@@ -130,7 +134,11 @@ async function request(method: string, path: string, contentType: string, body: 
 /** Does the job. Two tabs never write shares at once. */
 async function run(pins: Uint8Array[]) {
   try {
-    const answer = await navigator.locks.request('twt-core', async () => (await loaded()).do(JSON.stringify(job), pins))
+    const answer = await navigator.locks.request('twt-core', async () => {
+      const c = await loaded()
+      await readable()
+      return c.do(JSON.stringify(job), pins)
+    })
     const { value, problem } = JSON.parse(answer) as { value?: unknown; problem?: Problem }
     if (problem) emit({ type: 'failed', problem: worded(problem) })
     else emit({ type: 'done', value: value ?? null })
@@ -138,6 +146,16 @@ async function run(pins: Uint8Array[]) {
     fail(e)
   } finally {
     for (const pin of pins) pin.fill(0)
+  }
+}
+
+/** A state that is lost ends the job, but for those that make the keys anew. */
+async function readable() {
+  try {
+    await load(account)
+  } catch (e) {
+    if (!isProblem(e, 'key_lost') || (job.kind !== 'recover' && job.kind !== 'setPIN')) throw e
+    await drop(account)
   }
 }
 

@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest'
+import { Entries } from './entry'
+import { ENTRIES, type CoreEvent, type Job } from './job'
+
+const text = (pin: Uint8Array) => String.fromCharCode(...pin)
+
+function entries(kind: Job['kind'], weak: (pin: string) => string = () => '') {
+  const events: CoreEvent[] = []
+  const e = new Entries(ENTRIES[kind], (pin) => Promise.resolve(weak(text(pin))), (event) => events.push(event))
+  const type = async (digits: string) => {
+    let out: Uint8Array[] | undefined
+    for (const d of digits) out = await e.press(d)
+    return out
+  }
+  return { e, events, type }
+}
+
+describe('the entries of a job', () => {
+  it('give the PINs in order once the last is complete', async () => {
+    const { events, type } = entries('changePIN')
+    expect(await type('271942')).toBeUndefined()
+    expect(await type('730194')).toBeUndefined()
+    expect((await type('730194'))?.map(text)).toEqual(['271942', '730194', '730194'])
+    expect(events.filter((e) => e.type === 'count').map((e) => e.entry)).toEqual([...Array<string>(6).fill('old'), ...Array<string>(6).fill('new'), ...Array<string>(6).fill('again')])
+  })
+
+  it('take no digit while the job runs, and begin again after a restart', async () => {
+    const { e, events, type } = entries('install')
+    const pins = await type('271942')
+    events.length = 0
+    await type('1')
+    expect(events).toEqual([])
+    e.restart()
+    expect(text(pins![0]!)).toBe('\0'.repeat(6))
+    expect((await type('730194'))?.map(text)).toEqual(['730194'])
+  })
+
+  it('take nothing but digits', async () => {
+    const { events, type } = entries('install')
+    await type('a٣-')
+    expect(events).toEqual([])
+  })
+
+  it('refuse a weak PIN before it is typed again', async () => {
+    const { events, type } = entries('setPIN', (pin) => (pin === '123456' ? '过于常见' : ''))
+    await type('123456')
+    expect(events.at(-1)).toEqual({ type: 'weak', detail: '过于常见' })
+    await type('271942')
+    expect((await type('271942'))?.map(text)).toEqual(['271942', '271942'])
+  })
+
+  it('refuse the old PIN as the new one', async () => {
+    const { events, type } = entries('changePIN')
+    await type('271942')
+    await type('271942')
+    expect(events.at(-1)?.type).toBe('weak')
+    await type('730194')
+    expect((await type('730194'))?.length).toBe(3)
+  })
+
+  it('begin with the new PIN again if the second differs', async () => {
+    const { events, type } = entries('recover')
+    await type('271942')
+    expect(await type('271943')).toBeUndefined()
+    expect(events.at(-1)).toEqual({ type: 'different' })
+    await type('271942')
+    expect((await type('271942'))?.map(text)).toEqual(['271942', '271942'])
+  })
+
+  it('erase and clear', async () => {
+    const { e, events, type } = entries('install')
+    await type('123')
+    e.erase()
+    expect(events.at(-1)).toEqual({ type: 'count', entry: 'pin', count: 2 })
+    e.clear()
+    expect(events.at(-1)).toEqual({ type: 'count', entry: 'pin', count: 0 })
+    e.erase()
+    e.clear()
+    expect(events.length).toBe(5)
+    expect((await type('271942'))?.map(text)).toEqual(['271942'])
+  })
+
+  it('ask for nothing in a job without a PIN', async () => {
+    const { events, type } = entries('settle')
+    expect(await type('1')).toBeUndefined()
+    expect(events).toEqual([])
+  })
+})
