@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"time"
 
 	"tianweitong/pki/wire"
 )
@@ -47,10 +48,25 @@ func (p *Phone) chainTo(rootDER, certificate []byte, chain [][]byte, purpose wir
 		return nil, fmt.Errorf("%w: another root than the one built in", ErrUntrusted)
 	}
 	leaf, err := wire.VerifyChain(certificate, wire.ChainOptions{
-		Root: rootDER, Chain: chain, At: p.now(), Purpose: purpose, Arc: p.Arc, Roles: roles, RefuseSandbox: !p.Sandbox,
+		Root: rootDER, Chain: chain, At: p.moment(certificate), Purpose: purpose, Arc: p.Arc, Roles: roles, RefuseSandbox: !p.Sandbox,
 	})
 	if err != nil {
 		return nil, errors.Join(ErrUntrusted, err)
 	}
 	return leaf, nil
+}
+
+// lag is how far a phone's clock may stand behind the house's: what the house has
+// just issued begins in the second of its own clock.
+const lag = 2 * time.Minute
+
+// moment is the time to judge a certificate at: now, or its beginning if that is
+// ahead by no more than a slow answer makes a clock lag.
+func (p *Phone) moment(certificate []byte) time.Time {
+	now := p.now()
+	c, err := wire.ParseCertificate(certificate)
+	if err == nil && c.NotBefore.After(now) && !c.NotBefore.After(now.Add(lag)) {
+		return c.NotBefore
+	}
+	return now
 }

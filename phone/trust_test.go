@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 
 	"tianweitong/pki"
 	"tianweitong/pki/pkitest"
@@ -80,6 +81,21 @@ func TestASandboxIsRefusedUnlessAskedFor(t *testing.T) {
 		err := p.trustStatement([]byte("statement"), signature, certificate, chain)
 		if sandbox && !errors.Is(err, ErrUntrusted) || !sandbox && err != nil {
 			t.Errorf("sandbox %v: %v", sandbox, err)
+		}
+	}
+}
+
+// TestAClockThatLagsTakesWhatWasJustIssued: the server's time reaches the phone
+// late by the way of an answer, and certificates begin at once.
+func TestAClockThatLagsTakesWhatWasJustIssued(t *testing.T) {
+	signature, certificate, chain := statement(t, pki.Arc{}, true)
+	for behind, good := range map[time.Duration]bool{0: true, time.Second: true, lag: true, lag + time.Second: false} {
+		p := against(t, nil)
+		p.Sandbox = true
+		p.Now = func() time.Time { return pkitest.Start.Add(-behind) }
+		err := p.trustStatement([]byte("statement"), signature, certificate, chain)
+		if good && err != nil || !good && !errors.Is(err, ErrUntrusted) {
+			t.Errorf("%v behind: %v", behind, err)
 		}
 	}
 }
