@@ -317,7 +317,7 @@ func (a *App) wireFlows(context.Context) error {
 	})
 	h.check = check.New(check.Deps{
 		Runner: st, Clock: a.Clock, Rand: a.Rand, Custody: h.custody, Certificates: h.certificates, Authority: h.ca,
-		Roamings: h.roamings, Persons: h.realname, Usage: h.usage, ServiceCertificate: h.service("statement"),
+		Roamings: h.roamings, Platforms: h.catalog, Persons: h.realname, Usage: h.usage, ServiceCertificate: h.service("statement"),
 	})
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/ca"
+	"tianweitong/internal/catalog"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody"
@@ -76,6 +77,11 @@ type Roamings interface {
 	Of(ctx context.Context, tx work.Tx, certificate string) ([]roaming.Roaming, error)
 }
 
+// Platforms names trading platforms.
+type Platforms interface {
+	Platform(ctx context.Context, tx work.Tx, code string) (catalog.Platform, error)
+}
+
 // Persons gives the verified person of an account.
 type Persons interface {
 	Person(ctx context.Context, tx work.Tx, account string) (realname.Person, error)
@@ -95,6 +101,7 @@ type Deps struct {
 	Certificates Certificates
 	Authority    Authority
 	Roamings     Roamings
+	Platforms    Platforms
 	Persons      Persons
 	Usage        Usage
 	// ServiceCertificate is the certificate (DER) that trials name as the
@@ -323,7 +330,11 @@ func (s *Service) platforms(ctx context.Context, tx work.Tx, held certificate.Ce
 	var open []string
 	for _, r := range all {
 		if r.State == roaming.Open {
-			open = append(open, r.Platform)
+			p, err := s.Platforms.Platform(ctx, tx, r.Platform)
+			if err != nil {
+				return Item{}, err
+			}
+			open = append(open, p.Name)
 		}
 	}
 	i := Item{Name: "platforms", Label: "授权平台", Outcome: Good, Text: "可在以下平台使用：" + strings.Join(open, "、") + "。"}

@@ -3,6 +3,7 @@ package check_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,9 @@ func TestAGoodCertificatePassesEveryItem(t *testing.T) {
 			"keys": check.Good, "sign": check.Pending, "decrypt": check.Pending, "chain": check.Good,
 			"revocation": check.Good, "expiry": check.Good, "platforms": check.Good,
 		})
+		if text := items["platforms"].Text; !strings.Contains(text, flowtest.PlatformName) {
+			t.Errorf("platforms: %q names none", text)
+		}
 		for _, name := range []string{"sign", "decrypt"} {
 			if _, err := p.Perform(ctx, items[name].Op, "135792"); !errors.Is(err, custody.CodeWrongPIN) {
 				t.Errorf("%s with a wrong PIN: %v", name, err)

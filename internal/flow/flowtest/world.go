@@ -19,6 +19,7 @@ import (
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/ca"
+	"tianweitong/internal/catalog"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody"
@@ -49,6 +50,16 @@ import (
 
 // Noon is when every world begins.
 var Noon = time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
+
+// PlatformName is what every platform is called here.
+const PlatformName = "样例平台"
+
+type directory struct{}
+
+// Platform implements check.Platforms.
+func (directory) Platform(_ context.Context, _ work.Tx, code string) (catalog.Platform, error) {
+	return catalog.Platform{Code: code, Name: PlatformName, Active: true}, nil
+}
 
 // Institution and Platform are those of every certificate bought here.
 const (
@@ -177,7 +188,7 @@ func (w *World) Start() {
 	})
 	w.Check = check.New(check.Deps{
 		Runner: r, Clock: c, Rand: rand.Reader, Custody: w.Custody, Certificates: w.Certificates, Authority: w.CA,
-		Roamings: w.Roamings, Persons: w.Persons, Usage: w.Usage, ServiceCertificate: service,
+		Roamings: w.Roamings, Platforms: directory{}, Persons: w.Persons, Usage: w.Usage, ServiceCertificate: service,
 	})
 	w.Safety = safety.New(safety.Deps{Runner: r, Accounts: w.Accounts, Keys: w.Custody, Notices: w.Notices})
 	w.Closing = closing.New(closing.Deps{
