@@ -9,9 +9,17 @@ import { useMe } from '@/state/server'
 type Todo = Schemas['TodoBody']
 
 export interface Row {
-  todo: Todo
+  key: string
+  kind: Todo['kind'] | 'scan' | 'finish'
+  title: string
+  text: string
+  /** What the button says and where it leads. */
+  label: string
   to: RouteLocationRaw
   icon: IconName
+  urgent: boolean
+  /** Until when it can be done; counted down. */
+  until?: string
 }
 
 const ICONS: Record<Todo['kind'], IconName> = {
@@ -45,12 +53,16 @@ function wayOf(t: Todo, recoveryHere: boolean): RouteLocationRaw | undefined {
 /** An installation that only this phone knows to be unfinished. */
 export function toFinish(c: Schemas['CertificateBody']): Row {
   return {
-    to: `/certificates/${c.id}/install`,
-    icon: 'download',
-    todo: {
-      kind: 'install', title: '完成证书安装', text: '证书已签发，在本机核对一次即可使用', urgency: 'now',
-      action: { kind: 'install', label: '去完成', certificate: c.id },
-    },
+    key: `finish-${c.id}`, kind: 'finish', title: '完成证书安装', text: '证书已签发，在本机核对一次即可使用', label: '去完成',
+    to: `/certificates/${c.id}/install`, icon: 'download', urgent: true,
+  }
+}
+
+/** A business that was scanned here and waits for its confirmation. */
+export function toConfirm(s: Schemas['Scan'], what: string): Row {
+  return {
+    key: `scan-${s.id}`, kind: 'scan', title: `您有一笔未完成的扫码${what}`, text: s.platform.name, label: '继续',
+    to: `/scan/${s.id}`, icon: 'scan', urgent: true, until: s.expiresAt,
   }
 }
 
@@ -60,9 +72,11 @@ export function useTodos() {
   const query = useQuery({ queryKey: ['todos'], queryFn: () => ok(api.GET('/app/v1/todos')), enabled: computed(() => me.data.value !== undefined) })
   const rows: Ref<Row[]> = computed(() => {
     const here = me.data.value?.recovery?.here === true
-    return (query.data.value?.todos ?? []).flatMap((todo) => {
-      const to = wayOf(todo, here)
-      return to ? [{ todo, to, icon: ICONS[todo.kind] ?? 'info' }] : []
+    return (query.data.value?.todos ?? []).flatMap((t, i): Row[] => {
+      const to = wayOf(t, here)
+      if (!to) return []
+      const row: Row = { key: `${t.kind}-${i}`, kind: t.kind, title: t.title, text: t.text, label: t.action.label, to, icon: ICONS[t.kind] ?? 'info', urgent: t.urgency === 'now' }
+      return [t.kind === 'pay' && t.until ? { ...row, until: t.until } : row]
     })
   })
   return { query, rows }
