@@ -483,7 +483,12 @@ func TestRestrictedSessionReachesLittle(t *testing.T) {
 	if !me.Device.Restricted {
 		t.Fatalf("me = %+v", me)
 	}
-	for _, path := range []string{"/platforms", "/institutions", "/realname/x"} {
+	var todos app.TodosBody
+	old.call(http.MethodGet, "/todos", nil).into(&todos)
+	if len(todos.Todos) != 0 { // the real name is the other phone's affair now
+		t.Fatalf("todos = %+v", todos)
+	}
+	for _, path := range []string{"/platforms", "/platforms/x", "/regions", "/institutions", "/realname/x", "/scans/open", "/certificates/counts", "/usage"} {
 		old.call(http.MethodGet, path, nil).refused(403, "session_restricted")
 	}
 	old.call(http.MethodPost, "/codes", object{"purpose": "pin"}).refused(403, "session_restricted")
