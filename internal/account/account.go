@@ -305,7 +305,9 @@ type Store interface {
 	Put(ctx context.Context, tx work.Tx, a Account) error
 	// PutPassword sets the login password as stretched; it is sealed besides.
 	PutPassword(ctx context.Context, tx work.Tx, account, stretched string, at time.Time) error
+	// Password gives it; LockPassword too, and keeps its row locked until the commit.
 	Password(ctx context.Context, tx work.Tx, account string) (string, error)
+	LockPassword(ctx context.Context, tx work.Tx, account string) (string, error)
 	DropPassword(ctx context.Context, tx work.Tx, account string) error
 	Agree(ctx context.Context, tx work.Tx, account string, a Agreement, at time.Time) error
 	// PutNetwork remembers the keyed hash of a network where an account signed in;

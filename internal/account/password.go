@@ -330,12 +330,14 @@ func (s *Service) recordWrong(ctx context.Context, tx work.Tx, g guess, phone, a
 }
 
 // giveBack takes a right guess's charges back, and the run of tries before it.
-// The password must still be the one that was compared.
+// The password must still be the one that was compared: a session that it opens
+// now must be there for a reset to end, or not be opened.
 func (s *Service) giveBack(ctx context.Context, tx work.Tx, g guess) error {
-	switch stored, err := s.password(ctx, tx, g.account); {
-	case err != nil:
+	stored, err := s.Store.LockPassword(ctx, tx, g.account)
+	if err != nil && !errors.Is(err, work.ErrNotFound) {
 		return err
-	case stored != g.stored:
+	}
+	if stored != g.stored {
 		return g.wrong(CodePasswordWrong)
 	}
 	for _, c := range g.budgets {

@@ -405,6 +405,41 @@ func TestAPasswordIsStretchedAnewWhenTheCostRose(t *testing.T) {
 	}
 }
 
+// Whoever enters by the old password while it is reset has no session afterwards.
+func TestAResetEndsWhatTheOldPasswordOpensMeanwhile(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		s := k.signIn(phone(1), device(t, p256))
+		k.setPassword(s, good)
+		key, old := device(t, p256), good
+		for i := range 4 {
+			ticket, code := k.ask(phone(1), account.PurposeReset, account.Caller{})
+			fresh := fmt.Sprint("another-", i)
+			var in account.Session
+			var entered error
+			var wg sync.WaitGroup
+			wg.Go(func() { in, entered = k.enter(phone(1), old, home, key) })
+			wg.Go(func() {
+				err := k.ResetPassword(context.Background(), account.PasswordReset{Phone: phone(1), Ticket: ticket, Code: code, New: fresh, Address: home},
+					func(ctx context.Context, tx work.Tx, acc string, _ bool) error {
+						_, err := k.SignOutBut(ctx, tx, acc, "", "")
+						return err
+					})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Wait()
+			if entered == nil {
+				_, _, err := k.Authenticate(t.Context(), in.Token)
+				want(t, err, account.CodeSignedOut)
+			} else {
+				want(t, entered, account.CodePasswordWrong)
+			}
+			old = fresh
+		}
+	})
+}
+
 func FuzzStoredPassword(f *testing.F) {
 	f.Add("$argon2id$v=19$m=65536,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$argon2id$v=19$m=65536,t=0,p=4$$")

@@ -121,6 +121,15 @@ func (s accounts) PutPassword(ctx context.Context, tx work.Tx, acc, stretched st
 
 func (s accounts) Password(ctx context.Context, tx work.Tx, acc string) (string, error) {
 	sealed, err := queries(tx).AccountPassword(ctx, acc)
+	return s.password(acc, sealed, err)
+}
+
+func (s accounts) LockPassword(ctx context.Context, tx work.Tx, acc string) (string, error) {
+	sealed, err := queries(tx).LockAccountPassword(ctx, acc)
+	return s.password(acc, sealed, err)
+}
+
+func (s accounts) password(acc string, sealed []byte, err error) (string, error) {
 	if err != nil {
 		return "", failure(err)
 	}

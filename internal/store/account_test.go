@@ -242,8 +242,10 @@ func TestAccountPasswordIsSealedAndDropped(t *testing.T) {
 				if err := s.PutPassword(ctx, tx, "a", p, noon); err != nil {
 					return err
 				}
-				if got, err := s.Password(ctx, tx, "a"); err != nil || got != p {
-					t.Errorf("Password = %q, %v", got, err)
+				for _, get := range []func(context.Context, work.Tx, string) (string, error){s.Password, s.LockPassword} {
+					if got, err := get(ctx, tx, "a"); err != nil || got != p {
+						t.Errorf("Password = %q, %v", got, err)
+					}
 				}
 			}
 			if err := s.DropPassword(ctx, tx, "a"); err != nil {

@@ -452,6 +452,17 @@ func (q *Queries) KnownAccountNetwork(ctx context.Context, arg KnownAccountNetwo
 	return exists, err
 }
 
+const lockAccountPassword = `-- name: LockAccountPassword :one
+UPDATE account_passwords SET set_at = set_at WHERE account = $1 RETURNING secret
+`
+
+func (q *Queries) LockAccountPassword(ctx context.Context, account string) ([]byte, error) {
+	row := q.queryRow(ctx, q.lockAccountPasswordStmt, lockAccountPassword, account)
+	var secret []byte
+	err := row.Scan(&secret)
+	return secret, err
+}
+
 const passAccountCode = `-- name: PassAccountCode :execrows
 UPDATE account_codes SET passed_at = $1 WHERE id = $2 AND used_at = 0
 `

@@ -484,6 +484,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.liveRedealingStmt, err = db.PrepareContext(ctx, liveRedealing); err != nil {
 		return nil, fmt.Errorf("error preparing query LiveRedealing: %w", err)
 	}
+	if q.lockAccountPasswordStmt, err = db.PrepareContext(ctx, lockAccountPassword); err != nil {
+		return nil, fmt.Errorf("error preparing query LockAccountPassword: %w", err)
+	}
 	if q.lockCustodyAccountStmt, err = db.PrepareContext(ctx, lockCustodyAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query LockCustodyAccount: %w", err)
 	}
@@ -1508,6 +1511,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing liveRedealingStmt: %w", cerr)
 		}
 	}
+	if q.lockAccountPasswordStmt != nil {
+		if cerr := q.lockAccountPasswordStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lockAccountPasswordStmt: %w", cerr)
+		}
+	}
 	if q.lockCustodyAccountStmt != nil {
 		if cerr := q.lockCustodyAccountStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lockCustodyAccountStmt: %w", cerr)
@@ -2116,6 +2124,7 @@ type Queries struct {
 	listUnpaidOrdersStmt                *sql.Stmt
 	liveInstallationsStmt               *sql.Stmt
 	liveRedealingStmt                   *sql.Stmt
+	lockAccountPasswordStmt             *sql.Stmt
 	lockCustodyAccountStmt              *sql.Stmt
 	lockOrderBuyerStmt                  *sql.Stmt
 	markCertificateKeysStmt             *sql.Stmt
@@ -2359,6 +2368,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		listUnpaidOrdersStmt:                q.listUnpaidOrdersStmt,
 		liveInstallationsStmt:               q.liveInstallationsStmt,
 		liveRedealingStmt:                   q.liveRedealingStmt,
+		lockAccountPasswordStmt:             q.lockAccountPasswordStmt,
 		lockCustodyAccountStmt:              q.lockCustodyAccountStmt,
 		lockOrderBuyerStmt:                  q.lockOrderBuyerStmt,
 		markCertificateKeysStmt:             q.markCertificateKeysStmt,

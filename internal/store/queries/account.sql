@@ -50,6 +50,9 @@ ON CONFLICT (account) DO UPDATE SET secret = excluded.secret, set_at = excluded.
 -- name: AccountPassword :one
 SELECT secret FROM account_passwords WHERE account = @account;
 
+-- name: LockAccountPassword :one
+UPDATE account_passwords SET set_at = set_at WHERE account = @account RETURNING secret;
+
 -- name: DeleteAccountPassword :exec
 DELETE FROM account_passwords WHERE account = @account;
 
