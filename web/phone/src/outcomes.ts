@@ -1,9 +1,9 @@
+import type { IconName } from './kit/icons'
+
 /**
  * The end results of a scanned business (docs/domain.md §1.9) and what the scan
  * gate says (§3.9), in words: one table for records, results and the gate.
  */
-import type { IconName } from '@/kit/icons'
-
 export interface OutcomeWords {
   /** The chip of a list; empty for what went well. */
   chip: string
@@ -49,16 +49,21 @@ export function outcomeWords(outcome: string | undefined): OutcomeWords {
   return WORDS[outcome ?? ''] ?? failed('操作没有完成。', '请重新扫码；仍未成功请联系客服。')
 }
 
-const BUSINESS: Record<string, { text: string; icon: IconName }> = {
+interface BusinessWords {
+  text: string
+  icon: IconName
+}
+
+const BUSINESS: Record<string, BusinessWords> = {
   login: { text: '登录', icon: 'login' },
   sign: { text: '签名', icon: 'sign' },
   install: { text: '安装证书', icon: 'download' },
-  rekey: { text: '恢复密钥', icon: 'repair' },
-  check: { text: '检测证书', icon: 'shield' },
-  revoke: { text: '吊销证书', icon: 'certificate' },
+  rekey: { text: '补办恢复', icon: 'pin' },
+  revoke: { text: '吊销证书', icon: 'minus' },
+  check: { text: '检测', icon: 'shield' },
 }
 
 /** A business in words, with its icon. */
-export function businessWords(business: string): { text: string; icon: IconName } {
-  return BUSINESS[business] ?? { text: '业务', icon: 'sign' }
+export function businessWords(business: string): BusinessWords {
+  return BUSINESS[business] ?? { text: '证书操作', icon: 'certificate' }
 }
