@@ -28,8 +28,8 @@ func (p *Phone) BeginCheck(ctx context.Context, certificate string) ([]CheckItem
 
 // Check tries the two keys of a certificate with one entry of the PIN: a trial
 // signature and a trial decryption, full proofs and nothing that is kept
-// (docs/split-keys.md §2.4). A line that fails is told and the next one tried; a
-// refusal of the server, a wrong PIN for instance, ends the check.
+// (docs/split-keys.md §2.4). A line that fails is told and the next one tried; what
+// says nothing of the keys, a wrong PIN or no network, ends the check.
 func (p *Phone) Check(ctx context.Context, certificate string, items []CheckItem, pin string) ([]Stage, error) {
 	return p.check(ctx, certificate, items, p.Enter(pin))
 }
@@ -42,16 +42,16 @@ func (p *Phone) check(ctx context.Context, certificate string, items []CheckItem
 		p.tell(s)
 		began := p.Now()
 		err := p.try(ctx, certificate, item, e)
-		var refused *Problem
-		if errors.As(err, &refused) {
-			return out, err
-		}
-		s.Outcome, s.Text, s.Millis = "good", "", p.Now().Sub(began).Milliseconds()
+		s.Outcome, s.Millis = "bad", p.Now().Sub(began).Milliseconds()
 		switch {
+		case err == nil:
+			s.Outcome = "good"
 		case errors.Is(err, ErrKeyLost):
-			s.Outcome, s.Text = "bad", "本机找不到该密钥，请办理补办恢复。"
-		case err != nil:
-			s.Outcome, s.Text = "bad", "密钥校验未通过，请办理补办恢复，或联系客服。"
+			s.Text = "本机找不到该密钥，请办理补办恢复。"
+		case errors.Is(err, splitkey.ErrProof), errors.Is(err, splitkey.ErrDecrypt), errors.Is(err, ErrMismatch):
+			s.Text = "密钥校验未通过，请办理补办恢复，或联系客服。"
+		default:
+			return out, err
 		}
 		p.tell(s)
 		out = append(out, s)

@@ -76,4 +76,8 @@ func TestAChangeOfPINCoversTheKeysHere(t *testing.T) {
 			t.Errorf("keys %v: %v, want %v", c.keys, err, c.want)
 		}
 	}
+	p.state.redealt("old")
+	if err := p.covers("pin", []string{"enc", "pin", "sign"}); !errors.Is(err, ErrMismatch) {
+		t.Errorf("an encryption key of before is left out: %v", err)
+	}
 }

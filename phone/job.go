@@ -102,6 +102,8 @@ func Explain(err error) *Problem {
 		code string
 	}{
 		{ErrKeyLost, "key_lost"}, {ErrStorage, "storage_failed"}, {ErrUntrusted, "server_untrusted"}, {ErrMismatch, "message_mismatch"},
+		{splitkey.ErrProof, "server_untrusted"}, {splitkey.ErrSealed, "answer_unreadable"}, {ErrAnswer, "answer_unreadable"},
+		{ErrVoid, "installation_void"}, {context.DeadlineExceeded, "server_slow"},
 		{splitkey.ErrPINFormat, "pin_weak"}, {splitkey.ErrPINCommon, "pin_weak"}, {splitkey.ErrPINDate, "pin_weak"},
 	} {
 		if errors.Is(err, known.err) {

@@ -185,15 +185,19 @@ func (p *Phone) newPIN(ctx context.Context, subject, proofPath, purpose string, 
 		ID: splitkey.IDPIN, Purpose: purpose, Object: object(record.PublicKey), KeyIDs: []string{record.KeyID},
 	}
 	if _, err := p.sign(ctx, proof.OpID, again, splitkey.PurposePIN, p.confirms(want)); err != nil {
-		// Only a refusal says that the key is void; after an answer that was lost it
-		// may be the PIN's already.
-		var refused *Problem
-		if errors.As(err, &refused) && refused.Status < 500 {
+		if refusal(err) {
 			err = errors.Join(err, p.forget(record.KeyID))
 		}
 		return err
 	}
 	return nil
+}
+
+// refusal says that the server answered and refused, so that a key that was to be
+// proved is void. After an answer that was lost it may be in force already.
+func refusal(err error) bool {
+	var p *Problem
+	return errors.As(err, &p) && p.Status >= 400 && p.Status < 500
 }
 
 // Revoke revokes a certificate (吊销) for one of the server's reasons:

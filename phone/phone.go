@@ -50,6 +50,10 @@ func IsCode(err error, code string) bool {
 var (
 	// ErrKeyLost: the share of a key is not on this phone, or damaged (密钥丢失).
 	ErrKeyLost = errors.New("phone: the key's share is not on this phone")
+	// ErrAnswer: the server's answer cannot be read.
+	ErrAnswer = errors.New("phone: the answer cannot be read")
+	// ErrVoid: an installation ended without a certificate; another can begin.
+	ErrVoid = errors.New("phone: the installation ended without a certificate")
 	// ErrStorage: the store does not keep what it is given.
 	ErrStorage = errors.New("phone: its storage fails")
 	// ErrUntrusted: the server's module statement or a certificate does not chain
@@ -239,7 +243,7 @@ func (p *Phone) once(ctx context.Context, method, path, contentType string, body
 		return nil
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
-		return fmt.Errorf("phone: %s %s: the answer cannot be read: %w", method, path, err)
+		return fmt.Errorf("phone: %s %s: %w: %w", method, path, ErrAnswer, err)
 	}
 	return nil
 }

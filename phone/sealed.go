@@ -65,7 +65,10 @@ func (p *Phone) sealedOnce(ctx context.Context, path, opID, nonceID string, in, 
 	if out == nil {
 		return nil
 	}
-	return json.Unmarshal(b, out)
+	if err := json.Unmarshal(b, out); err != nil {
+		return fmt.Errorf("phone: the sealed reply: %w: %w", ErrAnswer, err)
+	}
+	return nil
 }
 
 // currentModule gives the module key, fetching and verifying its statement when

@@ -52,7 +52,7 @@ func (p *Phone) awaitInstalled(ctx context.Context, path, certificate string) (I
 			return false, err
 		}
 		if in.State == "void" {
-			return false, fmt.Errorf("phone: the installation ended without a certificate")
+			return false, ErrVoid
 		}
 		return in.State == "installed", nil
 	})

@@ -23,6 +23,9 @@ const SENTENCES = {
   server_untrusted: '无法确认服务器的身份，为保护您的密钥，操作已停止。请更换网络后重试，或联系客服。',
   message_mismatch: '服务器要签署的内容与您看到的不一致，操作已停止。请勿继续，并联系客服。',
   session_changed: '登录账号已变更，操作已停止，请重新开始。',
+  installation_void: '这次安装没有完成，请返回证书页面重新安装。',
+  server_slow: '服务器处理时间较长，请稍后返回查看结果，无需重新操作。',
+  pin_weak: '该 PIN 码过于简单，请换一个更难猜到的 PIN 码。',
   core_failed: '安全组件运行失败，请重新打开页面后再试。',
   core_unavailable: '安全组件加载失败，请检查网络后重试。',
   interrupted: '操作已中断，请重新开始。',
@@ -32,7 +35,7 @@ export type LocalCode = keyof typeof SENTENCES
 
 /** A problem of the phone's own. */
 export function localProblem(code: LocalCode, members: Record<string, unknown> = {}): Problem {
-  return { ...members, status: 0, code, detail: SENTENCES[code] }
+  return { ...members, status: 0, code, detail: SENTENCES[code] ?? SENTENCES.core_failed }
 }
 
 /** A problem on its way to whoever shows it. */
