@@ -8,14 +8,25 @@ export const useSession = defineStore('session', () => {
   const loaded = ref(false)
   const asking = ref(false)
   let answer: ((signedIn: boolean) => void) | undefined
+  let leaving = false
 
   async function load() {
     account.value = (await session().catch(() => undefined))?.account
+    if (account.value) leaving = false
     loaded.value = true
+  }
+
+  /** Before the user ends the session himself: its end asks for no new login. The result takes that back. */
+  function leave(): () => void {
+    leaving = true
+    return () => {
+      leaving = false
+    }
   }
 
   /** Opens the login over the page that is shown; true once it is done. */
   function again(): Promise<boolean> {
+    if (leaving) return Promise.resolve(false)
     asking.value = true
     return new Promise((resolve) => {
       answer = resolve
@@ -37,5 +48,5 @@ export const useSession = defineStore('session', () => {
 
   onSessionChange(() => void load())
 
-  return { account, loaded, asking, signedIn: computed(() => account.value !== undefined), load, again, answered, forget }
+  return { account, loaded, asking, signedIn: computed(() => account.value !== undefined), load, again, answered, leave, forget }
 })
