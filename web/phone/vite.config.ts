@@ -1,30 +1,15 @@
 import { fileURLToPath } from 'node:url'
 import { existsSync } from 'node:fs'
 import vue from '@vitejs/plugin-vue'
-import { VantResolver } from '@vant/auto-import-resolver'
-import Components from 'unplugin-vue-components/vite'
-import { defineConfig, type Plugin } from 'vite'
+import { defineConfig } from 'vite'
 import { VitePWA } from 'vite-plugin-pwa'
-
-// Vant's icon font is not loaded (our icons are Lucide's), and its style sheet
-// names a host of its maker.
-const withoutIconFont: Plugin = {
-  name: 'twt-no-icon-font',
-  enforce: 'pre',
-  transform(code, id) {
-    if (/vant\/es\/icon\/index\.css/.test(id)) return code.replace(/@font-face\s*{[^}]*}/g, '')
-    return undefined
-  },
-}
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 export default defineConfig({
   resolve: { alias: { '@': at('./src'), '@twt/shared': at('../shared/src') } },
   plugins: [
-    withoutIconFont,
     vue(),
-    Components({ dts: false, dirs: [], resolvers: [VantResolver()] }),
     VitePWA({
       registerType: 'prompt',
       injectRegister: false,
