@@ -14,7 +14,6 @@ var (
 	OIDSM3             = wire.OIDSM3
 	OIDGMData          = wire.OIDGMData
 	OIDGMSignedData    = asn1.ObjectIdentifier{1, 2, 156, 10197, 6, 1, 4, 2, 2}
-	oidECPublicKey     = wire.OIDECPublicKey
 	oidSHA1            = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
 	oidSHA256          = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
 	oidPKCS7SignedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
@@ -23,12 +22,8 @@ var (
 
 // Attributes of names, requests and signed messages.
 var (
-	oidContentType         = wire.OIDContentType
-	oidMessageDigest       = wire.OIDMessageDigest
-	oidSigningTime         = wire.OIDSigningTime
-	oidChallengePassword   = wire.OIDChallengePassword
-	oidSigningCertificate2 = wire.OIDSigningCertificate2
-	oidTimestampToken      = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 14}
+	oidChallengePassword = wire.OIDChallengePassword
+	oidTimestampToken    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 14}
 )
 
 // Certificate, CRL and OCSP extensions of RFC 5280 and RFC 6960.
