@@ -30,6 +30,9 @@ func NewAPI(mux *http.ServeMux, title, description, version string) huma.API {
 	c.DocsPath = "" // its page would load third-party scripts
 	c.SchemasPath = ""
 	c.CreateHooks = nil // no $schema members in answers
+	// The edge has read the body. A deadline for it would stay on the connection and
+	// cancel whatever takes longer to answer, five seconds by default.
+	c.OnAddOperation = append(c.OnAddOperation, func(_ *huma.OpenAPI, op *huma.Operation) { op.BodyReadTimeout = -1 })
 	return humago.New(mux, c)
 }
 

@@ -10,6 +10,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"tianweitong/internal/fault"
 )
@@ -141,5 +144,36 @@ func TestProblemHasMembersButNeverLosesItsOwn(t *testing.T) {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("%s is missing in %s", want, b)
 		}
+	}
+}
+
+// The time that a body may take to arrive does not bound the answer.
+func TestASlowAnswerIsNotCancelled(t *testing.T) {
+	mux := http.NewServeMux()
+	api := NewAPI(mux, "x", "x", "x")
+	type in struct {
+		Body struct {
+			X string `json:"x"`
+		}
+	}
+	op := huma.Operation{OperationID: "x", Method: http.MethodPost, Path: "/x", BodyReadTimeout: time.Millisecond}
+	cancelled := make(chan bool, 1)
+	huma.Register(api, op, func(ctx context.Context, _ *in) (*struct{}, error) {
+		select {
+		case <-ctx.Done():
+			cancelled <- true
+		case <-time.After(200 * time.Millisecond):
+			cancelled <- false
+		}
+		return nil, nil
+	})
+	srv := edge(t, &Edge{Next: mux})
+	res, err := http.Post(srv.URL+"/x", "application/json", strings.NewReader(`{"x":"y"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusNoContent || <-cancelled {
+		t.Errorf("a slow answer is cut off: %d", res.StatusCode)
 	}
 }
