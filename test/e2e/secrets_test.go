@@ -154,15 +154,16 @@ func (h *hoard) phones(dir string) int {
 }
 
 // found looks for every secret; digits alone are looked for as whole words, since
-// identifiers in hexadecimal hold any six digits sooner or later.
+// identifiers in hexadecimal hold any six digits sooner or later, and decimals of
+// the metrics any four.
 func (h *hoard) found(log string) (found []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	words := map[string]bool{}
 	for _, w := range strings.FieldsFunc(log, func(r rune) bool {
-		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+		return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '.')
 	}) {
-		words[w] = true
+		words[strings.Trim(w, ".")] = true
 	}
 	for secret, what := range h.all {
 		if digits := strings.Trim(secret, "0123456789") == ""; digits && words[secret] || !digits && strings.Contains(log, secret) {
