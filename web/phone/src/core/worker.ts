@@ -5,7 +5,7 @@
  * over; nothing of it outlives that.
  */
 import './wasm_exec.js'
-import { device, serverNow, session, setServerTime, signedFetch } from '@twt/shared/api/device'
+import { call, clockOffset, device, session, setServerTime, signedFetch } from '@twt/shared/api/device'
 import { isProblem, localProblem, problemFrom, ProblemError, type LocalCode, type Problem } from '@twt/shared/api/problem'
 import { Entries } from './entry'
 import { ENTRIES, type Command, type CoreEvent, type Job } from './job'
@@ -38,7 +38,6 @@ let core: Promise<Core> | undefined
 let entries: Entries | undefined
 /** Whose keys these are: another login in another tab ends the operation. */
 let account = ''
-let offset = 0
 
 self.onmessage = (e: MessageEvent<Command>) => {
   const c = e.data
@@ -94,22 +93,21 @@ async function open(): Promise<Core> {
   const go = new Go()
   const [{ instance }, environment, mine, owner] = await Promise.all([
     WebAssembly.instantiateStreaming(fetch(wasm), go.importObject),
-    signedFetch('GET', '/environment').then((r) => r.json() as Promise<{ sandbox: boolean; arc?: string; serverTime: string }>),
+    call<{ sandbox: boolean; arc: string; serverTime: string }>('GET', '/environment'),
     device(),
     session(),
   ])
   if (!owner) throw new ProblemError({ status: 401, code: 'login_required', detail: '您还没有登录，请先登录。' })
   account = owner.account
   await setServerTime(environment.serverTime)
-  offset = (await serverNow()) - Date.now()
   const ended = go.run(instance).then(() => fail(new ProblemError(localProblem('core_failed'))))
   void ended.catch(fail)
   const c = twtCore({
     thumbprint: mine.thumbprint,
     account,
-    arc: environment.arc ?? '',
+    arc: environment.arc,
     sandbox: environment.sandbox,
-    now: () => Date.now() + offset,
+    now: () => Date.now() + clockOffset(),
     request,
     load: () => load(account),
     save: (state) => save(account, state),

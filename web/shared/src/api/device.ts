@@ -115,6 +115,11 @@ export async function serverNow(): Promise<number> {
   return Date.now() + offset
 }
 
+/** The server's clock minus ours, in milliseconds, as far as it was read or told here. */
+export function clockOffset(): number {
+  return offset ?? 0
+}
+
 /** Takes the server's time (RFC 3339) as the right one. */
 export async function setServerTime(rfc3339: string): Promise<void> {
   const at = Date.parse(rfc3339)
