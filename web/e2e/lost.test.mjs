@@ -51,6 +51,7 @@ test('2.8.7 a login whose keys are lost waits for their recovery and then goes o
   await page.getByRole('button', { name: '获取验证码' }).click()
   await phone.shot('recover-begin')
   await page.getByLabel('短信验证码').fill(await world.lastCode(who.phone))
+  await world.camera.face(page)
   await page.getByRole('button', { name: '下一步' }).click()
   await person.showFace(world, phone)
   await page.getByText('已确认是您本人').waitFor({ timeout: 30_000 })

@@ -24,11 +24,20 @@ export async function signIn(world, visitor, who) {
   await page.getByRole('navigation', { name: '主导航' }).waitFor()
 }
 
+/** 退出登录 from the settings. */
+export async function signOut({ page }) {
+  await page.goto('/settings')
+  await page.getByRole('button', { name: '退出登录' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: '退出登录' }).click()
+  await page.waitForURL(/\/login/)
+}
+
 /** 个人实名 by the phone's three factors and a live face. */
 export async function verify(world, visitor, who) {
   const { page } = visitor
   await page.goto('/realname')
   await fillPerson(world, visitor, who)
+  await world.camera.face(page) // before it opens: it shows what was there then
   await page.getByRole('button', { name: '下一步' }).click()
   await showFace(world, visitor)
   await page.getByText('认证成功').waitFor({ timeout: 30_000 })
