@@ -47,6 +47,9 @@ export default defineConfig({
     chunkSizeWarningLimit: 1400, // the face detector, loaded by its screen alone; web/budget_test.go weighs the first screen
     rollupOptions: {
       checks: { pluginTimings: false },
+      // One file for what the first screen needs: a phone fetches six at a time.
+      // The entry itself stays apart, because the install page shares modules with it.
+      output: { codeSplitting: { groups: [{ name: 'first', tags: ['$initial'], test: /\/node_modules\/|preload-helper|\/shared\/src\/.*\.ts$|\/phone\/src\/(?!get\/|main\.ts)/ }] } },
       input: Object.fromEntries(
         [['index', at('./index.html')], ['get', at('./get.html')]].filter(([, f]) => existsSync(f!)),
       ),
