@@ -21,7 +21,9 @@ describe('the entries of a job', () => {
     expect(await type('271942')).toBeUndefined()
     expect(await type('730194')).toBeUndefined()
     expect((await type('730194'))?.map(text)).toEqual(['271942', '730194', '730194'])
-    expect(events.filter((e) => e.type === 'count').map((e) => e.entry)).toEqual([...Array<string>(6).fill('old'), ...Array<string>(6).fill('new'), ...Array<string>(6).fill('again')])
+    expect(events.map((e) => (e.type === 'count' ? e.entry + e.count : e.type))).toEqual([
+      ...[1, 2, 3, 4, 5, 6].map((n) => `old${n}`), ...[0, 1, 2, 3, 4, 5, 6].map((n) => `new${n}`), ...[0, 1, 2, 3, 4, 5, 6].map((n) => `again${n}`),
+    ])
   })
 
   it('take no digit while the job runs, and begin again after a restart', async () => {
@@ -47,6 +49,19 @@ describe('the entries of a job', () => {
     expect(events.at(-1)).toEqual({ type: 'weak', detail: '过于常见' })
     await type('271942')
     expect((await type('271942'))?.map(text)).toEqual(['271942', '271942'])
+  })
+
+  it('say that the next begins only once the new PIN was found fit', async () => {
+    let judge: (words: string) => void = () => undefined
+    const events: CoreEvent[] = []
+    const e = new Entries(ENTRIES.setPIN, () => new Promise((resolve) => (judge = resolve)), (event) => events.push(event))
+    for (const d of '27194') await e.press(d)
+    const last = e.press('2')
+    await e.press('7')
+    expect(events.at(-1)).toEqual({ type: 'count', entry: 'new', count: 6 })
+    judge('')
+    await last
+    expect(events.at(-1)).toEqual({ type: 'count', entry: 'again', count: 0 })
   })
 
   it('refuse the old PIN as the new one', async () => {

@@ -57,7 +57,11 @@ export class Entries {
       this.#emit({ type: 'different' })
       return undefined
     }
-    if (this.#entry) return undefined
+    const next = this.#entry
+    if (next) {
+      this.#emit({ type: 'count', entry: next, count: 0 })
+      return undefined
+    }
     this.#closed = true
     return this.#done
   }

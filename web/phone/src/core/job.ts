@@ -34,7 +34,7 @@ export const ENTRIES: Record<Job['kind'], readonly Entry[]> = {
 }
 
 export type CoreEvent =
-  /** Digits of the current entry so far; at six the next entry begins, or the job. */
+  /** Digits of the current entry so far; after six the next entry is named with none, or the job runs. */
   | { type: 'count'; entry: Entry; count: number }
   /** The new PIN is refused before anything is sent; the entry 'new' begins again. */
   | { type: 'weak'; detail: string }
