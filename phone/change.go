@@ -71,7 +71,14 @@ func (p *Phone) changePIN(ctx context.Context, before, after *Entry) error {
 		}
 	}
 	if err := p.post(ctx, "/pin/change/"+p.state.Refresh+"/flip", nil, nil); err != nil {
-		return err
+		if refusal(err) {
+			return err
+		}
+		// The answer may have been lost on its way: only the server knows.
+		if flipped, settleErr := p.settle(ctx); settleErr != nil || !flipped {
+			return err
+		}
+		return nil
 	}
 	return p.promote()
 }
@@ -180,18 +187,24 @@ func (p *Phone) promote() error {
 // Settle asks which set of records is under the PIN, if a change of it broke
 // off, and deletes the other: two masked records of one share never stay.
 func (p *Phone) Settle(ctx context.Context) error {
+	_, err := p.settle(ctx)
+	return err
+}
+
+// settle says whether the new set is in force.
+func (p *Phone) settle(ctx context.Context) (flipped bool, err error) {
 	if p.state.Refresh == "" {
-		return nil
+		return false, nil
 	}
 	var current struct {
 		Set string `json:"set"`
 	}
 	if err := p.get(ctx, "/pin/set", &current); err != nil {
-		return err
+		return false, err
 	}
 	if current.Set == p.state.Refresh {
-		return p.promote()
+		return true, p.promote()
 	}
 	p.state.Next, p.state.Refresh = nil, ""
-	return p.save()
+	return false, p.save()
 }

@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,4 +167,28 @@ func chosenOf(t *testing.T, s phone.Scan) string {
 		t.Fatalf("no certificate fits: %s", s.Gate)
 	}
 	return chosen
+}
+
+// lossy loses the answer to a change of PIN's last request, which has arrived.
+type lossy struct{ phone.Transport }
+
+func (l lossy) Send(ctx context.Context, method, path, contentType string, body []byte) (int, []byte, error) {
+	status, answer, err := l.Transport.Send(ctx, method, path, contentType, body)
+	if strings.HasSuffix(path, "/flip") {
+		return 0, nil, errors.New("the connection broke")
+	}
+	return status, answer, err
+}
+
+// TestAChangeOfPINWhoseLastAnswerIsLostIsAskedFor: the phone does not guess which
+// PIN is in force.
+func TestAChangeOfPINWhoseLastAnswerIsLostIsAskedFor(t *testing.T) {
+	w := sandbox(t)
+	p, in := w.holder()
+	p.Phone.Transport = lossy{p.Phone.Transport}
+	w.mustDo(p.Phone, phone.Job{Kind: "changePIN"}, p.PIN, "730194", "730194")
+	p.PIN = "730194"
+	if got := w.checks(p, in.Certificate); got["sign"] != "good" || got["decrypt"] != "good" {
+		t.Errorf("under the new PIN: %v", got)
+	}
 }
