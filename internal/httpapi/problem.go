@@ -110,6 +110,8 @@ func ProblemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
 	}
 	status := statuses[code.Kind]
 	switch {
+	case errors.Is(ctx.Err(), context.Canceled): // the caller left; nobody has to look
+		log.InfoContext(ctx, "request left", "request", RequestID(ctx), "code", code.Name, "error", err)
 	case status >= 500:
 		log.ErrorContext(ctx, "request failed", "request", RequestID(ctx), "code", code.Name, "error", err)
 	default:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -175,5 +176,24 @@ func TestASlowAnswerIsNotCancelled(t *testing.T) {
 	res.Body.Close()
 	if res.StatusCode != http.StatusNoContent || <-cancelled {
 		t.Errorf("a slow answer is cut off: %d", res.StatusCode)
+	}
+}
+
+// A phone that closes its app is no fault of the house: only a real failure may
+// wake somebody.
+func TestACallerWhoLeavesIsNoError(t *testing.T) {
+	var out strings.Builder
+	log := slog.New(slog.NewTextHandler(&out, nil))
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	ProblemOf(left, log, fmt.Errorf("reading the order: %w", context.Canceled))
+	if strings.Contains(out.String(), "ERROR") {
+		t.Errorf("logged %s", out.String())
+	}
+	late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	ProblemOf(late, log, fmt.Errorf("reading the order: %w", context.DeadlineExceeded))
+	if !strings.Contains(out.String(), "ERROR") {
+		t.Errorf("a request that ran out of time leaves %s", out.String())
 	}
 }
