@@ -78,7 +78,8 @@ func journey(t *testing.T, file string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "--test", "--test-reporter=spec", "--test-concurrency=1", file)
 	cmd.Env = append(os.Environ(), "TWT_APP="+house.URLs().App, "TWT_SANDBOX="+house.URLs().Sandbox,
-		"TWT_PLATFORM="+tradingPlatform(t, house), "TWT_CHROMIUM="+chromium())
+		"TWT_PLATFORM="+tradingPlatform(t, house, "D1100009001", "样例招采平台"),
+		"TWT_OTHER_PLATFORM="+tradingPlatform(t, house, "D1100009002", "样例交易中心"), "TWT_CHROMIUM="+chromium())
 	// The browser is node's child: both end together.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -94,18 +95,18 @@ func journey(t *testing.T, file string) {
 }
 
 // tradingPlatform runs the example site against the house and gives its address.
-func tradingPlatform(t *testing.T, house *housetest.House) string {
+func tradingPlatform(t *testing.T, house *housetest.House, code, name string) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	url := "http://" + server.Listener.Addr().String()
 	client, err := site.Connect(t.Context(), site.Account{
-		Registration: platform.Registration{Code: "D1100009001", Name: "样例招采平台", Region: "北京", Host: "bid.example", CallbackBase: url},
+		Registration: platform.Registration{Code: code, Name: name, Region: "北京", Host: "bid.example", CallbackBase: url},
 		Service:      house.URLs().Platform, Sandbox: house.URLs().Sandbox, Data: t.TempDir(), Clock: house.Clock,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if server.Config.Handler, err = site.New(site.Config{Client: client, Name: "样例招采平台", Public: url, Clock: house.Clock}); err != nil {
+	if server.Config.Handler, err = site.New(site.Config{Client: client, Name: name, Public: url, Clock: house.Clock}); err != nil {
 		t.Fatal(err)
 	}
 	server.Start()

@@ -24,10 +24,11 @@ const need = (name) => {
   return value
 }
 
-/** Addresses: the app, the sandbox's door and the demo platform's site. */
+/** Addresses: the app, the sandbox's door, the demo platform's site and another platform's. */
 export const app = need('TWT_APP')
 export const sandbox = need('TWT_SANDBOX')
 export const platform = need('TWT_PLATFORM')
+export const otherPlatform = need('TWT_OTHER_PLATFORM')
 const shots = process.env.TWT_SHOTS
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
@@ -178,7 +179,7 @@ class Visitor {
     const origins = [base, ...allow].map((u) => new URL(u).origin)
     context.on('request', (r) => {
       const u = new URL(r.url())
-      if (r.isNavigationRequest() && [app, sandbox, platform].some((a) => new URL(a).origin === u.origin)) return
+      if (r.isNavigationRequest() && [app, sandbox, platform, otherPlatform].some((a) => new URL(a).origin === u.origin)) return
       if (['http:', 'https:', 'ws:', 'wss:'].includes(u.protocol) && !origins.includes(u.origin)) {
         const from = new URL(r.frame().url() || base).origin
         if (u.origin !== from) this.#complaints.push(`request to another origin: ${r.method()} ${u.origin}${u.pathname}`)
@@ -212,8 +213,11 @@ class Visitor {
   async accessible(what = '') {
     await this.page.evaluate(axe)
     const found = await this.page.evaluate(async () => {
+      // A colour on its way from one theme to the other has no contrast to judge.
+      await new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))
+      await Promise.allSettled(document.getAnimations().filter((a) => a.effect?.getComputedTiming().iterations !== Infinity).map((a) => a.finished))
       const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] })
-      return violations.map((v) => `${v.id}: ${v.help} — ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)
+      return violations.map((v) => `${v.id}: ${v.help} — ${v.nodes.map((n) => `${n.target.join(' ')} (${n.any[0]?.message ?? n.failureSummary})`).join(', ')}`)
     })
     assert.deepEqual(found, [], `axe at ${new URL(this.page.url()).pathname} ${what}`)
   }
