@@ -3,10 +3,12 @@ package app
 import (
 	"crypto/tls"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"tianweitong/internal/config"
+	"tianweitong/internal/fault"
 	"tianweitong/internal/httpapi"
 	"tianweitong/web"
 )
@@ -23,8 +25,28 @@ func (a *App) appDoor(api http.Handler) http.Handler {
 	}
 	mux.HandleFunc("GET /get/qr.svg", a.installQR)
 	mux.Handle("/", pages)
-	return pages.Secure(mux)
+	return pages.Secure(a.ownPages(mux))
 }
+
+// ownPages refuses what a page of another origin has a visitor's browser send,
+// a page on another port of this host included. Codes and password entries are
+// counted by the network that they come from: any page that the owner happens to
+// open could use up what only his own network has.
+func (a *App) ownPages(next http.Handler) http.Handler {
+	p := http.NewCrossOriginProtection()
+	// A server in front may pass on another Host than the browser's.
+	if u, err := url.Parse(a.urls.App); err == nil && u.Host != "" {
+		if err := p.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+			a.Log.Warn("the app's address is no origin", "error", err)
+		}
+	}
+	p.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		httpapi.WriteProblem(w, r, a.Log, codeOtherPage)
+	}))
+	return p.Handler(next)
+}
+
+var codeOtherPage = fault.Code{Name: "cross_origin", Kind: fault.Forbidden, Text: "请求来自其他网站的页面，已拒绝；请直接打开天威通后重试。"}
 
 // cashierDoor is the one part of the sandbox's panel that a phone on the local
 // network may reach. The inbox shows codes and the clock is everybody's, so the
