@@ -66,7 +66,10 @@ func TestJourneys(t *testing.T) {
 	}
 	slices.Sort(files)
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".test.mjs"), func(t *testing.T) { journey(t, file) })
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".test.mjs"), func(t *testing.T) {
+			t.Parallel() // a journey waits more than it computes
+			journey(t, file)
+		})
 	}
 }
 
