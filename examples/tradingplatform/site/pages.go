@@ -43,6 +43,7 @@ func (s *Site) index(w http.ResponseWriter, r *http.Request) {
 
 // login begins a login for a fresh browser session.
 func (s *Site) login(w http.ResponseWriter, r *http.Request) {
+	s.drop(r, platform.TypeLogin)
 	now, err := s.sessions.start(w, r, nil, nil)
 	if err != nil {
 		s.crowded(w, r, err)
@@ -55,6 +56,23 @@ func (s *Site) login(w http.ResponseWriter, r *http.Request) {
 	}
 	now.begin(tx)
 	http.Redirect(w, r, "/scan/login", http.StatusSeeOther)
+}
+
+// drop ends what the page showed before: a code that nobody looks at any more is
+// not to be confirmed, and whoever scanned it is told.
+func (s *Site) drop(r *http.Request, kind platform.Type) {
+	now := s.sessions.of(r)
+	if now == nil {
+		return
+	}
+	tx, ok := now.transaction(kind)
+	if !ok || now.user() != nil && kind == platform.TypeLogin {
+		return
+	}
+	// What has ended already cannot be ended again.
+	if err := s.cfg.Client.Cancel(r.Context(), tx); err != nil {
+		s.cfg.Log.InfoContext(r.Context(), "cancel", "transaction", tx.ID, "error", err)
+	}
 }
 
 func (s *Site) crowded(w http.ResponseWriter, r *http.Request, err error) {
@@ -213,6 +231,7 @@ func (s *Site) sign(w http.ResponseWriter, r *http.Request, now *session, user p
 	q := platform.SignRequest{Request: s.request(r, now, "签署投标函"), Name: letterName,
 		Document: now.text()}
 	q.ExpectedHolder = user.Holder
+	s.drop(r, platform.TypeSign)
 	tx, err := s.cfg.Client.BeginSign(r.Context(), q)
 	if err != nil {
 		s.refused(w, r, err)

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -282,6 +283,23 @@ func TestEndsSayWhatHappenedAndOfferANewCode(t *testing.T) {
 		_, body := v.get("/scan/login")
 		expect(t, body, end.says...)
 	}
+}
+
+// TestNewCodeEndsTheOldOne: whoever scanned a code that its page has given up is
+// told, and cannot confirm it.
+func TestNewCodeEndsTheOldOne(t *testing.T) {
+	s := platformtest.New(t)
+	server, _ := open(t, s)
+	v := visit(t, server)
+	v.post("/login")
+	old := s.Last()
+	s.Scan(old, "4821")
+	v.post("/login")
+	if want := "POST /open/v1/transactions/" + old + "/cancel"; !slices.Contains(s.Calls(), want) {
+		t.Errorf("%s is not among %q", want, s.Calls())
+	}
+	_, body := v.get("/scan/login")
+	expect(t, body, "等待扫码")
 }
 
 // TestStepsFollowTheScan: the page marks what is done and what comes now without
