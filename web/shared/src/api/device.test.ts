@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 
 const kept = new Map<string, unknown>()
+let opens = true
 vi.mock('./idb', () => ({
   get: (k: string) => Promise.resolve(kept.get(k)),
   put: (k: string, v: unknown) => Promise.resolve(void kept.set(k, v)),
@@ -8,6 +9,7 @@ vi.mock('./idb', () => ({
     if (!kept.has(k)) kept.set(k, v)
     return Promise.resolve(kept.get(k))
   },
+  opens: () => Promise.resolve(opens),
   transact: () => Promise.resolve(),
 }))
 vi.stubGlobal('self', { location: { origin: 'https://app.example' } })
@@ -64,6 +66,14 @@ describe('a request', () => {
     expect(sent[0]?.url).toBe('https://app.example/app/v1/codes')
     expect(header(0, 'Twt-Signature')).toBeUndefined()
     expect(header(0, 'Content-Type')).toBe('application/json')
+  })
+
+  it('is not signed where the browser gives no database', async () => {
+    kept.set('session', { account: 'a', nonce: base64(new Uint8Array(32)) })
+    opens = false
+    await signedFetch('GET', '/environment').finally(() => (opens = true))
+    expect(sent[0]?.url).toBe('https://app.example/app/v1/environment')
+    expect(header(0, 'Twt-Signature')).toBeUndefined()
   })
 
   it('of a session is signed with the key whose SPKI was registered', async () => {

@@ -6,7 +6,7 @@
  * browser's (HttpOnly). What lies in the database: `device` (the key pair),
  * `session` (account and nonce) and `clock` (the server's clock minus ours).
  */
-import { get, put, putOnce, transact } from './idb'
+import { get, opens, put, putOnce, transact } from './idb'
 import { localProblem, parseProblem, ProblemError } from './problem'
 
 /** The path under which every route of the app lies. */
@@ -73,9 +73,12 @@ export async function device(): Promise<Device> {
   return { spki: base64(spki), thumbprint: hex(await sha256(spki)) }
 }
 
-/** The session that requests are signed for; undefined when signed out. */
-export function session(): Promise<Session | undefined> {
-  return get<Session>('session')
+/**
+ * The session that requests are signed for; undefined when signed out, as one
+ * always is in a browser that gives the page no database.
+ */
+export async function session(): Promise<Session | undefined> {
+  return (await opens()) ? get<Session>('session') : undefined
 }
 
 /** Remembers a session after POST /sessions; every tab signs for it from then on. */

@@ -61,6 +61,14 @@ export async function transact<T>(mode: IDBTransactionMode, f: (store: IDBObject
   })
 }
 
+/** Whether this browser gives the page a database at all. */
+export function opens(): Promise<boolean> {
+  return open().then(
+    () => true,
+    () => false,
+  )
+}
+
 /** Reads a value; undefined if there is none. */
 export function get<T>(key: string): Promise<T | undefined> {
   return transact('readonly', (s, give: (v: T | undefined) => void) => {
