@@ -71,10 +71,10 @@ const (
 
 // The refusals of this package.
 var (
-	CodeNotFound      = fault.Code{Name: "order_not_found", Kind: fault.NotFound, Text: "没有找到这个订单，请返回订单列表查看。"}
+	CodeNotFound      = fault.Code{Name: "order_not_found", Kind: fault.NotFound, Text: "没有找到这个订单，可能不属于当前账号。"}
 	CodeTooMany       = fault.Code{Name: "order_too_many", Kind: fault.TooMany, Text: "您有较多待支付订单，请先支付或取消后再下单。"}
 	CodeYears         = fault.Code{Name: "order_years", Kind: fault.Invalid, Text: "请选择 1 至 3 年的证书年限。"}
-	CodeNotUnpaid     = fault.Code{Name: "order_not_unpaid", Kind: fault.Conflict, Text: "订单不是待支付状态，请返回订单列表查看。"}
+	CodeNotUnpaid     = fault.Code{Name: "order_not_unpaid", Kind: fault.Conflict, Text: "订单不是待支付状态，请刷新页面查看。"}
 	CodeExpired       = fault.Code{Name: "order_expired", Kind: fault.Gone, Text: "订单超过 30 分钟未支付，已自动取消，请重新下单。"}
 	CodeNotRefundable = fault.Code{Name: "order_not_refundable", Kind: fault.Conflict, Text: "证书已签发或已开通，或订单未支付，不能退款；如有疑问，请联系客服。"}
 	CodeRefunding     = fault.Code{Name: "order_refunding", Kind: fault.Conflict, Text: "该订单已申请退款，不能继续办理；如仍需购买，请重新下单。"}
