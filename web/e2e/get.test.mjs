@@ -86,3 +86,18 @@ test('2.1.a what the page names for installing is there', async () => {
   }
   for (const purpose of ['any', 'maskable']) assert.ok(manifest.icons.some((i) => i.purpose === purpose && i.sizes === '512x512'))
 })
+
+test('2.1.a the browser itself finds nothing that would keep it from installing', async () => {
+  const phone = await world.phone({ serviceWorkers: 'allow' })
+  await phone.page.goto('/')
+  await phone.page.locator('h1').first().waitFor()
+  await phone.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined))
+  const devtools = await phone.context.newCDPSession(phone.page)
+  const { url, errors, data } = await devtools.send('Page.getAppManifest')
+  assert.equal(url, `${app}/manifest.webmanifest`)
+  assert.deepEqual(errors, [])
+  assert.equal(JSON.parse(data).display, 'standalone')
+  const { installabilityErrors } = await devtools.send('Page.getInstallabilityErrors')
+  // A context of a test is a private window, in which nothing can be installed.
+  assert.deepEqual(installabilityErrors.map((e) => e.errorId).filter((id) => id !== 'in-incognito'), [])
+})
