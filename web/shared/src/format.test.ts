@@ -48,7 +48,7 @@ describe('codes', () => {
     expect(groups('12345')).toBe('1234 5')
     expect(tail('3a5f09d27c41')).toBe('7C41')
     expect(tail(undefined)).toBe('')
-    expect(hexOf('AQL/')).toBe('0102ff')
+    expect(hexOf('AQL/')).toBe('0102FF')
   })
   it('tells sizes and countdowns', () => {
     expect(fileSize(800)).toBe('800 字节')

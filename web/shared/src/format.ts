@@ -107,10 +107,10 @@ export function fileSize(bytes: number): string {
   return `${(bytes / 1024 / 1024).toFixed(1)} MB`
 }
 
-/** Base64 to lower-case hex. */
+/** Base64 to hex in capitals, as the platforms write digests. */
 export function hexOf(base64: string | undefined): string {
   if (!base64) return ''
-  return Array.from(atob(base64), (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('')
+  return Array.from(atob(base64), (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('').toUpperCase()
 }
 
 /** 1:42 */
