@@ -77,6 +77,7 @@ test('显示与大字: size and theme are kept on the phone', async () => {
   await phone.shot('10-display')
   await page.getByText('特大').click()
   await page.getByText('深色').click()
+  await page.evaluate(() => document.activeElement.blur())
   await phone.shot('10-display-huge')
   await page.goto('/me')
   await page.getByText(who.name).waitFor()
@@ -168,6 +169,7 @@ test('a session ended from another device in the middle of a form loses nothing'
   await dialog(second.page).getByText('已填写的内容不会丢失').waitFor()
   await second.shot('10-login-again')
   for (const [label, text] of Object.entries(fields)) assert.equal(await second.page.getByLabel(label).inputValue(), text)
+  assert.equal(await dialog(second.page).getByRole('checkbox').isChecked(), false, 'consent was given beforehand')
   await byPassword(dialog(second.page))
   // The same form goes its way with the new session; nothing is pressed again.
   await second.page.getByText('已提交').waitFor()

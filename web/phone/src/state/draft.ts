@@ -16,13 +16,18 @@ export function useDraft<T extends Record<string, string | boolean>>(name: strin
   } catch {
     // Nothing kept, or a browser that keeps nothing.
   }
-  const stop = watch(fields, (now) => {
-    try {
-      sessionStorage.setItem(key, JSON.stringify(now))
-    } catch {
-      // Then a reload loses it.
-    }
-  })
+  // At once: a form that is emptied as it closes would otherwise keep what it held.
+  const stop = watch(
+    fields,
+    (now) => {
+      try {
+        sessionStorage.setItem(key, JSON.stringify(now))
+      } catch {
+        // Then a reload loses it.
+      }
+    },
+    { flush: 'sync' },
+  )
   return {
     fields,
     forget() {
