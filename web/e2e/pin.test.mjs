@@ -27,7 +27,7 @@ test('2.7.4 a wrong SMS code, a weak PIN and two that differ are told before a P
   await proper(phone, 'no PIN')
   await page.getByRole('link', { name: '设置 PIN 码' }).click()
   await page.getByRole('button', { name: '下一步' }).click()
-  await page.getByText('请先获取短信验证码').waitFor()
+  await page.getByText('请先获取验证码').waitFor()
   await proper(phone, 'no code')
   await page.getByRole('button', { name: '获取验证码' }).click()
   const sent = await world.lastCode(who.phone)
