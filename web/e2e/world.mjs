@@ -86,7 +86,7 @@ class World {
     return this.#visit({ width: 1280, height: 800, touch: false, base: platform, permissions: [], ...options })
   }
 
-  async #visit({ width, height, touch, base, permissions, dark = false, serviceWorkers = 'block', reducedMotion = 'reduce', allow = [] }) {
+  async #visit({ width, height, touch, base, permissions, dark = false, serviceWorkers = 'block', bypassCSP = false, reducedMotion = 'reduce', allow = [] }) {
     const context = await this.#browser.newContext({
       baseURL: base,
       viewport: { width, height },
@@ -98,6 +98,7 @@ class World {
       colorScheme: dark ? 'dark' : 'light',
       reducedMotion,
       serviceWorkers,
+      bypassCSP,
       permissions,
     })
     context.setDefaultTimeout(15_000)
