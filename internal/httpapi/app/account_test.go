@@ -642,3 +642,40 @@ func TestLogsHoldNothingPersonal(t *testing.T) {
 		}
 	}
 }
+
+// Large bodies have few places; an account's devices share its own.
+func TestAnAccountsDevicesShareItsPlacesForVideos(t *testing.T) {
+	h := open(t)
+	one, two := h.device(), h.device()
+	one.signIn("13900000001")
+	two.signIn("13900000001")
+	video := func(d *device, body io.Reader) *http.Response {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, h.api+"/app/v1/realname/"+strings.Repeat("0", 32)+"/face", body)
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		req.ContentLength = 1 << 20
+		req.AddCookie(&http.Cookie{Name: app.Cookie, Value: d.token})
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return nil // cut off below
+		}
+		res.Body.Close()
+		return res
+	}
+	for range 2 {
+		read, write := io.Pipe()
+		go video(one, read)
+		if _, err := write.Write(make([]byte, 512<<10)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { write.CloseWithError(io.ErrUnexpectedEOF) })
+	}
+	for range 50 { // until the server receives both
+		if res := video(two, bytes.NewReader(make([]byte, 1<<20))); res != nil && res.StatusCode == http.StatusServiceUnavailable {
+			return
+		}
+	}
+	t.Fatal("one account sends three videos at once")
+}

@@ -24,9 +24,12 @@ const (
 	streamLife = 30 * time.Minute
 	// streamsPerSession is one for each tab that is likely to be open.
 	streamsPerSession = 5
+	// streamsPerAccount is less than all its sessions could hold: who signs in on
+	// many devices must not take the places of everybody else.
+	streamsPerAccount = 20
 )
 
-// CodeEvents: the session, or the house, has as many streams as it may hold.
+// CodeEvents: the session, the account, or the house, has as many streams as it may hold.
 var CodeEvents = fault.Code{Name: "app_events_full", Kind: fault.TooMany, Text: "打开的页面过多，请关闭其他页面后刷新。"}
 
 // eventRoute adds GET /events: server-sent events named "changed", each naming a
@@ -48,9 +51,9 @@ func (s *Server) eventRoute() {
 	}}
 	huma.Register(s.api, op, func(ctx context.Context, _ *Empty) (*huma.StreamResponse, error) {
 		c := callerOf(ctx)
-		release := s.streams.Take(c.Session, streamsPerSession)
+		release := s.streamPlace(c)
 		if release == nil {
-			return nil, httpapi.ProblemOf(ctx, s.Log, CodeEvents.Becausef("the session has %d", streamsPerSession))
+			return nil, httpapi.ProblemOf(ctx, s.Log, CodeEvents.Becausef("the session has %d, or its account %d", streamsPerSession, streamsPerAccount))
 		}
 		var topics []string
 		for _, what := range work.Whats() {
@@ -70,6 +73,23 @@ func (s *Server) eventRoute() {
 			s.stream(hc.Context(), out, c, token, sub)
 		}}, nil
 	})
+}
+
+// streamPlace takes a place of the session and one of its account, or gives nil.
+func (s *Server) streamPlace(c account.Caller) (release func()) {
+	session := s.streams.Take("session:"+c.Session, streamsPerSession)
+	if session == nil {
+		return nil
+	}
+	whole := s.streams.Take("account:"+c.Account, streamsPerAccount)
+	if whole == nil {
+		session()
+		return nil
+	}
+	return func() {
+		session()
+		whole()
+	}
 }
 
 // stream sends wake-ups until the reader leaves, the session ends, the server

@@ -24,7 +24,7 @@ func streaming(t *testing.T, beat time.Duration) (*house, *app.Server) {
 	h.st.Wake = func(account string, what work.What) { h.deps.Hub.Publish(push.AccountTopic(account, string(what))) }
 	s := app.New(h.deps)
 	srv := httptest.NewUnstartedServer(s.Handler())
-	srv.Config.ReadTimeout = 100 * time.Millisecond
+	srv.Config.ReadTimeout, srv.Config.IdleTimeout = 100*time.Millisecond, time.Minute
 	srv.Start()
 	t.Cleanup(srv.Close)
 	h.api = srv.URL
@@ -176,6 +176,34 @@ func TestSessionHasFiveStreams(t *testing.T) {
 	}
 	all[0] = d.listen()
 	all[0].beats(1)
+	s.Close()
+	for _, l := range all {
+		l.ends()
+	}
+}
+
+// With a place for each session of each device one person could fill the hub.
+func TestAccountHasTwentyStreamsOnAllItsDevices(t *testing.T) {
+	h, s := streaming(t, 20*time.Millisecond)
+	var all []*listener
+	for range 4 {
+		d := h.device()
+		d.signIn("13900000001")
+		for range 5 {
+			all = append(all, d.listen())
+		}
+	}
+	fifth, other := h.device(), h.device()
+	fifth.signIn("13900000001")
+	fifth.call(http.MethodGet, "/events", nil).refused(429, "app_events_full")
+	other.signIn("13900000002")
+	all = append(all, other.listen())
+	all[0].cancel()
+	all[0].ends()
+	for h.deps.Hub.Len() == 21 { // until the server has noticed
+		all[1].beats(1)
+	}
+	all = append(all, fifth.listen())
 	s.Close()
 	for _, l := range all {
 		l.ends()

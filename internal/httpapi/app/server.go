@@ -128,7 +128,7 @@ func (s *Server) Handler() http.Handler {
 			return httpapi.DefaultBody
 		},
 		Admit: s.admit,
-		Who:   func(ctx context.Context) string { return httpapi.RequestOf(ctx).Cookie(Cookie) },
+		Who:   s.uploader,
 	}
 }
 
@@ -144,6 +144,17 @@ func (s *Server) admit(ctx context.Context) error {
 	}
 	_, _, err := s.Accounts.Authenticate(ctx, token)
 	return err
+}
+
+// uploader names the account behind a large body that was admitted: its sessions
+// share its places, however many devices it has.
+func (s *Server) uploader(ctx context.Context) string {
+	token := httpapi.RequestOf(ctx).Cookie(Cookie)
+	c, _, err := s.Accounts.Authenticate(ctx, token)
+	if err != nil {
+		return token
+	}
+	return c.Account
 }
 
 // OpenAPI is the OpenAPI 3.1 document in YAML.
