@@ -108,7 +108,7 @@ type scanPage struct {
 	Refresh int    // seconds between reloads without a script; 0: none
 	Signing string // name of the document
 	Letter  string // its text
-	Digest  string // the head of its SM3, which the phone shows too
+	Digest  string // head and tail of its SM3, as the phone shows them
 }
 
 type step struct {
@@ -116,16 +116,22 @@ type step struct {
 	Done, Now bool
 }
 
-// steps names the steps of a scan and marks where the view stands, as scan.js
-// does.
-func steps(v platform.View, last string) []step {
-	at := map[platform.Phase]int{platform.Waiting: 0, platform.Seen: 2, platform.Completed: 3}
+// The steps of a scan. A signature by who is logged in asks for no digits: the
+// phone shows what is signed instead.
+var (
+	loginSteps = []string{"扫码", "输入数字", "输入 PIN 码", "进入平台"}
+	signSteps  = []string{"扫码", "在手机上核对并确认", "签名完成"}
+)
+
+// steps marks where the view stands among the names, as scan.js does.
+func steps(v platform.View, names []string) []step {
+	at := map[platform.Phase]int{platform.Waiting: 0, platform.Seen: len(names) - 2, platform.Completed: len(names) - 1}
 	now, going := at[v.Phase]
 	if v.Code != "" {
 		now = 1
 	}
 	var list []step
-	for i, name := range []string{"扫码", "核对数字", "输入 PIN 码", last} {
+	for i, name := range names {
 		list = append(list, step{name, going && i < now || v.Phase == platform.Completed, going && i == now})
 	}
 	return list
@@ -149,13 +155,14 @@ func (s *Site) scan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := scanPage{View: st.View(), Kind: kind, Again: "/login", Heading: "扫码登录", Go: "进入平台"}
-	last := "进入平台"
+	names := loginSteps
 	if kind == "sign" {
-		p.Again, p.Heading, p.Go, p.Signing, last = "/sign", "扫码签名", "查看结果", tx.Name, "签名完成"
+		p.Again, p.Heading, p.Go, p.Signing, names = "/sign", "扫码签名", "查看结果", tx.Name, signSteps
 		p.Letter = string(now.text())
-		p.Digest = strings.ToUpper(hex.EncodeToString(tx.Digest[:8]))
+		digest := strings.ToUpper(hex.EncodeToString(tx.Digest))
+		p.Digest = grouped(digest[:8]) + " … " + grouped(digest[len(digest)-8:])
 	}
-	p.Steps = steps(p.View, last)
+	p.Steps = steps(p.View, names)
 	if !p.Final {
 		p.Refresh = 8
 	}

@@ -173,7 +173,7 @@ func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, page, 
 	v := view{Site: s.cfg.Name, Title: title, Scan: page == "scan", Install: s.cfg.Install, Data: data}
 	if p, ok := data.(scanPage); page == "index" || ok && p.Signing == "" {
 		v.Hero, v.Notices = true, bulletins(s.cfg.Clock.Now())
-		v.Steps = steps(platform.View{Phase: platform.Waiting}, "进入平台")
+		v.Steps = steps(platform.View{Phase: platform.Waiting}, loginSteps)
 	}
 	if now := s.sessions.of(r); now != nil {
 		v.User = now.user()

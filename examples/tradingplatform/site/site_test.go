@@ -133,7 +133,10 @@ func TestLoginAndSignByScanning(t *testing.T) {
 	}
 	c := s.Created(s.Last())
 	sum := pki.SM3.Sum(c.Sign.Document)
-	expect(t, body, "扫码签名", "投标函.txt", fmt.Sprintf("%X %X", sum[:2], sum[2:4]))
+	expect(t, body, "扫码签名", "投标函.txt", fmt.Sprintf("%X %X … %X %X", sum[:2], sum[2:4], sum[28:30], sum[30:]), "在手机上核对并确认")
+	if strings.Contains(body, "验证数字") {
+		t.Error("the page of a signature promises digits that nobody asks for")
+	}
 	if c.ExpectedIdentity != "P-0001" || !bytes.Contains(c.Sign.Document, []byte("投标人：张三")) {
 		t.Errorf("asked for %+v", c)
 	}
@@ -315,7 +318,7 @@ func TestStepsFollowTheScan(t *testing.T) {
 		then func()
 	}{
 		{"扫码", 0, func() { s.Scan(s.Last(), "4821") }},
-		{"核对数字", 1, func() { s.Execute(s.Last()) }},
+		{"输入数字", 1, func() { s.Execute(s.Last()) }},
 		{"进入平台", 4, func() {}},
 	} {
 		_, body := v.get("/scan/login")

@@ -31,8 +31,9 @@ function show(view) {
     if (view.code) say(`验证数字 ${[...view.code].join(' ')}`)
   }
   $('again').textContent = phase === 'expired' ? '已过期，点击刷新' : '重新获取二维码'
-  const step = { waiting: 0, scanned: view.code ? 1 : 2, done: 3 }[phase]
-  root.querySelectorAll('.steps li').forEach((li, i) => {
+  const steps = root.querySelectorAll('.steps li')
+  const step = { waiting: 0, scanned: view.code ? 1 : steps.length - 2, done: steps.length - 1 }[phase]
+  steps.forEach((li, i) => {
     li.toggleAttribute('data-done', i < step || phase === 'done')
     if (i === step) li.setAttribute('aria-current', 'step')
     else li.removeAttribute('aria-current')
