@@ -126,12 +126,17 @@ export async function askLogin(desk) {
   await desk.page.getByRole('img', { name: /的二维码/ }).waitFor()
 }
 
-/** Holds the QR of the platform's page before the phone's camera. */
+/** Holds the QR of the platform's page before the phone's camera; a code that died on the way is replaced by the next. */
 export async function scan(world, visitor, desk) {
   const { page } = visitor
-  await world.camera.show(desk.page, desk.page.getByRole('img', { name: /的二维码/ }))
-  await page.goto('/scan')
-  await page.waitForURL(/\/scan\/[^/]+/, { timeout: 20_000 })
+  for (let left = 4; ; left--) {
+    await world.present(desk)
+    await page.goto('/scan')
+    const opened = page.waitForURL(/\/scan\/[^/]+/, { timeout: 20_000 })
+    const dead = page.getByText('二维码已过期').waitFor({ timeout: 20_000 }).then(() => true, () => false)
+    if (!(await Promise.race([opened.then(() => false), dead])) || !left) return opened
+    opened.catch(() => undefined)
+  }
 }
 
 /** Types the four digits of the platform's page on the phone. */
