@@ -52,7 +52,7 @@ const INSTALL = { proving: '核对 PIN 码', 'making-keys': '生成密钥', requ
 // again and again.
 const STAGES: Partial<Record<Job['kind'], Record<string, string>>> = {
   setPIN: { 'making-keys': '生成密钥', proving: '核对 PIN 码' },
-  changePIN: { proving: '核对原 PIN 码', 'making-keys': '生成新的密钥分量', refreshing: '更新证书密钥' },
+  changePIN: { proving: '核对原 PIN 码', 'making-keys': '生成新的密钥', refreshing: '更新证书密钥' },
   install: INSTALL,
   recover: { 'making-keys': '设置新 PIN 码', proving: '设置新 PIN 码', certificate: '换发证书', redealing: '取回加密密钥' },
   resume: { proving: '核对 PIN 码', certificate: '换发证书', redealing: '取回加密密钥' },
