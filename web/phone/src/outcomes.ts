@@ -22,7 +22,7 @@ const WORDS: Record<string, OutcomeWords> = {
   USER_REFUSED: cancelled('您在手机上取消了本次操作。', '如需继续，请在电脑上重新发起。'),
   PLATFORM_CANCELLED: cancelled('交易平台取消了本次操作。', '请回到电脑上查看，需要时重新发起。'),
   TIMEOUT: { chip: '已超时', tone: 'mute', text: '没有在有效时间内确认，本次操作已结束。', remedy: '请扫描电脑上的新码。' },
-  WRONG_CODE: failed('验证数字与电脑上显示的不一致，为保护您的账号已取消。', '请确认电脑上的页面是您自己打开的，再重新扫码。'),
+  WRONG_CODE: failed('验证数字不一致，为保护您的账号已取消。', '请确认电脑上的页面是您自己打开的，再重新扫码。'),
   NO_CERT: failed('当前身份没有可用的证书。', '请先办理证书，再重新扫码。'),
   NOT_ROAMED: failed('证书没有开通该交易平台。', '请为该平台办理证书后再使用。'),
   ROAM_EXPIRED: failed('证书在该交易平台的授权已到期。', '请为该平台办理证书后再使用。'),
