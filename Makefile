@@ -77,5 +77,5 @@ cover: ## coverage of everything
 	$(GO) run ./test/withpg $(GO) test -count=1 -coverprofile=bin/cover.out -coverpkg=$(PKG) $(PKG) && $(GO) tool cover -func=bin/cover.out | tail -1
 
 clean: ## remove what was built and the embedded data
-	rm -rf bin data web/phone/public/core
+	rm -rf bin data web/phone/public/core web/phone/src/core/built.json web/phone/src/core/wasm_exec.js
 	find web/phone/dist web/sandbox/dist -mindepth 1 ! -name .keep -delete

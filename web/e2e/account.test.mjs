@@ -193,7 +193,7 @@ test('2.3.d help; display: dark, the largest text, narrow', async () => {
     for (const path of ['/me', '/settings', '/settings/display', '/settings/devices', '/settings/close', '/settings/phone', '/settings/password', '/help', '/realname']) {
       await page.goto(path)
       await page.getByRole('main').waitFor()
-      await page.waitForTimeout(400)
+      await page.getByRole('status').filter({ hasText: '加载中' }).first().waitFor({ state: 'detached' })
       await phone.fits()
       await phone.accessible('dark, largest text')
     }

@@ -1,5 +1,5 @@
 // Draws the app's icons from public/icons/icon.svg: `node icons/draw.mjs` in
-// web/phone, after a change of the logo. It needs Chromium (CHROMIUM, or
+// web/phone, after a change of the logo. It needs Chromium (TWT_CHROMIUM, or
 // /usr/bin/chromium); the pictures are committed, so a build does not.
 import { readFile, writeFile } from 'node:fs/promises'
 import { chromium } from 'playwright-core'
@@ -19,7 +19,7 @@ const pictures = [
   ['icon-180.png', square, 180],
 ]
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
+const browser = await chromium.launch({ executablePath: process.env.TWT_CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
 const page = await browser.newPage()
 for (const [name, svg, side] of pictures) {
   await page.setViewportSize({ width: side, height: side })
