@@ -33,6 +33,9 @@ const (
 	PasswordDaily = 20
 	// PasswordHourly is how many in an hour from one network for all numbers.
 	PasswordHourly = 30
+	// PasswordDevices is how many devices new to an account one password may bring
+	// in within 24 hours: each costs its owner an SMS and the house a session.
+	PasswordDevices = 10
 )
 
 // The refusals.
@@ -59,6 +62,9 @@ var (
 		Text: "密码输错次数过多，密码登录已暂时锁定；您可以立即改用验证码登录，或等待解锁后再试。"}
 	CodePasswordAddress = fault.Code{Name: "password_address_limit", Kind: fault.TooMany,
 		Text: "当前网络密码登录失败次数过多，请改用验证码登录，或稍后再试。"}
+	// CodePasswordDevices carries "retryAt" (RFC 3339).
+	CodePasswordDevices = fault.Code{Name: "password_devices", Kind: fault.TooMany,
+		Text: "今日用密码登录的新设备过多，请改用验证码登录；如非本人操作，请尽快修改登录密码。"}
 	CodePasswordBusy = fault.Code{Name: "password_busy", Kind: fault.Unavailable,
 		Text: "当前登录人数较多，请稍后重试，或改用验证码登录。"}
 	CodePasswordOldWrong = fault.Code{Name: "password_old_wrong", Kind: fault.Invalid,
@@ -138,7 +144,7 @@ func (s *Service) password(ctx context.Context, tx work.Tx, account string) (str
 // registers, and a device gets nothing by it that a sign-in by code would not
 // give; a device new to the account is told to its number. Refusals: CodePhone,
 // CodeDeviceKey, CodeAgreements, CodePasswordWrong, CodePasswordLocked,
-// CodePasswordAddress.
+// CodePasswordAddress, CodePasswordDevices.
 func (s *Service) SignInByPassword(ctx context.Context, in SignIn) (Session, error) {
 	device, err := s.fit(in)
 	if err != nil {
@@ -157,7 +163,9 @@ func (s *Service) SignInByPassword(ctx context.Context, in SignIn) (Session, err
 		}
 	}
 	var out Session
-	err = s.Runner.Do(ctx, "account.sign_in_password", func(ctx context.Context, tx work.Tx) error {
+	var refusal error
+	err = s.Runner.Do(ctx, "account.sign_in_password", func(ctx context.Context, tx work.Tx) (err error) {
+		refusal = nil
 		now := s.Clock.Now()
 		if err := s.giveBack(ctx, tx, g); err != nil {
 			return err
@@ -174,8 +182,8 @@ func (s *Service) SignInByPassword(ctx context.Context, in SignIn) (Session, err
 		}
 		switch _, err := s.Store.Device(ctx, tx, g.account, device); {
 		case errors.Is(err, work.ErrNotFound):
-			if err := s.Text(ctx, tx, g.account, "device.signed-in", nil); err != nil {
-				return err
+			if refusal, err = s.newDevice(ctx, tx, g.account); err != nil || refusal != nil {
+				return err // the refusal commits: the password was right, its charge goes back
 			}
 		case err != nil:
 			return err
@@ -183,10 +191,26 @@ func (s *Service) SignInByPassword(ctx context.Context, in SignIn) (Session, err
 		out, err = s.open(ctx, tx, g.account, in, device, "account.signed_in_password")
 		return err
 	})
+	if err == nil {
+		err = refusal
+	}
 	if err != nil {
 		return Session{}, err
 	}
 	return out, nil
+}
+
+// newDevice counts a device that a password alone brings in, and tells the owner.
+func (s *Service) newDevice(ctx context.Context, tx work.Tx, account string) (refusal, err error) {
+	const day = 24 * time.Hour
+	n, opened, err := s.Store.Count(ctx, tx, "password.devices", []byte(account), s.Clock.Now(), day)
+	if err != nil {
+		return nil, err
+	}
+	if n > PasswordDevices {
+		return CodePasswordDevices.With(map[string]any{"retryAt": opened.Add(day)}), nil
+	}
+	return nil, s.Text(ctx, tx, account, "device.signed-in", nil)
 }
 
 // afterCharge is how long what follows a charge may take. It goes on when the

@@ -99,6 +99,47 @@ func TestPasswordEntersItsAccountAndRegistersNobody(t *testing.T) {
 	})
 }
 
+// Each new device costs the owner an SMS and the house a session: who knows a
+// password must not have them without end.
+func TestAPasswordBringsInFewNewDevicesADay(t *testing.T) {
+	k := one(t)
+	k.setPassword(k.signIn(phone(1), device(t, p256)), good)
+	var last []byte
+	for range account.PasswordDevices {
+		last = device(t, p256)
+		if _, err := k.enter(phone(1), good, home, last); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range account.PasswordTries + 1 { // more tries are no wrong passwords
+		_, err := k.enter(phone(1), good, home, device(t, p256))
+		want(t, err, account.CodePasswordDevices)
+		if member(err, "retryAt") != k.clock.Now().Add(24*time.Hour) {
+			t.Errorf("retryAt %v", member(err, "retryAt"))
+		}
+	}
+	if err := k.jobs.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	for _, m := range k.inbox.sent {
+		if m.template == "device.signed-in" {
+			told++
+		}
+	}
+	if told != account.PasswordDevices {
+		t.Errorf("%d messages", told)
+	}
+	if _, err := k.enter(phone(1), good, home, last); err != nil {
+		t.Errorf("a device that is known: %v", err)
+	}
+	k.signIn(phone(1), device(t, p256))
+	k.clock.Advance(24 * time.Hour)
+	if _, err := k.enter(phone(1), good, home, device(t, p256)); err != nil {
+		t.Errorf("the next day: %v", err)
+	}
+}
+
 // One answer, one count and one computation for a wrong password, an account
 // without one, and a number without an account.
 func TestNobodyLearnsWhoHasAnAccountOrAPassword(t *testing.T) {
