@@ -30,12 +30,13 @@ describe('the pad', () => {
   })
 
   it('puts each digit at each place about as often', () => {
-    const first = new Map<string, number>()
-    for (let i = 0; i < 10_000; i++) {
-      const d = shuffled([...'0123456789'])[0]!
-      first.set(d, (first.get(d) ?? 0) + 1)
+    const seen = new Map<string, number>()
+    for (let i = 0; i < 2000; i++) {
+      shuffled([...'0123456789']).forEach((d, place) => seen.set(`${d} at ${place}`, (seen.get(`${d} at ${place}`) ?? 0) + 1))
     }
-    for (const n of first.values()) expect(Math.abs(n - 1000)).toBeLessThan(200)
+    expect(seen.size).toBe(100)
+    // Of 200 each: a hundred off is more than seven standard deviations.
+    for (const n of seen.values()) expect(Math.abs(n - 200)).toBeLessThan(100)
   })
 })
 

@@ -4,9 +4,9 @@ import type { Entry, Job } from '@/core'
 // The ladder of wrong PINs in a row (docs/domain.md §3.8); the server counts, this
 // only tells what comes next.
 const STEPS = [
-  { at: 5, then: '将锁定 30 分钟' },
-  { at: 8, then: '将锁定 24 小时' },
-  { at: 10, then: '只能重置 PIN 码' },
+  { at: 5, next: '将锁定 30 分钟' },
+  { at: 8, next: '将锁定 24 小时' },
+  { at: 10, next: '只能重置 PIN 码' },
 ] as const
 const LAST = 10
 
@@ -17,7 +17,7 @@ export function wrongPIN(remaining: unknown): { words: string; next: string } {
   const step = STEPS.find((s) => s.at > wrong)
   if (!step) return { words: 'PIN 码错误', next: '' }
   const left = step.at - wrong
-  return { words: `PIN 码错误，还可尝试 ${left} 次`, next: left <= 2 ? `再输错 ${left} 次${step.then}` : '' }
+  return { words: `PIN 码错误，还可尝试 ${left} 次`, next: left <= 2 ? `再输错 ${left} 次${step.next}` : '' }
 }
 
 /** The head of the sheet for an entry of a job. */

@@ -43,7 +43,7 @@ export class Decoder {
   }
 
   private fail() {
-    for (const id of [...this.waiting.keys()]) this.answer({ id, text: '', failed: true })
+    for (const id of this.waiting.keys()) this.answer({ id, text: '', failed: true })
   }
 
   /** Looks for a code; its pixels are handed over. */
