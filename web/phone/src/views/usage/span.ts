@@ -1,3 +1,5 @@
+import { day } from '@twt/shared/format'
+
 /** The spans of time of the records' filter. */
 export type Span = '' | 'week' | 'month'
 
@@ -5,6 +7,5 @@ const DAYS = { week: 7, month: 30 } as const
 
 /** The first day of a span that ends today, in the service's zone: 2026-11-17. */
 export function since(span: Exclude<Span, ''>, now: Date = new Date()): string {
-  const first = new Date(now.getTime() - (DAYS[span] - 1) * 86_400_000)
-  return new Intl.DateTimeFormat('en-CA', { timeZone: 'Asia/Shanghai' }).format(first)
+  return day(new Date(now.getTime() - (DAYS[span] - 1) * 86_400_000))
 }
