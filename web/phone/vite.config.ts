@@ -16,7 +16,7 @@ export default defineConfig({
       manifest: false,
       strategies: 'generateSW',
       workbox: {
-        // The API, the QR's landing and the install page never come from a cache.
+        // Neither the API nor the install page ever comes from a cache.
         navigateFallback: '/index.html',
         navigateFallbackDenylist: [/^\/app\//, /^\/notify\//, /^\/get/],
         globPatterns: ['index.html', 'assets/*.{js,css}', 'icons/*.{svg,png}'],
