@@ -16,7 +16,9 @@ missing=0
 for name in $(grep -oh 'img/[^) ]*\.png' docs/manual/*.md | sort -u); do
   shot=$from/${name#img/}
   if [ -f "$shot" ]; then
-    convert "$shot" -resize 50% +dither -colors 256 -strip "docs/manual/$name"
+    colors=256
+    [ "$(identify -format %w "$shot")" -gt 900 ] && colors=48 # a computer's page has four times the area
+    convert "$shot" -resize 50% +dither -colors "$colors" -strip "docs/manual/$name"
   elif [ ! -f "docs/manual/$name" ]; then
     echo "no journey takes $name" >&2
     missing=1
