@@ -16,6 +16,7 @@ before(async () => {
   who = person.somebody({ name: '测试戊' })
   await person.signIn(world, phone, who)
   await page.getByText('三步开通手机证书').waitFor()
+  await page.getByText('已为您注册').waitFor({ state: 'detached' })
   await phone.shot('2.3.a-home-new')
   await person.verify(world, phone, who)
 })

@@ -54,6 +54,8 @@ test('2.1.a each phone is shown its own steps', async () => {
     assert.equal(await phone.page.locator('#steps [data-way]:visible').count(), 1)
     await phone.accessible(agent)
     await phone.fits()
+    await phone.page.emulateMedia({ colorScheme: 'light' })
+    await phone.page.locator('#steps').evaluate((e) => scrollTo(0, e.getBoundingClientRect().bottom + scrollY - innerHeight + 16))
     await phone.shot(`2.1.a-install-${agent}`)
   }
 })

@@ -167,7 +167,8 @@ test('2.3 no page has a link that leads nowhere or a button that does nothing', 
         for (const b of document.querySelectorAll('main button, header button, [aria-label=操作] button')) {
           const name = (b.getAttribute('aria-label') ?? b.innerText).trim()
           const on = ['aria-pressed', 'aria-selected', 'aria-checked', 'aria-current'].some((a) => b.getAttribute(a) === 'true')
-          if (!on && !b.disabled && !b.closest('[aria-hidden=true]') && b.checkVisibility() && !pressed.includes(name)) {
+          const busy = ['aria-busy', 'aria-disabled'].some((a) => b.getAttribute(a) === 'true')
+          if (!on && !busy && !b.disabled && !b.closest('[aria-hidden=true]') && b.checkVisibility() && !pressed.includes(name)) {
             b.dataset.press = name
             return name
           }
