@@ -96,7 +96,7 @@ test('2.2.d a wrong code is told and entered again; a right one registers and se
   await proper(phone, 'wrong code')
   await phone.shot('02-wrong-code')
   let sent
-  page.on('request', (r) => r.method() === 'POST' && /\/sessions$/.test(r.url()) && (sent = r.postDataJSON()))
+  page.on('request', (r) => r.method() === 'POST' && r.url().endsWith('/sessions') && (sent = r.postDataJSON()))
   await code().fill(digits)
   await go()
   await page.getByText('已为您注册').waitFor()
