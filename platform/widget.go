@@ -45,7 +45,7 @@ func (s Status) View() View {
 	case Scanned:
 		v.Phase, v.Label, v.Text = Seen, "已扫码", "请在手机上确认"
 		if s.Code != "" {
-			v.Text = "请在手机上输入这组数字；数字不一致时请勿确认"
+			v.Text = "请在手机上输入这组数字"
 		}
 	case Bound, Ready, Authorized:
 		v.Phase, v.Label, v.Text = Seen, "已扫码", "请在手机上输入 PIN 码"

@@ -314,8 +314,8 @@ func onList(l *ca.List, issuer *smx509.Certificate, serial string, now time.Time
 }
 
 func (s *Service) expiry(held certificate.Certificate) Item {
-	day := func(t time.Time) string { return t.In(clock.China).Format("2006年1月2日") }
-	i := Item{Name: "expiry", Label: "有效期", Outcome: Good, Text: "证书有效期至 " + day(held.NotAfter) + "。"}
+	day := func(t time.Time) string { return t.In(clock.China).Format(time.DateOnly) }
+	i := Item{Name: "expiry", Label: "有效期", Outcome: Good, Text: "证书有效期至 " + day(held.NotAfter)}
 	if s.Clock.Now().After(held.NotAfter) {
 		i.Outcome, i.Text, i.Action = Bad, "证书已于 "+day(held.NotAfter)+" 过期，请新购证书。", "buy"
 	}
