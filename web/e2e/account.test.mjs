@@ -219,7 +219,6 @@ test('the account is closed, and the number registers anew', async () => {
   await phone.accessible('closed')
   await page.getByRole('button', { name: '完成' }).click()
   await world.advance({ minutes: 2 })
-  await page.getByRole('button', { name: '验证码登录' }).click() // the form remembers the way
   await person.signIn(world, phone, who)
   await page.goto('/me')
   await page.getByText('完成个人实名后可办理证书').waitFor()
