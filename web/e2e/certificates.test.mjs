@@ -61,7 +61,7 @@ test('2.6.1 platforms by province, searched while one types; one that is missing
   await button('提交').click()
   await page.getByText('已提交').waitFor()
   await page.goto('/platforms')
-  await search.fill('样例')
+  await search.fill('样例招采')
   await page.getByText('找到 1 个平台').waitFor()
   await phone.shot('platforms')
   await link(/样例招采平台/).click()

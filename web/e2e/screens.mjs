@@ -14,6 +14,7 @@ function still(page) {
 /** Holds a phone's screen to what every one has to stand: axe by day and night, 360 px, the largest text. */
 export async function proper(visitor, what = '') {
   const { page } = visitor
+  await page.locator('h1').first().waitFor() // its code may still be on the way
   await visitor.accessible(what)
   await visitor.dark(async () => {
     await still(page)

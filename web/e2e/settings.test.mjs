@@ -71,6 +71,7 @@ test('显示与大字: size and theme are kept on the phone', async () => {
   await proper(phone, 'settings')
   await phone.shot('10-settings')
   await page.goto('/settings/display')
+  await page.getByText('特大').waitFor()
   const size = () => page.evaluate(() => parseFloat(getComputedStyle(document.documentElement).fontSize))
   const normal = await size()
   await proper(phone, 'display')
