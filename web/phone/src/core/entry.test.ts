@@ -51,17 +51,61 @@ describe('the entries of a job', () => {
     expect((await type('271942'))?.map(text)).toEqual(['271942', '271942'])
   })
 
-  it('say that the next begins only once the new PIN was found fit', async () => {
+  /** Entries of a first PIN whose judgement the test gives by hand. */
+  function judged() {
     let judge: (words: string) => void = () => undefined
     const events: CoreEvent[] = []
     const e = new Entries(ENTRIES.setPIN, () => new Promise((resolve) => (judge = resolve)), (event) => events.push(event))
-    for (const d of '27194') await e.press(d)
-    const last = e.press('2')
-    await e.press('7')
+    const type = (digits: string) => Promise.all([...digits].map((d) => e.press(d))).then((all) => all.find((pins) => pins))
+    return { e, events, type, judge: (words: string) => judge(words) }
+  }
+
+  it('say that the next begins only once the new PIN was found fit', async () => {
+    const { events, type, judge } = judged()
+    const all = type('271942')
     expect(events.at(-1)).toEqual({ type: 'count', entry: 'new', count: 6 })
     judge('')
-    await last
+    await all
     expect(events.at(-1)).toEqual({ type: 'count', entry: 'again', count: 0 })
+  })
+
+  it('lose no digit of who types on while the new PIN is judged', async () => {
+    const { events, type, judge } = judged()
+    const all = type('271942' + '271942')
+    expect(events.at(-1)).toEqual({ type: 'count', entry: 'new', count: 6 })
+    judge('')
+    expect((await all)?.map(text)).toEqual(['271942', '271942'])
+    expect(events.at(-1)).toEqual({ type: 'count', entry: 'again', count: 6 })
+  })
+
+  it('take back what was typed meanwhile, digit by digit or all of it', async () => {
+    const { e, events, type, judge } = judged()
+    const first = type('2719428')
+    e.erase()
+    const second = type('27')
+    judge('')
+    await Promise.all([first, second])
+    expect(events.at(-1)).toEqual({ type: 'count', entry: 'again', count: 2 })
+
+    const other = judged()
+    const typed = other.type('271942271')
+    other.e.clear()
+    other.judge('')
+    await typed
+    expect(other.events.at(-1)).toEqual({ type: 'count', entry: 'again', count: 0 })
+  })
+
+  it('forget what was typed meanwhile when the new PIN is refused', async () => {
+    const { events, type, judge } = judged()
+    const all = type('123456' + '1234')
+    judge('过于常见')
+    expect(await all).toBeUndefined()
+    expect(events.at(-1)).toEqual({ type: 'weak', detail: '过于常见' })
+    const next = type('271942')
+    expect(events.at(-1)).toEqual({ type: 'count', entry: 'new', count: 6 })
+    judge('')
+    await next
+    expect((await type('271942'))?.map(text)).toEqual(['271942', '271942'])
   })
 
   it('refuse the old PIN as the new one', async () => {

@@ -16,8 +16,12 @@ export class Entries {
   #done: Uint8Array[] = []
   #current = new Uint8Array(LENGTH)
   #count = 0
-  /** Set while the complete entries are used or judged: no digit is taken. */
+  /** Set while the complete entries are used: no digit is taken. */
   #closed = false
+  /** Set while a new PIN is judged: digits wait, for who types on at once. */
+  #judging = false
+  #ahead = new Uint8Array(LENGTH)
+  #waiting = 0
 
   constructor(order: readonly Entry[], weak: (pin: Uint8Array) => Promise<string>, emit: (e: CoreEvent) => void) {
     this.#order = order
@@ -33,6 +37,10 @@ export class Entries {
   async press(digit: string): Promise<Uint8Array[] | undefined> {
     const entry = this.#entry
     if (this.#closed || !entry || !/^[0-9]$/.test(digit)) return undefined
+    if (this.#judging) {
+      if (this.#waiting < LENGTH) this.#ahead[this.#waiting++] = digit.charCodeAt(0)
+      return undefined
+    }
     this.#current[this.#count++] = digit.charCodeAt(0)
     this.#emit({ type: 'count', entry, count: this.#count })
     if (this.#count < LENGTH) return undefined
@@ -41,10 +49,7 @@ export class Entries {
     this.#count = 0
     this.#done.push(pin)
     if (entry === 'new') {
-      this.#closed = true
-      const old = this.#of('old')
-      const detail = old && equal(old, pin) ? SAME_AS_OLD : await this.#weak(pin)
-      this.#closed = false
+      const detail = await this.#judge(pin)
       if (detail) {
         this.#back('new')
         this.#emit({ type: 'weak', detail })
@@ -60,7 +65,7 @@ export class Entries {
     const next = this.#entry
     if (next) {
       this.#emit({ type: 'count', entry: next, count: 0 })
-      return undefined
+      return this.#catchUp()
     }
     this.#closed = true
     return this.#done
@@ -68,16 +73,18 @@ export class Entries {
 
   /** Takes the last digit of the current entry back. */
   erase() {
+    if (this.#judging && this.#waiting > 0) this.#ahead[--this.#waiting] = 0
     const entry = this.#entry
-    if (this.#closed || !entry || this.#count === 0) return
+    if (this.#closed || this.#judging || !entry || this.#count === 0) return
     this.#current[--this.#count] = 0
     this.#emit({ type: 'count', entry, count: this.#count })
   }
 
   /** Takes all digits of the current entry back. */
   clear() {
+    this.#forgetAhead()
     const entry = this.#entry
-    if (this.#closed || !entry || this.#count === 0) return
+    if (this.#closed || this.#judging || !entry || this.#count === 0) return
     this.#current.fill(0)
     this.#count = 0
     this.#emit({ type: 'count', entry, count: 0 })
@@ -89,7 +96,37 @@ export class Entries {
     this.#done = []
     this.#current.fill(0)
     this.#count = 0
+    this.#forgetAhead()
     this.#closed = false
+  }
+
+  /** Says why a new PIN is refused; what was typed meanwhile goes with it. */
+  async #judge(pin: Uint8Array): Promise<string> {
+    this.#judging = true
+    let detail = SAME_AS_OLD
+    try {
+      const old = this.#of('old')
+      if (!old || !equal(old, pin)) detail = await this.#weak(pin)
+    } finally {
+      this.#judging = false
+    }
+    if (detail) this.#forgetAhead()
+    return detail
+  }
+
+  /** Takes the digits that came while the entry before was judged. */
+  async #catchUp(): Promise<Uint8Array[] | undefined> {
+    const ahead = this.#ahead.slice(0, this.#waiting)
+    this.#forgetAhead()
+    let complete: Uint8Array[] | undefined
+    for (const code of ahead) complete = await this.press(String.fromCharCode(code))
+    ahead.fill(0)
+    return complete
+  }
+
+  #forgetAhead() {
+    this.#ahead.fill(0)
+    this.#waiting = 0
   }
 
   #of(entry: Entry): Uint8Array | undefined {
