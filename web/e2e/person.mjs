@@ -69,6 +69,20 @@ export async function type(page, digits) {
   for (const d of digits) await pad.getByRole('button', { name: d, exact: true }).click()
 }
 
+/**
+ * Answers the sheet's entries one after the other, each [heading, digits]: an
+ * entry is waited for by its heading, since the keys change places with it.
+ */
+export async function enter(page, entries, how = type) {
+  for (const [heading, digits] of entries) {
+    await page.getByRole('dialog').getByRole('heading', { name: heading }).waitFor()
+    await how(page, digits)
+  }
+}
+
+/** The entries of a new PIN. */
+export const twice = (pin, again = pin) => [[/^设置 6 位/, pin], [/^再次输入/, again]]
+
 /** Sets the first PIN. */
 export async function setPIN(world, visitor, who) {
   const { page } = visitor
@@ -76,9 +90,7 @@ export async function setPIN(world, visitor, who) {
   await page.getByRole('button', { name: '获取验证码' }).click()
   await page.getByLabel('短信验证码').fill(await world.lastCode(who.phone))
   await page.getByRole('button', { name: '下一步' }).click()
-  await type(page, who.pin)
-  await page.getByRole('heading', { name: /再次|再输/ }).waitFor()
-  await type(page, who.pin)
+  await enter(page, twice(who.pin))
   await page.getByText('PIN 码已设置').waitFor({ timeout: 30_000 })
 }
 

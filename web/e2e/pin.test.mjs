@@ -7,6 +7,7 @@ import * as person from './person.mjs'
 import { key, noWorker, proper } from './screens.mjs'
 
 const PLATFORM = 'D1100009001'
+const OLD = '输入原 PIN 码'
 let world, phone, page, who, certificate
 before(async () => {
   world = await open()
@@ -37,13 +38,9 @@ test('2.7.4 a wrong SMS code, a weak PIN and two that differ are told before a P
   await sheet().getByRole('alert').filter({ hasText: '过于常见' }).waitFor()
   await proper(phone, 'weak PIN')
   await phone.shot('11-weak')
-  await person.type(page, who.pin)
-  await sheet().getByRole('heading', { name: /再次/ }).waitFor()
-  await person.type(page, '271943')
+  await person.enter(page, person.twice(who.pin, '271943'))
   await sheet().getByText('两次输入不一致，请重新设置').waitFor()
-  await person.type(page, who.pin)
-  await sheet().getByRole('heading', { name: /再次/ }).waitFor()
-  await person.type(page, who.pin)
+  await person.enter(page, person.twice(who.pin))
   await page.getByText('验证码不正确').waitFor()
   await sheet().waitFor({ state: 'detached' })
   await noWorker(page)
@@ -164,16 +161,15 @@ test('2.7.4 after the time the same PIN serves again', async () => {
 test('2.7.4 the PIN is changed: a wrong old one is told, the old one serves no more', async () => {
   await page.goto('/pin/change')
   await page.getByRole('button', { name: '开始修改' }).click()
-  await sheet().getByRole('heading', { name: '输入原 PIN 码' }).waitFor()
+  await sheet().getByRole('heading', { name: OLD }).waitFor()
   await phone.shot('11-change')
   const fresh = '605813'
-  for (const digits of ['381111', fresh, fresh]) await person.type(page, digits)
+  await person.enter(page, [[OLD, '381111'], ...person.twice(fresh)])
   await sheet().getByRole('alert').filter({ hasText: 'PIN 码错误，还可尝试 4 次' }).waitFor({ timeout: 30_000 })
-  await person.type(page, who.pin)
-  await sheet().getByRole('heading', { name: /^设置/ }).waitFor()
-  await person.type(page, who.pin)
-  await sheet().getByRole('alert').filter({ hasText: '原 PIN 码' }).waitFor()
-  for (const digits of [fresh, fresh]) await person.type(page, digits)
+  await person.enter(page, [[OLD, who.pin], [/^设置 6 位/, who.pin]])
+  await sheet().getByRole('alert').filter({ hasText: '新 PIN 码不能与原 PIN 码相同' }).waitFor()
+  // Typed in one go: what comes while the new PIN is judged is not lost.
+  await key(page, fresh + fresh)
   await page.getByText('PIN 码已修改').waitFor({ timeout: 30_000 })
   await noWorker(page)
   await proper(phone, 'changed')
@@ -237,9 +233,7 @@ test('2.7.4 a forgotten PIN is reset by SMS and face; the old one serves no more
   await page.getByText('已确认是您本人').waitFor({ timeout: 40_000 })
   await proper(phone, 'the face passed')
   await page.getByRole('button', { name: '设置新 PIN 码' }).click()
-  await person.type(page, '950274')
-  await sheet().getByRole('heading', { name: /再次/ }).waitFor()
-  await person.type(page, '950274')
+  await person.enter(page, person.twice('950274'))
   await page.getByText('PIN 码已重置').waitFor({ timeout: 60_000 })
   await noWorker(page)
   await proper(phone, 'reset done')

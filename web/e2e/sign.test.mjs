@@ -101,10 +101,7 @@ test('2.8.1 two tabs: a change of the PIN in one and a signature in the other ne
   await openSign()
   await page.getByRole('button', { name: '确认签名' }).click()
   await page.getByRole('group', { name: /数字键盘/ }).waitFor()
-  for (const [entry, digits] of [['输入原 PIN 码', who.pin], ['设置 6 位新 PIN 码', fresh], ['再次输入新 PIN 码', fresh.slice(0, 5)]]) {
-    await tab.getByRole('heading', { name: entry }).last().waitFor()
-    await key(tab, digits)
-  }
+  await person.enter(tab, [['输入原 PIN 码', who.pin], ...person.twice(fresh, fresh.slice(0, 5))], key)
   await key(page, who.pin.slice(0, 5))
   await Promise.all([tab.keyboard.press(fresh[5]), page.keyboard.press(who.pin[5])])
   await tab.getByText('PIN 码已修改').waitFor({ timeout: 60_000 })
