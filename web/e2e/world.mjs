@@ -256,6 +256,9 @@ const height = 480
  * camera; what was shown last is seen. Nothing here needs ffmpeg.
  */
 class Camera {
+  /** The name of what is shown; a file that is written while a camera opens it shows nothing. */
+  #shown = ''
+
   constructor(path) {
     this.path = path
     const grey = Buffer.alloc((width * height * 3) / 2, 128)
@@ -278,16 +281,20 @@ class Camera {
 
   /** Holds an element of a page (a QR code) before the camera, a little askew. */
   async show(page, locator) {
+    this.#shown = 'code'
     await this.#draw(page, await locator.screenshot(), 'image/png', { side: 300, turn: 0.1 })
   }
 
   /** Puts the drawn face before the camera; it is no person's. */
   async face(page) {
+    if (this.#shown === 'face') return
+    this.#shown = 'face'
     await this.#draw(page, readFileSync(here('face.svg')), 'image/svg+xml', {})
   }
 
   /** Nothing but grey. */
   nothing() {
+    this.#shown = ''
     this.#write([Buffer.alloc((width * height * 3) / 2, 128)])
   }
 
