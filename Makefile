@@ -42,7 +42,9 @@ check: ## formatting, vet, generated code
 	@git diff --exit-code -- internal/store/db docs/openapi web/shared/src/api/schema.d.ts || { echo "generated code differs: commit what 'make generate' wrote"; exit 1; }
 
 test-go: ## every Go test, with one PostgreSQL server for all packages; journeys in a browser among them
-	TWT_REQUIRE_BROWSER=1 $(GO) run ./test/withpg $(GO) test -count=1 -timeout 20m $(PKG)
+	@mkdir -p bin && rm -f bin/unsteady.log
+	TWT_REQUIRE_BROWSER=1 TWT_UNSTEADY=$(CURDIR)/bin/unsteady.log $(GO) run ./test/withpg $(GO) test -count=1 -timeout 20m $(PKG); \
+	code=$$?; test ! -f bin/unsteady.log || cat bin/unsteady.log; exit $$code
 
 test-web: web ## types, lint and unit tests of the pages
 	npm --prefix web run --silent check

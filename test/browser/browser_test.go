@@ -4,12 +4,15 @@ package browser
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -66,16 +69,103 @@ func TestJourneys(t *testing.T) {
 	}
 	slices.Sort(files)
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".test.mjs"), func(t *testing.T) {
+		t.Run(name(file), func(t *testing.T) {
 			t.Parallel() // a journey waits more than it computes
-			journey(t, file)
+			out, err := journey(t, file)
+			switch {
+			case err == nil:
+				t.Logf("%s", out)
+			case once.more(file):
+				report(t, "%s failed beside the others and is run again alone: %v\n%s", name(file), err, out)
+			default:
+				t.Errorf("%v\n%s", err, out)
+			}
 		})
 	}
 }
 
+// TestJourneysThatFailedRunAlone runs what failed once more when nothing else of
+// this package runs: two browsers and two houses on two shared cores can be
+// slower than any wait allows. What fails alone is broken.
+func TestJourneysThatFailedRunAlone(t *testing.T) {
+	for _, file := range once.take() {
+		t.Run(name(file), func(t *testing.T) {
+			out, err := journey(t, file)
+			if err != nil {
+				t.Fatalf("failed again when run alone: %v\n%s", err, out)
+			}
+			report(t, "%s passed when run alone", name(file))
+		})
+	}
+}
+
+// TestMain holds the run to the second try of what failed, however tests were chosen.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if left := once.take(); len(left) > 0 {
+		fmt.Printf("failed and not run again: %s\n", left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// secondTries is how many files may fail once; more are no matter of load.
+const secondTries = 2
+
+// tries remembers the files that get a second one.
+type tries struct {
+	sync.Mutex
+	files []string
+	given int
+}
+
+var once tries
+
+// more says whether a file that failed may run again, and remembers it.
+func (a *tries) more(file string) bool {
+	a.Lock()
+	defer a.Unlock()
+	if a.given++; a.given > secondTries {
+		return false
+	}
+	a.files = append(a.files, file)
+	return true
+}
+
+func (a *tries) take() []string {
+	a.Lock()
+	defer a.Unlock()
+	files := a.files
+	a.files = nil
+	return files
+}
+
+// report logs, and writes to the file TWT_UNSTEADY too: go test is silent about
+// what passes in the end.
+func report(t *testing.T, format string, args ...any) {
+	t.Helper()
+	t.Logf(format, args...)
+	path := os.Getenv("TWT_UNSTEADY")
+	if path == "" {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(f, format+"\n", args...)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func name(file string) string { return strings.TrimSuffix(filepath.Base(file), ".test.mjs") }
+
 const perFile = 5 * time.Minute
 
-func journey(t *testing.T, file string) {
+// journey runs a file against a house of its own and gives what node printed.
+func journey(t *testing.T, file string) ([]byte, error) {
+	t.Helper()
 	house := housetest.Start(t, housetest.Config(t, store.SQLite), app.Options{})
 	ctx, cancel := context.WithTimeout(t.Context(), perFile)
 	defer cancel()
@@ -88,13 +178,10 @@ func journey(t *testing.T, file string) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
-	switch {
-	case ctx.Err() != nil:
-		t.Fatalf("not done after %s\n%s", perFile, out)
-	case err != nil:
-		t.Fatalf("%v\n%s", err, out)
+	if ctx.Err() != nil {
+		err = fmt.Errorf("not done after %s", perFile)
 	}
-	t.Logf("%s", out)
+	return out, err
 }
 
 // tradingPlatform runs the example site against the house and gives its address.
