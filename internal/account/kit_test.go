@@ -20,6 +20,7 @@ import (
 	"tianweitong/internal/fault"
 	"tianweitong/internal/job"
 	"tianweitong/internal/store"
+	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/work"
 )
@@ -88,7 +89,7 @@ func one(t *testing.T) *kit {
 func kitOver(t *testing.T, st *store.Store, c *clock.Manual) *kit {
 	k := &kit{t: t, st: st, clock: c, inbox: &inbox{}}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	k.Service = account.New(account.Deps{Runner: st, Store: st.Accounts(), Clock: c, Rand: rand.Reader, Box: st.Box,
+	k.Service = account.New(account.Deps{Runner: st, Store: people.Accounts(st), Clock: c, Rand: rand.Reader, Box: st.Box,
 		SMS: k.inbox, Log: log, Agreements: agreements, Cost: cheap})
 	k.jobs = job.New(st, c, rand.Reader, log)
 	k.Register(k.jobs)

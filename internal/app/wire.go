@@ -45,6 +45,7 @@ import (
 	"tianweitong/internal/roaming"
 	"tianweitong/internal/scan"
 	"tianweitong/internal/secret"
+	"tianweitong/internal/store/people"
 	"tianweitong/internal/usage"
 	"tianweitong/pki"
 )
@@ -213,15 +214,15 @@ func (a *App) wireNouns(context.Context) error {
 	}
 	bearer := hex.EncodeToString(providerKey)
 	h.accounts = account.New(account.Deps{
-		Runner: st, Store: st.Accounts(), Clock: a.Clock, Rand: a.Rand, Box: st.Box,
+		Runner: st, Store: people.Accounts(st), Clock: a.Clock, Rand: a.Rand, Box: st.Box,
 		SMS: sms.New(a.urls.Sandbox+sandbox.SMSBase, bearer), Log: a.Log, Agreements: agreements(),
 	})
 	h.realname = realname.New(realname.Deps{
-		Runner: st, Store: st.Realnames(), Clock: a.Clock, Rand: a.Rand, Box: st.Box, Accounts: h.accounts,
+		Runner: st, Store: people.Realnames(st), Clock: a.Clock, Rand: a.Rand, Box: st.Box, Accounts: h.accounts,
 		Checker: idcheck.New(a.urls.Sandbox+sandbox.IDCheckBase, bearer), Log: a.Log,
 	})
 	h.catalog = catalog.New(catalog.Deps{Store: st.Catalog(), Clock: a.Clock, Rand: a.Rand})
-	h.notices = notice.New(notice.Deps{Runner: st, Store: st.Notices(), Clock: a.Clock, Rand: a.Rand, Texts: h.accounts})
+	h.notices = notice.New(notice.Deps{Runner: st, Store: people.Notices(st), Clock: a.Clock, Rand: a.Rand, Texts: h.accounts})
 	h.certificates = certificate.New(certificate.Deps{Store: st.Certificates(), Runner: st, Clock: a.Clock, Rand: a.Rand, Devices: h.accounts, Directory: h.catalog})
 	h.roamings = roaming.New(roaming.Deps{Store: st.Roamings(), Clock: a.Clock, Rand: a.Rand})
 	h.usage = usage.New(usage.Deps{Store: st.Usage(), Runner: st, Clock: a.Clock, Rand: a.Rand, Chain: st.Audit()})

@@ -11,6 +11,7 @@ import (
 	"tianweitong/internal/clock"
 	"tianweitong/internal/notice"
 	"tianweitong/internal/store"
+	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/work"
 )
@@ -28,7 +29,7 @@ func (x *texts) Text(_ context.Context, _ work.Tx, account, template string, par
 func each(t *testing.T, f func(t *testing.T, s *notice.Service, sent *texts)) {
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
 		sent := &texts{}
-		f(t, notice.New(notice.Deps{Runner: st, Store: st.Notices(), Clock: st.Clock, Rand: rand.Reader, Texts: sent}), sent)
+		f(t, notice.New(notice.Deps{Runner: st, Store: people.Notices(st), Clock: st.Clock, Rand: rand.Reader, Texts: sent}), sent)
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"tianweitong/internal/job"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/store"
+	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/work"
 )
@@ -113,7 +114,7 @@ func each(t *testing.T, f func(t *testing.T, k *kit)) {
 // restart is a new process over the same store.
 func (k *kit) restart() {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	k.Service = realname.New(realname.Deps{Runner: k.st, Store: k.st.Realnames(), Clock: k.clock, Rand: rand.Reader, Box: k.st.Box,
+	k.Service = realname.New(realname.Deps{Runner: k.st, Store: people.Realnames(k.st), Clock: k.clock, Rand: rand.Reader, Box: k.st.Box,
 		Accounts: codes{}, Checker: k.checker, Log: log})
 	k.jobs = job.New(k.st, k.clock, rand.Reader, log)
 	k.Register(k.jobs)

@@ -19,6 +19,7 @@ import (
 	"tianweitong/internal/id"
 	"tianweitong/internal/order"
 	"tianweitong/internal/realname"
+	"tianweitong/internal/store/people"
 	"tianweitong/internal/usage"
 	"tianweitong/internal/work"
 )
@@ -250,7 +251,7 @@ func TestClosingErasesWhomNoRecordNeeds(t *testing.T) {
 			if err != nil || number != "" {
 				t.Errorf("the number is %q, %v", number, err)
 			}
-			_, err = w.Store.Realnames().Person(ctx, tx, p.Caller.Account)
+			_, err = people.Realnames(w.Store).Person(ctx, tx, p.Caller.Account)
 			if !errors.Is(err, work.ErrNotFound) {
 				t.Errorf("the person: %v", err)
 			}

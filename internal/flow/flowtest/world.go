@@ -42,6 +42,7 @@ import (
 	"tianweitong/internal/roaming"
 	"tianweitong/internal/secret"
 	"tianweitong/internal/store"
+	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/usage"
 	"tianweitong/internal/work"
@@ -142,13 +143,13 @@ func (w *World) Start() {
 	w.Centre = &flakyCentre{w.centre(log), w.Faults}
 	w.Jobs = job.New(st, c, rand.Reader, log)
 	w.Accounts = account.New(account.Deps{
-		Runner: r, Store: st.Accounts(), Clock: c, Rand: rand.Reader, Box: w.box, SMS: w.Text, Log: log,
+		Runner: r, Store: people.Accounts(st), Clock: c, Rand: rand.Reader, Box: w.box, SMS: w.Text, Log: log,
 		Limits: account.Limits{Daily: 1000, PerNetwork: 1000, Anyone: 1000, PerAddress: 100000, Hourly: 100000},
 		Cost:   account.Cost{Passes: 1, Memory: 64, Lanes: 1},
 	})
-	w.Notices = notice.New(notice.Deps{Runner: r, Store: st.Notices(), Clock: c, Rand: rand.Reader, Texts: w.Accounts})
+	w.Notices = notice.New(notice.Deps{Runner: r, Store: people.Notices(st), Clock: c, Rand: rand.Reader, Texts: w.Accounts})
 	w.Persons = realname.New(realname.Deps{
-		Runner: r, Store: st.Realnames(), Clock: c, Rand: rand.Reader, Box: w.box, Accounts: w.Accounts, Checker: w.Faces, Log: log,
+		Runner: r, Store: people.Realnames(st), Clock: c, Rand: rand.Reader, Box: w.box, Accounts: w.Accounts, Checker: w.Faces, Log: log,
 	})
 	w.Orders = order.New(order.Deps{Store: st.Orders(), Runner: r, Clock: c, Rand: rand.Reader, Log: log, Notices: w.Notices})
 	w.Certificates = certificate.New(certificate.Deps{Store: st.Certificates(), Runner: r, Clock: c, Rand: rand.Reader, Devices: w.Accounts})

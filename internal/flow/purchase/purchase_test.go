@@ -27,6 +27,7 @@ import (
 	"tianweitong/internal/realname"
 	"tianweitong/internal/roaming"
 	"tianweitong/internal/store"
+	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/work"
 )
@@ -81,7 +82,7 @@ func each(t *testing.T, f func(m *market)) {
 		m.catalog = catalog.New(catalog.Deps{Store: st.Catalog(), Clock: c, Rand: rand.Reader})
 		m.certificates = certificate.New(certificate.Deps{Store: st.Certificates(), Runner: st, Clock: c, Rand: rand.Reader, Devices: devices{}})
 		m.roamings = roaming.New(roaming.Deps{Store: st.Roamings(), Clock: c, Rand: rand.Reader})
-		m.notices = notice.New(notice.Deps{Runner: st, Store: st.Notices(), Clock: c, Rand: rand.Reader})
+		m.notices = notice.New(notice.Deps{Runner: st, Store: people.Notices(st), Clock: c, Rand: rand.Reader})
 
 		gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if m.down {

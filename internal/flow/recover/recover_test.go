@@ -18,6 +18,7 @@ import (
 	"tianweitong/internal/flow/recover"
 	"tianweitong/internal/flow/revoke"
 	"tianweitong/internal/realname"
+	"tianweitong/internal/store/people"
 	"tianweitong/internal/work"
 	"tianweitong/pki"
 )
@@ -432,12 +433,12 @@ func TestAChangedNumberPausesRecoveryBySMS(t *testing.T) {
 		p := w.Person()
 		p.SetPIN()
 		w.Do(func(ctx context.Context, tx work.Tx) error {
-			a, err := w.Store.Accounts().Get(ctx, tx, p.Caller.Account)
+			a, err := people.Accounts(w.Store).Get(ctx, tx, p.Caller.Account)
 			if err != nil {
 				return err
 			}
 			a.PhoneChanged = w.Clock.Now()
-			return w.Store.Accounts().Put(ctx, tx, a)
+			return people.Accounts(w.Store).Put(ctx, tx, a)
 		})
 		w.Clock.Advance(recover.PhonePause - 5*time.Minute)
 		ticket, code := p.Code(account.PurposeRecover)

@@ -42,6 +42,7 @@ import (
 	"tianweitong/internal/realname"
 	"tianweitong/internal/roaming"
 	"tianweitong/internal/store"
+	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/work"
 )
@@ -98,13 +99,13 @@ func open(t *testing.T) *house {
 	h.jobs = job.New(h.st, c, rand.Reader, log)
 	d := &h.deps
 	d.Clock, d.Rand, d.Log, d.Secure, d.Runner = c, rand.Reader, log, true, h.st
-	d.Accounts = account.New(account.Deps{Runner: h.st, Store: h.st.Accounts(), Clock: c, Rand: rand.Reader, Box: h.st.Box,
+	d.Accounts = account.New(account.Deps{Runner: h.st, Store: people.Accounts(h.st), Clock: c, Rand: rand.Reader, Box: h.st.Box,
 		SMS: sms.New(outside.URL+sandbox.SMSBase, "key"), Log: log, Agreements: []account.Agreement{{Document: "terms", Version: "1"}},
 		Cost: account.Cost{Passes: 1, Memory: 64, Lanes: 1}})
-	d.Realnames = realname.New(realname.Deps{Runner: h.st, Store: h.st.Realnames(), Clock: c, Rand: rand.Reader, Box: h.st.Box,
+	d.Realnames = realname.New(realname.Deps{Runner: h.st, Store: people.Realnames(h.st), Clock: c, Rand: rand.Reader, Box: h.st.Box,
 		Accounts: d.Accounts, Checker: idcheck.New(outside.URL+sandbox.IDCheckBase, "key"), Log: log})
 	d.Catalog = catalog.New(catalog.Deps{Store: h.st.Catalog(), Clock: c, Rand: rand.Reader})
-	d.Notices = notice.New(notice.Deps{Runner: h.st, Store: h.st.Notices(), Clock: c, Rand: rand.Reader, Texts: d.Accounts})
+	d.Notices = notice.New(notice.Deps{Runner: h.st, Store: people.Notices(h.st), Clock: c, Rand: rand.Reader, Texts: d.Accounts})
 	d.PINs, d.Recoveries = noPINs{}, noRecoveries{}
 	d.Certificates = certificate.New(certificate.Deps{Store: h.st.Certificates(), Runner: h.st, Clock: c, Rand: rand.Reader, Devices: d.Accounts, Directory: d.Catalog})
 	d.Roamings = roaming.New(roaming.Deps{Store: h.st.Roamings(), Clock: c, Rand: rand.Reader})

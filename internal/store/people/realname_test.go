@@ -1,4 +1,4 @@
-package store_test
+package people_test
 
 import (
 	"context"
@@ -8,13 +8,14 @@ import (
 	"tianweitong/internal/clock"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/store"
+	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/work"
 )
 
 func TestRealnameChecksAreSwappedAndErased(t *testing.T) {
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
-		s := st.Realnames()
+		s := people.Realnames(st)
 		c := realname.Check{ID: "1", Account: "a", Purpose: "recover", Subject: "r", State: realname.StateFace, Name: "测试甲",
 			IDNumber: "n", Phone: "p", Method: realname.MethodBank, Card: "c", CardTail: "t", CardHash: "h", Calls: 1, Ref: "1-1", Failed: 2, Reason: "x", StartedAt: noon, Version: 1}
 		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
@@ -63,7 +64,7 @@ func TestRealnameChecksAreSwappedAndErased(t *testing.T) {
 
 func TestRealnameAttemptsStartAnewEachDay(t *testing.T) {
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
-		s := st.Realnames()
+		s := people.Realnames(st)
 		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
 			for _, x := range []struct {
 				day  int64
@@ -90,7 +91,7 @@ func TestRealnameAttemptsStartAnewEachDay(t *testing.T) {
 
 func TestOnePersonPerAccountAndDocument(t *testing.T) {
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
-		s := st.Realnames()
+		s := people.Realnames(st)
 		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
 			p := realname.Person{Account: "a", Holder: "h", Name: "测试甲", IDType: realname.IDResident, IDNumber: "n", IDHash: []byte("x"), VerifiedAt: noon}
 			for i, x := range []struct {

@@ -1,4 +1,4 @@
-package store_test
+package people_test
 
 import (
 	"context"
@@ -10,9 +10,12 @@ import (
 	"tianweitong/internal/account"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/store"
+	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/work"
 )
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // inTx runs f in a transaction that must commit.
 func inTx(t *testing.T, st *store.Store, f func(context.Context, work.Tx) error) {
@@ -24,7 +27,7 @@ func inTx(t *testing.T, st *store.Store, f func(context.Context, work.Tx) error)
 
 func TestAccountsAreKeptByPhoneAndSwappedByVersion(t *testing.T) {
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
-		s := st.Accounts()
+		s := people.Accounts(st)
 		a := account.Account{ID: "a1", Phone: "13900000001", PhoneHash: []byte("h1"), CreatedAt: noon}
 		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
 			if _, err := s.Get(ctx, tx, "a1"); !errors.Is(err, work.ErrNotFound) {
@@ -71,7 +74,7 @@ func TestAccountsAreKeptByPhoneAndSwappedByVersion(t *testing.T) {
 
 func TestAccountCodesAndWindows(t *testing.T) {
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
-		s := st.Accounts()
+		s := people.Accounts(st)
 		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
 			c := account.Code{ID: "c", Purpose: "pin", Account: "a", Session: "s", PhoneHash: []byte("p"), Hash: []byte("h"), ExpiresAt: noon.Add(time.Minute)}
 			if err := s.PutCode(ctx, tx, c); err != nil {
@@ -117,7 +120,7 @@ func TestAccountCodesAndWindows(t *testing.T) {
 
 func TestAccountSessionsEndAndAreTidied(t *testing.T) {
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
-		s := st.Accounts()
+		s := people.Accounts(st)
 		session := func(id, device string, expires time.Time) account.StoredSession {
 			return account.StoredSession{ID: id, Account: "a", Device: device, TokenHash: []byte("t" + id), Nonce: []byte("n"),
 				CreatedAt: noon, SeenAt: noon, ExpiresAt: expires}
@@ -193,7 +196,7 @@ func TestAccountSessionsEndAndAreTidied(t *testing.T) {
 
 func TestAccountWindowsAreGivenBack(t *testing.T) {
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
-		s := st.Accounts()
+		s := people.Accounts(st)
 		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
 			count := func(want int) {
 				t.Helper()
@@ -224,7 +227,7 @@ func TestAccountWindowsAreGivenBack(t *testing.T) {
 
 func TestAccountPasswordIsSealedAndDropped(t *testing.T) {
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
-		s := st.Accounts()
+		s := people.Accounts(st)
 		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
 			if _, err := s.Register(ctx, tx, account.Account{ID: "a", Phone: "13900000001", PhoneHash: []byte("h"), CreatedAt: noon}); err != nil {
 				return err
@@ -261,7 +264,7 @@ func TestAccountPasswordIsSealedAndDropped(t *testing.T) {
 
 func TestAccountDevicesAreListedWithTheirSessions(t *testing.T) {
 	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
-		s := st.Accounts()
+		s := people.Accounts(st)
 		inTx(t, st, func(ctx context.Context, tx work.Tx) error {
 			if _, err := s.Register(ctx, tx, account.Account{ID: "a", PhoneHash: []byte("h"), CreatedAt: noon}); err != nil {
 				return err
