@@ -221,7 +221,7 @@ func floor(dir string, nouns map[string][]string) int {
 	switch {
 	case under(dir, "internal/fault", "internal/clock", "internal/id", "internal/money", "internal/once"):
 		return 0
-	case under(dir, stateless...) || under(dir, "internal/work", "internal/audit", "internal/secret", "internal/job", "internal/push", "internal/config"):
+	case under(dir, stateless...) || under(dir, "internal/work", "internal/audit", "internal/secret", "internal/job", "internal/push", "internal/config", "internal/picture", "internal/puzzle", "internal/letter", "internal/worktime", "fonts"):
 		return 1
 	case under(dir, "internal/custody", "internal/kmc", "internal/ca"):
 		return 2
