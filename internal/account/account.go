@@ -33,6 +33,11 @@ const (
 	PurposePassword Purpose = "password"       // M§2.2.2, set or change
 	PurposeReset    Purpose = "password-reset" // M§2.2.2, forgotten
 	PurposeClose    Purpose = "close"          // docs/domain.md A31
+	// PurposeLegal reaches the legal representative of an enterprise (法定代表人) on a
+	// number that its applicant says (M§2.4.2); CheckCodeTo compares it.
+	PurposeLegal Purpose = "legal"
+	// PurposeTransfer hands an enterprise to another administrator (M§2.4.4).
+	PurposeTransfer Purpose = "transfer"
 )
 
 // Sessionless tells whether a code is asked for without a session, by whoever
@@ -41,12 +46,14 @@ func (p Purpose) Sessionless() bool { return p == PurposeLogin || p == PurposeRe
 
 // ofAnyNumber tells whether the number is given with the request, instead of
 // being the account's own.
-func (p Purpose) ofAnyNumber() bool { return p.Sessionless() || p == PurposeNewPhone }
+func (p Purpose) ofAnyNumber() bool {
+	return p.Sessionless() || p == PurposeNewPhone || p == PurposeLegal
+}
 
 func (p Purpose) known() bool {
 	switch p {
 	case PurposeLogin, PurposeRealname, PurposePIN, PurposeRecover, PurposePhone, PurposeNewPhone,
-		PurposePassword, PurposeReset, PurposeClose:
+		PurposePassword, PurposeReset, PurposeClose, PurposeLegal, PurposeTransfer:
 		return true
 	}
 	return false

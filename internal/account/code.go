@@ -26,8 +26,8 @@ type Ticket struct {
 }
 
 // RequestCode draws a code and sends it by SMS with the commit (M§2.2.1). For
-// PurposeLogin, PurposeReset and PurposeNewPhone phone is the number to reach;
-// otherwise it is ignored and the code goes to the account's number. caller is
+// PurposeLogin, PurposeReset, PurposeNewPhone and PurposeLegal phone is the number
+// to reach; otherwise it is ignored and the code goes to the account's number. caller is
 // nobody for a Sessionless purpose and required for the rest. address is the
 // client's IP address, for the limit; it is stored as a keyed hash only.
 //
@@ -197,11 +197,24 @@ func (s *Service) codeHash(codeID, digits string) []byte {
 // broken answer costs no new SMS. Refusals: CodeWrong, CodeExhausted, CodeExpired,
 // CodeUsed, CodeUnknown.
 func (s *Service) CheckCode(ctx context.Context, ticket, code string, purpose Purpose, session string) error {
+	return s.checkCode(ctx, ticket, code, func(c Code) bool {
+		return session != "" && c.Session == session && c.Purpose == purpose
+	})
+}
+
+// CheckCodeTo is CheckCode for a code that went to a number which the caller
+// said (PurposeNewPhone, PurposeLegal): it must have gone to this one.
+func (s *Service) CheckCodeTo(ctx context.Context, ticket, code string, purpose Purpose, session, phone string) error {
+	hash := s.phoneHash(phone)
+	return s.checkCode(ctx, ticket, code, func(c Code) bool {
+		return session != "" && c.Session == session && c.Purpose == purpose && secret.Equal(c.PhoneHash, hash)
+	})
+}
+
+func (s *Service) checkCode(ctx context.Context, ticket, code string, bound func(Code) bool) error {
 	var refusal error
 	err := s.Runner.Do(ctx, "account.check_code", func(ctx context.Context, tx work.Tx) (err error) {
-		_, refusal, err = s.enter(ctx, tx, ticket, code, func(c Code) bool {
-			return session != "" && c.Session == session && c.Purpose == purpose
-		})
+		_, refusal, err = s.enter(ctx, tx, ticket, code, bound)
 		return err
 	})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"tianweitong/internal/secret"
 	"tianweitong/internal/work"
 )
 
@@ -27,21 +26,11 @@ func (s *Service) ChangePhone(ctx context.Context, c Caller, in PhoneChange) err
 	if err := s.CheckCode(ctx, in.Ticket, in.Code, PurposePhone, c.Session); err != nil {
 		return err
 	}
+	if err := s.CheckCodeTo(ctx, in.NewTicket, in.NewCode, PurposeNewPhone, c.Session, in.NewPhone); err != nil {
+		return err
+	}
 	fresh := s.phoneHash(in.NewPhone)
-	var refusal error
-	err := s.Runner.Do(ctx, "account.check_code", func(ctx context.Context, tx work.Tx) (err error) {
-		_, refusal, err = s.enter(ctx, tx, in.NewTicket, in.NewCode, func(code Code) bool {
-			return code.Session == c.Session && code.Purpose == PurposeNewPhone && secret.Equal(code.PhoneHash, fresh)
-		})
-		return err
-	})
-	if err == nil {
-		err = refusal
-	}
-	if err != nil {
-		return err
-	}
-	err = s.Runner.Do(ctx, "account.change_phone", func(ctx context.Context, tx work.Tx) error {
+	err := s.Runner.Do(ctx, "account.change_phone", func(ctx context.Context, tx work.Tx) error {
 		if err := s.Spend(ctx, tx, in.Ticket, PurposePhone, c.Account); err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ func TestEveryRouteWithoutASessionAnswers401(t *testing.T) {
 		}
 	}
 	stranger := &device{T: t, server: w.Server}
-	for _, purpose := range []string{"realname", "pin", "recover", "phone", "phone-new", "password", "close"} {
+	for _, purpose := range []string{"realname", "pin", "recover", "phone", "phone-new", "password", "close", "legal", "transfer"} {
 		if a := stranger.post("/app/v1/codes", map[string]string{"purpose": purpose, "phone": p.Number}); a.status != http.StatusUnauthorized {
 			t.Errorf("a code for %s without a session: %d %s", purpose, a.status, a.body)
 		}

@@ -26,8 +26,8 @@ type Recoveries interface {
 
 type codeInput struct {
 	Body struct {
-		Phone   string `json:"phone,omitempty" maxLength:"20" doc:"仅用于 login、password-reset 与 phone-new"`
-		Purpose string `json:"purpose" maxLength:"20" doc:"login、password-reset（无需登录）；realname、pin、recover、phone、phone-new、password、close（须登录）"`
+		Phone   string `json:"phone,omitempty" maxLength:"20" doc:"仅用于 login、password-reset、phone-new 与 legal"`
+		Purpose string `json:"purpose" maxLength:"20" doc:"login、password-reset（无需登录）；realname、pin、recover、phone、phone-new、password、close、legal、transfer（须登录）"`
 	}
 }
 

@@ -11,6 +11,7 @@ var purposes = map[string]string{
 	"login": "登录或注册", "realname": "实名认证", "pin": "设置证书 PIN 码", "recover": "补办恢复",
 	"phone": "更换手机号", "phone-new": "绑定新手机号", "password": "设置登录密码",
 	"password-reset": "重置登录密码", "close": "注销账号",
+	"legal": "企业实名（法定代表人确认）", "transfer": "转让企业管理员",
 }
 
 // body writes what the phone would show: outside the sandbox the provider holds
