@@ -80,4 +80,4 @@ cover: ## coverage of everything
 
 clean: ## remove what was built and the embedded data
 	rm -rf bin data web/phone/public/core web/phone/src/core/built.json web/phone/src/core/wasm_exec.js
-	find web/phone/dist web/sandbox/dist -mindepth 1 ! -name .keep -delete
+	find web/phone/dist web/sandbox/dist web/console/dist -mindepth 1 ! -name .keep -delete

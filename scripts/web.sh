@@ -18,8 +18,8 @@ fi
 [ "${1:-}" = packages ] && exit 0
 
 ./scripts/wasm.sh web/phone/public/core
-for page in phone sandbox; do
+for page in phone sandbox console; do
   npm --prefix web run --silent build -w "$page" -- --logLevel warn
 done
-node scripts/compress.mjs web/phone/dist web/sandbox/dist
+node scripts/compress.mjs web/phone/dist web/sandbox/dist web/console/dist
 touch web/phone/dist/.built
