@@ -100,6 +100,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countJobsStmt, err = db.PrepareContext(ctx, countJobs); err != nil {
 		return nil, fmt.Errorf("error preparing query CountJobs: %w", err)
 	}
+	if q.countLookupRevealStmt, err = db.PrepareContext(ctx, countLookupReveal); err != nil {
+		return nil, fmt.Errorf("error preparing query CountLookupReveal: %w", err)
+	}
 	if q.countPlatformCallbackFailureStmt, err = db.PrepareContext(ctx, countPlatformCallbackFailure); err != nil {
 		return nil, fmt.Errorf("error preparing query CountPlatformCallbackFailure: %w", err)
 	}
@@ -493,6 +496,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.lockOrderBuyerStmt, err = db.PrepareContext(ctx, lockOrderBuyer); err != nil {
 		return nil, fmt.Errorf("error preparing query LockOrderBuyer: %w", err)
 	}
+	if q.lookupAccountsByNameStmt, err = db.PrepareContext(ctx, lookupAccountsByName); err != nil {
+		return nil, fmt.Errorf("error preparing query LookupAccountsByName: %w", err)
+	}
+	if q.lookupCertificatesStmt, err = db.PrepareContext(ctx, lookupCertificates); err != nil {
+		return nil, fmt.Errorf("error preparing query LookupCertificates: %w", err)
+	}
 	if q.markCertificateKeysStmt, err = db.PrepareContext(ctx, markCertificateKeys); err != nil {
 		return nil, fmt.Errorf("error preparing query MarkCertificateKeys: %w", err)
 	}
@@ -597,6 +606,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.redealtKeysStmt, err = db.PrepareContext(ctx, redealtKeys); err != nil {
 		return nil, fmt.Errorf("error preparing query RedealtKeys: %w", err)
+	}
+	if q.registrationsPerDayStmt, err = db.PrepareContext(ctx, registrationsPerDay); err != nil {
+		return nil, fmt.Errorf("error preparing query RegistrationsPerDay: %w", err)
 	}
 	if q.releaseIssuanceStmt, err = db.PrepareContext(ctx, releaseIssuance); err != nil {
 		return nil, fmt.Errorf("error preparing query ReleaseIssuance: %w", err)
@@ -736,6 +748,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.useAccountCodeStmt, err = db.PrepareContext(ctx, useAccountCode); err != nil {
 		return nil, fmt.Errorf("error preparing query UseAccountCode: %w", err)
 	}
+	if q.verificationsPerDayStmt, err = db.PrepareContext(ctx, verificationsPerDay); err != nil {
+		return nil, fmt.Errorf("error preparing query VerificationsPerDay: %w", err)
+	}
 	return &q, nil
 }
 
@@ -869,6 +884,11 @@ func (q *Queries) Close() error {
 	if q.countJobsStmt != nil {
 		if cerr := q.countJobsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countJobsStmt: %w", cerr)
+		}
+	}
+	if q.countLookupRevealStmt != nil {
+		if cerr := q.countLookupRevealStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countLookupRevealStmt: %w", cerr)
 		}
 	}
 	if q.countPlatformCallbackFailureStmt != nil {
@@ -1526,6 +1546,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing lockOrderBuyerStmt: %w", cerr)
 		}
 	}
+	if q.lookupAccountsByNameStmt != nil {
+		if cerr := q.lookupAccountsByNameStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lookupAccountsByNameStmt: %w", cerr)
+		}
+	}
+	if q.lookupCertificatesStmt != nil {
+		if cerr := q.lookupCertificatesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lookupCertificatesStmt: %w", cerr)
+		}
+	}
 	if q.markCertificateKeysStmt != nil {
 		if cerr := q.markCertificateKeysStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing markCertificateKeysStmt: %w", cerr)
@@ -1699,6 +1729,11 @@ func (q *Queries) Close() error {
 	if q.redealtKeysStmt != nil {
 		if cerr := q.redealtKeysStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing redealtKeysStmt: %w", cerr)
+		}
+	}
+	if q.registrationsPerDayStmt != nil {
+		if cerr := q.registrationsPerDayStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing registrationsPerDayStmt: %w", cerr)
 		}
 	}
 	if q.releaseIssuanceStmt != nil {
@@ -1931,6 +1966,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing useAccountCodeStmt: %w", cerr)
 		}
 	}
+	if q.verificationsPerDayStmt != nil {
+		if cerr := q.verificationsPerDayStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing verificationsPerDayStmt: %w", cerr)
+		}
+	}
 	return err
 }
 
@@ -1996,6 +2036,7 @@ type Queries struct {
 	countCatalogWishStmt                *sql.Stmt
 	countCertificatesStmt               *sql.Stmt
 	countJobsStmt                       *sql.Stmt
+	countLookupRevealStmt               *sql.Stmt
 	countPlatformCallbackFailureStmt    *sql.Stmt
 	countRealnameAttemptStmt            *sql.Stmt
 	countUnpaidOrdersStmt               *sql.Stmt
@@ -2127,6 +2168,8 @@ type Queries struct {
 	lockAccountPasswordStmt             *sql.Stmt
 	lockCustodyAccountStmt              *sql.Stmt
 	lockOrderBuyerStmt                  *sql.Stmt
+	lookupAccountsByNameStmt            *sql.Stmt
+	lookupCertificatesStmt              *sql.Stmt
 	markCertificateKeysStmt             *sql.Stmt
 	markCustodyShareProvedStmt          *sql.Stmt
 	markNoticeReadStmt                  *sql.Stmt
@@ -2162,6 +2205,7 @@ type Queries struct {
 	recoveryStmt                        *sql.Stmt
 	redealingStmt                       *sql.Stmt
 	redealtKeysStmt                     *sql.Stmt
+	registrationsPerDayStmt             *sql.Stmt
 	releaseIssuanceStmt                 *sql.Stmt
 	releaseJobsStmt                     *sql.Stmt
 	releaseRealnamePersonStmt           *sql.Stmt
@@ -2208,6 +2252,7 @@ type Queries struct {
 	usageRecordStmt                     *sql.Stmt
 	usageRecordsOfAccountStmt           *sql.Stmt
 	useAccountCodeStmt                  *sql.Stmt
+	verificationsPerDayStmt             *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
@@ -2240,6 +2285,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countCatalogWishStmt:                q.countCatalogWishStmt,
 		countCertificatesStmt:               q.countCertificatesStmt,
 		countJobsStmt:                       q.countJobsStmt,
+		countLookupRevealStmt:               q.countLookupRevealStmt,
 		countPlatformCallbackFailureStmt:    q.countPlatformCallbackFailureStmt,
 		countRealnameAttemptStmt:            q.countRealnameAttemptStmt,
 		countUnpaidOrdersStmt:               q.countUnpaidOrdersStmt,
@@ -2371,6 +2417,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		lockAccountPasswordStmt:             q.lockAccountPasswordStmt,
 		lockCustodyAccountStmt:              q.lockCustodyAccountStmt,
 		lockOrderBuyerStmt:                  q.lockOrderBuyerStmt,
+		lookupAccountsByNameStmt:            q.lookupAccountsByNameStmt,
+		lookupCertificatesStmt:              q.lookupCertificatesStmt,
 		markCertificateKeysStmt:             q.markCertificateKeysStmt,
 		markCustodyShareProvedStmt:          q.markCustodyShareProvedStmt,
 		markNoticeReadStmt:                  q.markNoticeReadStmt,
@@ -2406,6 +2454,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		recoveryStmt:                        q.recoveryStmt,
 		redealingStmt:                       q.redealingStmt,
 		redealtKeysStmt:                     q.redealtKeysStmt,
+		registrationsPerDayStmt:             q.registrationsPerDayStmt,
 		releaseIssuanceStmt:                 q.releaseIssuanceStmt,
 		releaseJobsStmt:                     q.releaseJobsStmt,
 		releaseRealnamePersonStmt:           q.releaseRealnamePersonStmt,
@@ -2452,5 +2501,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		usageRecordStmt:                     q.usageRecordStmt,
 		usageRecordsOfAccountStmt:           q.usageRecordsOfAccountStmt,
 		useAccountCodeStmt:                  q.useAccountCodeStmt,
+		verificationsPerDayStmt:             q.verificationsPerDayStmt,
 	}
 }

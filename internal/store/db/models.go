@@ -316,6 +316,66 @@ type CustodyShare struct {
 	CreatedAt int64
 }
 
+type EnterpriseInvitation struct {
+	ID         string
+	Enterprise string
+	Inviter    string
+	Name       []byte
+	Phone      []byte
+	PhoneHash  []byte
+	TokenHash  []byte
+	State      string
+	Sendings   int64
+	SentAt     int64
+	ExpiresAt  int64
+	CreatedAt  int64
+	EndedAt    int64
+	Version    int64
+}
+
+type EnterpriseMember struct {
+	ID         string
+	Enterprise string
+	Account    string
+	JoinedAt   int64
+	Via        string
+	LeftAt     int64
+	LeftBy     string
+}
+
+type EnterpriseMemberTerm struct {
+	Term   []byte
+	Member string
+}
+
+type EnterpriseRequest struct {
+	ID         string
+	Enterprise string
+	Account    string
+	State      string
+	Reason     []byte
+	AskedAt    int64
+	EndedAt    int64
+	Version    int64
+}
+
+type EnterpriseTransfer struct {
+	ID            string
+	Enterprise    string
+	Administrator string
+	Member        string
+	Op            string
+	State         string
+	CreatedAt     int64
+	Version       int64
+}
+
+type EnterpriseTry struct {
+	Subject []byte
+	Day     int64
+	N       int64
+}
+
 type Installation struct {
 	ID              string
 	Account         string
@@ -364,6 +424,12 @@ type Job struct {
 	Dead       bool
 	LastError  string
 	CreatedAt  int64
+}
+
+type LookupReveal struct {
+	Officer string
+	Day     int64
+	N       int64
 }
 
 type Notice struct {
@@ -495,6 +561,7 @@ type RealnamePerson struct {
 	Account    string
 	Holder     string
 	Name       []byte
+	NameHash   []byte
 	IDType     string
 	IDNumber   []byte
 	IDHash     []byte

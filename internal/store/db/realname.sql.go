@@ -162,8 +162,8 @@ func (q *Queries) InsertRealnameCheck(ctx context.Context, arg InsertRealnameChe
 }
 
 const insertRealnamePerson = `-- name: InsertRealnamePerson :execrows
-INSERT INTO realname_persons (account, holder, name, id_type, id_number, id_hash, verified_at, released_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 0)
+INSERT INTO realname_persons (account, holder, name, name_hash, id_type, id_number, id_hash, verified_at, released_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)
 ON CONFLICT DO NOTHING
 `
 
@@ -171,6 +171,7 @@ type InsertRealnamePersonParams struct {
 	Account    string
 	Holder     string
 	Name       []byte
+	NameHash   []byte
 	IDType     string
 	IDNumber   []byte
 	IDHash     []byte
@@ -182,6 +183,7 @@ func (q *Queries) InsertRealnamePerson(ctx context.Context, arg InsertRealnamePe
 		arg.Account,
 		arg.Holder,
 		arg.Name,
+		arg.NameHash,
 		arg.IDType,
 		arg.IDNumber,
 		arg.IDHash,
@@ -277,7 +279,7 @@ func (q *Queries) RealnameCheck(ctx context.Context, id string) (RealnameCheck, 
 }
 
 const realnamePerson = `-- name: RealnamePerson :one
-SELECT account, holder, name, id_type, id_number, id_hash, verified_at, released_at FROM realname_persons WHERE account = $1 AND released_at = 0
+SELECT account, holder, name, name_hash, id_type, id_number, id_hash, verified_at, released_at FROM realname_persons WHERE account = $1 AND released_at = 0
 `
 
 func (q *Queries) RealnamePerson(ctx context.Context, account string) (RealnamePerson, error) {
@@ -287,6 +289,7 @@ func (q *Queries) RealnamePerson(ctx context.Context, account string) (RealnameP
 		&i.Account,
 		&i.Holder,
 		&i.Name,
+		&i.NameHash,
 		&i.IDType,
 		&i.IDNumber,
 		&i.IDHash,
@@ -323,17 +326,23 @@ func (q *Queries) ReleaseRealnamePerson(ctx context.Context, arg ReleaseRealname
 }
 
 const renameRealnamePerson = `-- name: RenameRealnamePerson :exec
-UPDATE realname_persons SET name = $1, verified_at = $2 WHERE account = $3
+UPDATE realname_persons SET name = $1, name_hash = $2, verified_at = $3 WHERE account = $4
 `
 
 type RenameRealnamePersonParams struct {
 	Name       []byte
+	NameHash   []byte
 	VerifiedAt int64
 	Account    string
 }
 
 func (q *Queries) RenameRealnamePerson(ctx context.Context, arg RenameRealnamePersonParams) error {
-	_, err := q.exec(ctx, q.renameRealnamePersonStmt, renameRealnamePerson, arg.Name, arg.VerifiedAt, arg.Account)
+	_, err := q.exec(ctx, q.renameRealnamePersonStmt, renameRealnamePerson,
+		arg.Name,
+		arg.NameHash,
+		arg.VerifiedAt,
+		arg.Account,
+	)
 	return err
 }
 

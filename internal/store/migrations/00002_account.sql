@@ -14,6 +14,7 @@ CREATE TABLE accounts (
     version          BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX accounts_phone ON accounts (phone_hash);
+CREATE INDEX accounts_created ON accounts (created_at);
 
 CREATE TABLE account_passwords (
     account TEXT PRIMARY KEY REFERENCES accounts (id),

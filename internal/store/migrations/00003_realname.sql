@@ -35,6 +35,7 @@ CREATE TABLE realname_persons (
     account     TEXT PRIMARY KEY,
     holder      TEXT NOT NULL,
     name        BYTEA NOT NULL, -- sealed
+    name_hash   BYTEA NOT NULL, -- keyed
     id_type     TEXT NOT NULL,
     id_number   BYTEA NOT NULL, -- sealed
     id_hash     BYTEA NOT NULL, -- keyed
@@ -43,6 +44,8 @@ CREATE TABLE realname_persons (
 );
 CREATE UNIQUE INDEX realname_persons_holder ON realname_persons (holder);
 CREATE UNIQUE INDEX realname_persons_document ON realname_persons (id_hash);
+CREATE INDEX realname_persons_name ON realname_persons (name_hash, account);
+CREATE INDEX realname_persons_verified ON realname_persons (verified_at);
 
 -- +goose Down
 DROP TABLE realname_persons;

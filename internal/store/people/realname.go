@@ -107,6 +107,9 @@ func (realnames) EndOpen(ctx context.Context, tx work.Tx, account string, p real
 	}))
 }
 
+// nameHash finds the persons of a name (Lookups).
+func nameHash(st *store.Store, name string) []byte { return st.Box.Hash("person-name", []byte(name)) }
+
 func (s realnames) AddPerson(ctx context.Context, tx work.Tx, p realname.Person) (bool, error) {
 	name, err := s.SealText("realname_persons", "name", p.Account, p.Name)
 	if err != nil {
@@ -117,7 +120,7 @@ func (s realnames) AddPerson(ctx context.Context, tx work.Tx, p realname.Person)
 		return false, err
 	}
 	n, err := store.Queries(tx).InsertRealnamePerson(ctx, db.InsertRealnamePersonParams{
-		Account: p.Account, Holder: p.Holder, Name: name, IDType: p.IDType, IDNumber: number, IDHash: p.IDHash, VerifiedAt: store.Ms(p.VerifiedAt),
+		Account: p.Account, Holder: p.Holder, Name: name, NameHash: nameHash(s.Store, p.Name), IDType: p.IDType, IDNumber: number, IDHash: p.IDHash, VerifiedAt: store.Ms(p.VerifiedAt),
 	})
 	return n == 1, store.Failure(err)
 }
@@ -127,7 +130,7 @@ func (s realnames) Rename(ctx context.Context, tx work.Tx, account, name string,
 	if err != nil {
 		return err
 	}
-	return store.Failure(store.Queries(tx).RenameRealnamePerson(ctx, db.RenameRealnamePersonParams{Account: account, Name: sealed, VerifiedAt: store.Ms(when)}))
+	return store.Failure(store.Queries(tx).RenameRealnamePerson(ctx, db.RenameRealnamePersonParams{Account: account, Name: sealed, NameHash: nameHash(s.Store, name), VerifiedAt: store.Ms(when)}))
 }
 
 func (s realnames) Person(ctx context.Context, tx work.Tx, account string) (realname.Person, error) {

@@ -31,12 +31,12 @@ UPDATE realname_checks SET state = @ended, name = @nothing, id_number = @nothing
 WHERE account = @account AND purpose = @purpose AND state NOT IN (@passed, @refused, @ended);
 
 -- name: InsertRealnamePerson :execrows
-INSERT INTO realname_persons (account, holder, name, id_type, id_number, id_hash, verified_at, released_at)
-VALUES (@account, @holder, @name, @id_type, @id_number, @id_hash, @verified_at, 0)
+INSERT INTO realname_persons (account, holder, name, name_hash, id_type, id_number, id_hash, verified_at, released_at)
+VALUES (@account, @holder, @name, @name_hash, @id_type, @id_number, @id_hash, @verified_at, 0)
 ON CONFLICT DO NOTHING;
 
 -- name: RenameRealnamePerson :exec
-UPDATE realname_persons SET name = @name, verified_at = @verified_at WHERE account = @account;
+UPDATE realname_persons SET name = @name, name_hash = @name_hash, verified_at = @verified_at WHERE account = @account;
 
 -- name: RealnamePerson :one
 SELECT * FROM realname_persons WHERE account = @account AND released_at = 0;
