@@ -12,8 +12,7 @@ import (
 // says which of the other fields it wants.
 type Job struct {
 	Kind        string      `json:"kind"`
-	Ticket      string      `json:"ticket"`
-	Code        string      `json:"code"`
+	Setup       string      `json:"setup"`
 	Certificate string      `json:"certificate"`
 	Reason      string      `json:"reason"`
 	Recovery    string      `json:"recovery"`
@@ -47,7 +46,7 @@ func (p *Phone) Do(ctx context.Context, j Job, pins ...[]byte) (any, error) {
 	}
 	switch j.Kind {
 	case "setPIN":
-		return nil, p.setPIN(ctx, j.Ticket, j.Code, e[0], e[1])
+		return nil, p.setPIN(ctx, j.Setup, e[0], e[1])
 	case "changePIN":
 		if string(pins[1]) != string(pins[2]) {
 			return nil, fmt.Errorf("%w: the new PIN was typed in two ways", ErrJob)

@@ -142,26 +142,36 @@ func (p *Phone) PIN(ctx context.Context) (PIN, error) {
 	return out, p.get(ctx, "/pin", &out)
 }
 
-// SetPIN sets the first PIN (设置 PIN 码, 2.7.4) with an SMS code of purpose
-// "pin". second is what the user typed the second time: if it differs, the
-// server's check of the key fails, nothing is charged, and pin_wrong comes back.
-func (p *Phone) SetPIN(ctx context.Context, ticket, code, pin, second string) error {
-	return p.setPIN(ctx, ticket, code, p.Enter(pin), p.Enter(second))
+// BeginPIN opens the setting of the first PIN (设置 PIN 码, 2.7.4) with an SMS code
+// of purpose "pin" and gives its ID. It serves for half an hour, however often the
+// PIN is typed: the app tells of a wrong code before it asks for one.
+func (p *Phone) BeginPIN(ctx context.Context, ticket, code string) (setup string, err error) {
+	var out struct {
+		ID string `json:"id"`
+	}
+	err = p.post(ctx, "/pin/setup", map[string]string{"ticket": ticket, "code": code}, &out)
+	return out.ID, err
 }
 
-func (p *Phone) setPIN(ctx context.Context, ticket, code string, first, again *Entry) error {
+// SetPIN begins and sets the first PIN. second is what the user typed the second
+// time: if it differs, the server's check of the key fails, nothing is charged,
+// and pin_mismatch comes back.
+func (p *Phone) SetPIN(ctx context.Context, ticket, code, pin, second string) error {
+	setup, err := p.BeginPIN(ctx, ticket, code)
+	if err != nil {
+		return err
+	}
+	return p.setPIN(ctx, setup, p.Enter(pin), p.Enter(second))
+}
+
+// setPIN sets the first PIN in a setup of BeginPIN.
+func (p *Phone) setPIN(ctx context.Context, setup string, first, again *Entry) error {
 	defer first.Wipe()
 	defer again.Wipe()
 	if err := splitkey.CheckPIN(string(first.pin), "", ""); err != nil {
 		return err
 	}
-	var setup struct {
-		ID string `json:"id"`
-	}
-	if err := p.post(ctx, "/pin/setup", map[string]string{"ticket": ticket, "code": code}, &setup); err != nil {
-		return err
-	}
-	return p.newPIN(ctx, setup.ID, "/pin/setup/"+setup.ID+"/proof", "set", first, again)
+	return p.newPIN(ctx, setup, "/pin/setup/"+setup+"/proof", "set", first, again)
 }
 
 // newPIN makes a PIN key for a subject and proves it with the second entry.

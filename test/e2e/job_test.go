@@ -73,7 +73,12 @@ func TestAppsJobsFromTheFirstPINToTheLastRecovery(t *testing.T) {
 	must(w.Verify(ctx, p))
 	ticket, code, err := w.Code(ctx, p.Phone, "pin", p.Number)
 	must(err)
-	w.mustDo(p.Phone, phone.Job{Kind: "setPIN", Ticket: ticket, Code: code}, p.PIN, p.PIN)
+	setup, err := p.Phone.BeginPIN(ctx, ticket, code)
+	must(err)
+	if _, err := w.do(p.Phone, phone.Job{Kind: "setPIN", Setup: setup}, p.PIN, "640974"); !phone.IsCode(err, "pin_mismatch") {
+		t.Errorf("a first PIN typed in two ways: %v", err)
+	}
+	w.mustDo(p.Phone, phone.Job{Kind: "setPIN", Setup: setup}, p.PIN, p.PIN) // with the same code
 	first, err := w.Purchase(ctx, p, app.SandboxInstitution, w.client.Code(), 1)
 	must(err)
 	second, err := w.Purchase(ctx, p, app.SandboxInstitution, w.client.Code(), 1)

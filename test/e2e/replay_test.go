@@ -100,14 +100,16 @@ func TestABrowsersPhoneSendsAndKeepsTheSameBytes(t *testing.T) {
 		f()
 		r.tape.Calls, r.tape.Nows = r.tape.Calls[:calls], r.tape.Nows[:nows]
 	}
-	var ticket, code, certificate string
+	var setup, certificate string
 	var s phone.Scan
 	var items []phone.CheckItem
 	aside(func() {
-		ticket, code, err = w.Code(ctx, p.Phone, "pin", p.Number)
+		ticket, code, err := w.Code(ctx, p.Phone, "pin", p.Number)
+		must(err)
+		setup, err = p.Phone.BeginPIN(ctx, ticket, code)
 		must(err)
 	})
-	do(phone.Job{Kind: "setPIN", Ticket: ticket, Code: code}, p.PIN, p.PIN)
+	do(phone.Job{Kind: "setPIN", Setup: setup}, p.PIN, p.PIN)
 	aside(func() {
 		certificate, err = w.Purchase(ctx, p, app.SandboxInstitution, w.client.Code(), 1)
 		must(err)

@@ -8,7 +8,7 @@ import type { Problem } from '@twt/shared/api/problem'
 export type Scan = components['schemas']['Scan']
 
 export type Job =
-  | { kind: 'setPIN'; ticket: string; code: string }
+  | { kind: 'setPIN'; setup: string }
   | { kind: 'changePIN' }
   | { kind: 'install'; certificate: string }
   | { kind: 'execute'; scan: Scan; certificate: string }

@@ -44,7 +44,7 @@ describe('the sheet', () => {
   it('asks for each entry by its name', () => {
     expect(entryTitle({ kind: 'changePIN' }, 'old')).toBe('输入原 PIN 码')
     expect(entryTitle({ kind: 'changePIN' }, 'new')).toBe('设置 6 位新 PIN 码')
-    expect(entryTitle({ kind: 'setPIN', ticket: 't', code: 'c' }, 'again')).toBe('再次输入 PIN 码')
+    expect(entryTitle({ kind: 'setPIN', setup: 's' }, 'again')).toBe('再次输入 PIN 码')
     expect(entryTitle({ kind: 'revoke', certificate: 'c', reason: 'unneeded' }, 'pin')).toBe('输入证书 PIN 码')
   })
 
