@@ -1,5 +1,5 @@
 # 天威通: everything a developer or CI does. `make help` lists it.
-.PHONY: help setup build web run demo test test-go test-web check generate lint lighthouse bench fuzz attack cover clean
+.PHONY: help setup build web run demo test test-go test-web check generate lint manual lighthouse bench fuzz attack cover clean
 GO ?= go
 PKG := ./...
 export GOFLAGS ?= -buildvcs=false
@@ -39,7 +39,7 @@ check: ## formatting, vet, generated code
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "run gofmt on:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet $(PKG)
 	@$(MAKE) --no-print-directory generate
-	@git diff --exit-code -- internal/store/db docs/openapi web/shared/src/api/schema.d.ts || { echo "generated code differs: commit what 'make generate' wrote"; exit 1; }
+	@git diff --exit-code -- internal/store/db docs/openapi web/shared/src/api/schema.d.ts web/shared/src/api/console.d.ts || { echo "generated code differs: commit what 'make generate' wrote"; exit 1; }
 
 test-go: ## every Go test, with one PostgreSQL server for all packages; journeys in a browser among them
 	@mkdir -p bin && rm -f bin/unsteady.log
@@ -50,6 +50,10 @@ test-web: web ## types, lint and unit tests of the pages
 	npm --prefix web run --silent check
 	npm --prefix web run --silent lint
 	npm --prefix web run --silent test
+
+manual: web ## take the manual's pictures anew (needs ImageMagick's convert)
+	@command -v convert >/dev/null || { echo "ImageMagick's convert is missing: apt-get install imagemagick"; exit 1; }
+	@./scripts/manual.sh
 
 lighthouse: build ## performance and accessibility of the first screen (median of 3; nothing is asserted)
 	@./scripts/lighthouse.sh

@@ -27,7 +27,8 @@ type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Walk the chain: register, verify, buy, install, log in, sign, lose the phone, re-key, sign again."`
 	Ceremony ceremonyCmd `cmd:"" help:"Make the keys and certificates of the house that are missing."`
 	Fsck     fsckCmd     `cmd:"" help:"Reread everything: certificates, lists, money, the audit chain."`
-	Openapi  openapiCmd  `cmd:"" help:"Write the OpenAPI documents of the app and platform APIs."`
+	Seed     seedCmd     `cmd:"" help:"Fill a sandbox with made-up people and enterprises, for measuring."`
+	Openapi  openapiCmd  `cmd:"" help:"Write the OpenAPI documents of the app, console and platform APIs."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -11,7 +11,7 @@ type openapiCmd struct {
 	Out string `help:"Folder to write into." default:"docs/openapi" placeholder:"DIR"`
 }
 
-// Run writes app.yaml and platform.yaml.
+// Run writes app.yaml, console.yaml and platform.yaml.
 func (c openapiCmd) Run() error {
 	docs, err := app.OpenAPI(version)
 	if err != nil {

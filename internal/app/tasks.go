@@ -11,6 +11,7 @@ import (
 	"tianweitong/internal/config"
 	"tianweitong/internal/fsck"
 	"tianweitong/internal/httpapi/app"
+	"tianweitong/internal/httpapi/console"
 	"tianweitong/internal/platformapi"
 )
 
@@ -64,8 +65,12 @@ func OpenAPI(version string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the app API's document: %w", err)
 	}
+	consoleAPI, err := console.New(console.Deps{Base: console.Base{Version: version, Rand: rand.Reader}}).OpenAPI()
+	if err != nil {
+		return nil, fmt.Errorf("the console API's document: %w", err)
+	}
 	platform := platformapi.New(platformapi.Deps{Version: version, Rand: rand.Reader})
 	defer platform.Close()
 	platformAPI, err := platform.OpenAPI()
-	return map[string][]byte{"app": appAPI, "platform": platformAPI}, err
+	return map[string][]byte{"app": appAPI, "console": consoleAPI, "platform": platformAPI}, err
 }
