@@ -41,7 +41,7 @@ func start(t *testing.T, app, sandbox string) *other {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(web, "node_modules/@noble/curves")); err != nil {
-		if os.Getenv("TWT_REQUIRE_BROWSER") != "" {
+		if os.Getenv("TWT_REQUIRE_BROWSER") == "1" {
 			t.Fatal("web/node_modules is not installed: run make build")
 		}
 		t.Skip("web/node_modules is not installed: run make build")
