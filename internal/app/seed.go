@@ -1,0 +1,197 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"tianweitong/internal/account"
+	"tianweitong/internal/config"
+	"tianweitong/internal/notice"
+	"tianweitong/internal/realname"
+	"tianweitong/internal/store/people"
+	"tianweitong/internal/work"
+)
+
+// SeedSize is how much Seed makes up.
+type SeedSize struct{ Accounts, Enterprises int }
+
+// The bounds of a SeedSize: the numbers must not run out.
+const (
+	maxSeedAccounts    = 1_000_000
+	maxSeedEnterprises = 100_000
+)
+
+// SeedPhone is the number of the seeded account i, counted from 0.
+func SeedPhone(i int) string { return fmt.Sprintf("198%08d", i) }
+
+// Seed fills a sandbox's database with verified people who are plainly made up,
+// each with a device, a session and notices, and with enterprises and their
+// members: for measuring. The same size makes the same people. It is an error
+// outside the sandbox, and where it was done before.
+func Seed(ctx context.Context, c config.Config, o Options, size SeedSize, progress func(what string, done, of int)) error {
+	if c.Mode != config.Sandbox {
+		return errors.New("made-up people belong into a sandbox alone")
+	}
+	if size.Accounts < 1 || size.Accounts > maxSeedAccounts || size.Enterprises < 0 || size.Enterprises > min(maxSeedEnterprises, size.Accounts) {
+		return fmt.Errorf("there can be 1 to %d accounts and at most %d enterprises, no more than accounts", maxSeedAccounts, maxSeedEnterprises)
+	}
+	a, err := prepared(ctx, c, o)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	return (&seeder{App: a, SeedSize: size, now: a.Clock.Now(), progress: progress}).fill(ctx)
+}
+
+type seeder struct {
+	*App
+	SeedSize
+	now      time.Time
+	progress func(what string, done, of int)
+}
+
+func (s *seeder) fill(ctx context.Context) error {
+	accounts := people.Accounts(s.store)
+	err := s.store.View(ctx, func(ctx context.Context, tx work.Tx) error {
+		_, err := accounts.ByPhone(ctx, tx, s.phoneHash(0))
+		return err
+	})
+	if err == nil {
+		return errors.New("the made-up people are there already: begin with an empty folder or database to have others")
+	}
+	if !errors.Is(err, work.ErrNotFound) {
+		return err
+	}
+	return s.each(ctx, "accounts", s.Accounts, s.account)
+}
+
+// seedBatch is how many rows of a kind one transaction writes.
+const seedBatch = 500
+
+func (s *seeder) each(ctx context.Context, what string, n int, f func(context.Context, work.Tx, int) error) error {
+	for from := 0; from < n; from += seedBatch {
+		until := min(from+seedBatch, n)
+		err := s.store.Do(ctx, "seed."+what, func(ctx context.Context, tx work.Tx) error {
+			for i := from; i < until; i++ {
+				if err := f(ctx, tx, i); err != nil {
+					return fmt.Errorf("seeding %s %d: %w", what, i, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		s.progress(what, until, n)
+	}
+	return nil
+}
+
+// id is an identifier that sorts by its time, as package id's do.
+func (s *seeder) id(kind byte, at time.Time, i int) string {
+	return fmt.Sprintf("%012x7%02x08%015x", at.UnixMilli(), kind, i)
+}
+
+// at spreads what was made over the last year, the last ones today.
+func (s *seeder) at(i, of int) time.Time {
+	return s.now.Add(-365 * 24 * time.Hour * time.Duration(of-i) / time.Duration(of)).Truncate(time.Millisecond)
+}
+
+func (s *seeder) accountID(i int) string { return s.id('a', s.at(i, s.Accounts), i) }
+
+func (s *seeder) phoneHash(i int) []byte { return s.store.Box.Hash("phone", []byte(SeedPhone(i))) }
+
+// account makes person i: the account with one device and its session, the
+// verified person, and notices.
+func (s *seeder) account(ctx context.Context, tx work.Tx, i int) error {
+	at, id, device := s.at(i, s.Accounts), s.accountID(i), seedHash("device", i)
+	accounts, persons := people.Accounts(s.store), people.Realnames(s.store)
+	if _, err := accounts.Register(ctx, tx, account.Account{ID: id, Phone: SeedPhone(i), PhoneHash: s.phoneHash(i), Device: device, CreatedAt: at}); err != nil {
+		return err
+	}
+	for _, g := range agreements() {
+		if err := accounts.Agree(ctx, tx, id, g, at); err != nil {
+			return err
+		}
+	}
+	// The device's key is nobody's: whoever signs in brings a device of his own.
+	d := account.StoredDevice{Account: id, Thumbprint: device, PublicKey: []byte(device), Label: "样例设备", Network: []byte(device[:32]), SeenAt: at}
+	if err := accounts.PutDevice(ctx, tx, d); err != nil {
+		return err
+	}
+	if err := accounts.StampBound(ctx, tx, id, device, at); err != nil {
+		return err
+	}
+	session := account.StoredSession{ID: s.id('s', at, i), Account: id, Device: device, TokenHash: []byte(seedHash("session", i)), Nonce: []byte(device[:32]),
+		CreatedAt: at, SeenAt: at, ExpiresAt: at.Add(account.Absolute)}
+	if err := accounts.PutSession(ctx, tx, session); err != nil {
+		return err
+	}
+	number := seedIDNumber(i)
+	fresh, err := persons.AddPerson(ctx, tx, realname.Person{
+		Account: id, Holder: s.id('h', at, i), Name: seedName(i), IDType: realname.IDResident, IDNumber: number,
+		IDHash: s.store.Box.Hash("id-number", []byte(realname.IDResident+":"+number)), VerifiedAt: at,
+	})
+	if err != nil {
+		return err
+	}
+	if !fresh {
+		return errors.New("the person is somebody already")
+	}
+	for n, title := range []string{"欢迎使用天威通", "您已完成个人实名"} {
+		_, err := people.Notices(s.store).Add(ctx, tx, notice.Notice{
+			ID: s.id(byte('0'+n), at, i), Account: id, Kind: "account.welcome", Title: title, Body: "这是压测用的样例通知，不是真实的业务。", PostedAt: at,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func seedHash(what string, i int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "tianweitong/seed/%s/%d", what, i))
+	return hex.EncodeToString(sum[:])
+}
+
+// seedName is one of 1,200 names that nobody has: 测试甲子一.
+func seedName(i int) string {
+	pick := func(from string, n int) string { r := []rune(from); return string(r[n%len(r)]) }
+	return "测试" + pick("甲乙丙丁戊己庚辛壬癸", i) + pick("子丑寅卯辰巳午未申酉戌亥", i/10) + pick("一二三四五六七八九十", i/120)
+}
+
+// seedIDNumber is an ID number of a place that does not exist (区划 999998) with
+// the check character of GB 11643.
+func seedIDNumber(i int) string {
+	born := time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, i%14000)
+	s := fmt.Sprintf("999998%s%03d", born.Format("20060102"), i/14000)
+	sum := 0
+	for k, digit := range s {
+		sum += int(digit-'0') * (1 << (17 - k) % 11)
+	}
+	return s + string("10X98765432"[sum%11])
+}
+
+// seedCode is a unified social credit code (统一社会信用代码) of the same place,
+// with the check characters of GB 11714 and GB 32100.
+func seedCode(i int) string {
+	org := fmt.Sprintf("MA9%05d", i%100_000)
+	const digits = "0123456789ABCDEFGHJKLMNPQRTUWXY" // of GB 32100, without I, O, S, V, Z
+	sum := 0
+	for k, w := range []int{3, 7, 9, 10, 5, 8, 4, 2} {
+		v := strings.IndexByte("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", org[k])
+		sum += v * w
+	}
+	s := "91999998" + org + string("0123456789X"[(11-sum%11)%11])
+	sum, weight := 0, 1
+	for _, c := range s {
+		sum += strings.IndexRune(digits, c) * weight
+		weight = weight * 3 % 31
+	}
+	return s + string(digits[(31-sum%31)%31])
+}
