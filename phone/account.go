@@ -2,6 +2,7 @@ package phone
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"time"
 )
@@ -37,12 +38,40 @@ type Ticket struct {
 	ExpiresAt  time.Time `json:"expiresAt"`
 }
 
-// RequestCode has a code sent. The number is given for purpose "login" only;
-// every other purpose uses the account's own.
-func (p *Phone) RequestCode(ctx context.Context, purpose, number string) (Ticket, error) {
-	in := map[string]string{"purpose": purpose}
+// Captcha is a slide captcha (滑块验证): the piece belongs somewhere to the right at
+// its height TileY.
+type Captcha struct {
+	ID         string `json:"id"`
+	Background []byte `json:"background"` // JPEG of Width×Height pixels
+	Tile       []byte `json:"tile"`       // PNG
+	TileY      int    `json:"tileY"`
+	TileWidth  int    `json:"tileWidth"`
+	Width      int    `json:"width"`
+	Height     int    `json:"height"`
+}
+
+// Solved is a captcha with the pixel where the piece's left edge was put; the zero
+// value is none.
+type Solved struct {
+	ID string `json:"id"`
+	X  int    `json:"x"`
+}
+
+// Captcha gets one to solve.
+func (p *Phone) Captcha(ctx context.Context) (c Captcha, err error) {
+	return c, p.post(ctx, "/captcha", struct{}{}, &c)
+}
+
+// RequestCode has a code sent. The number is given for the purposes login,
+// password-reset, phone-new and legal; every other uses the account's own. A
+// refusal "captcha_required" asks for a solved captcha.
+func (p *Phone) RequestCode(ctx context.Context, purpose, number string, solved Solved) (Ticket, error) {
+	in := map[string]any{"purpose": purpose, "device": hex.EncodeToString(p.Thumbprint)}
 	if number != "" {
 		in["phone"] = number
+	}
+	if solved.ID != "" {
+		in["captcha"] = solved
 	}
 	var t Ticket
 	return t, p.post(ctx, "/codes", in, &t)

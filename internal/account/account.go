@@ -98,9 +98,16 @@ type Limits struct {
 	// PerAddress is the most codes asked for from one IPv4 address or /64 in an
 	// hour; default 60, because many phones share one.
 	PerAddress int
+	// PerDevice is the most codes asked for from one device in 24 hours; default 30.
+	PerDevice int
+	// Free is how many codes in 24 hours each phone, address and device has without
+	// a captcha; default 1.
+	Free int
 	// Hourly is the most codes in an hour that anybody asks for, in the whole
 	// house; reaching it is an error in the log; default 5,000.
 	Hourly int
+	// Ceiling is the most codes in an hour of all, whoever asks; default 20,000.
+	Ceiling int
 }
 
 // siteFactor is how many times as much as one /64 an IPv6 /48 may ask for, the
@@ -114,7 +121,8 @@ func (l Limits) withDefaults() Limits {
 	for _, f := range []struct {
 		field *int
 		value int
-	}{{&l.Daily, 10}, {&l.PerNetwork, 5}, {&l.Anyone, 30}, {&l.Known, 10}, {&l.PerAddress, 60}, {&l.Hourly, 5000}} {
+	}{{&l.Daily, 10}, {&l.PerNetwork, 5}, {&l.Anyone, 30}, {&l.Known, 10}, {&l.PerAddress, 60},
+		{&l.PerDevice, 30}, {&l.Free, 1}, {&l.Hourly, 5000}, {&l.Ceiling, 20000}} {
 		if *f.field == 0 {
 			*f.field = f.value
 		}
@@ -137,6 +145,13 @@ var (
 		Text: "当前网络获取验证码过于频繁，请稍后再试，或换用手机网络。"}
 	CodeNetwork = fault.Code{Name: "sms_network_limit", Kind: fault.TooMany,
 		Text: "当前网络今日为该手机号获取验证码的次数已用完，请换用其他网络后再试，或联系客服。"}
+	CodeDeviceLimit = fault.Code{Name: "sms_device_limit", Kind: fault.TooMany,
+		Text: "本设备今日获取验证码的次数已用完，请明天再试，或联系客服。"}
+	// CodeCaptcha asks for an answer to a captcha; nothing was sent.
+	CodeCaptcha = fault.Code{Name: "captcha_required", Kind: fault.Conflict,
+		Text: "请先完成滑块验证，再获取验证码。"}
+	CodeCaptchaWrong = fault.Code{Name: "captcha_wrong", Kind: fault.Invalid,
+		Text: "滑块未对准缺口或已过期，请重新拖动完成拼图。"}
 	CodeBusy = fault.Code{Name: "sms_busy", Kind: fault.TooMany,
 		Text: "当前获取验证码的人数过多，请稍后再试；在您常用的网络下可直接获取。"}
 	// CodeWrong carries "remaining", the entries that are left.
@@ -293,6 +308,13 @@ type Store interface {
 	// then. Forget drops a window.
 	Uncount(ctx context.Context, tx work.Tx, name string, subject []byte, opened time.Time, n int) error
 	Forget(ctx context.Context, tx work.Tx, name string, subject []byte) error
+	// Busiest gives the highest count of the windows of a name, or of a longer one
+	// that goes on with a dot, that opened after a time.
+	Busiest(ctx context.Context, tx work.Tx, name string, since time.Time) (int, error)
+	// CountHour adds one to a name's count in the hour of the clock; Hours gives all
+	// counts since an hour.
+	CountHour(ctx context.Context, tx work.Tx, name string, at time.Time) error
+	Hours(ctx context.Context, tx work.Tx, since time.Time) ([]HourCount, error)
 
 	PutCode(ctx context.Context, tx work.Tx, c Code) error
 	Code(ctx context.Context, tx work.Tx, id string) (Code, error)
@@ -348,7 +370,7 @@ type Store interface {
 	// them; an empty name keeps nothing.
 	EndSessionsBut(ctx context.Context, tx work.Tx, account, keep, keepToo string, at time.Time) (int, error)
 
-	// Tidy deletes codes, windows and sessions that were over before a time, and
+	// Tidy deletes codes, windows, hours and sessions that were over before a time, and
 	// networks not signed in from since another.
 	Tidy(ctx context.Context, tx work.Tx, before, networks time.Time) error
 }

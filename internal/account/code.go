@@ -6,11 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"time"
 
-	"tianweitong/internal/fault"
 	"tianweitong/internal/id"
 	"tianweitong/internal/secret"
 	"tianweitong/internal/work"
@@ -25,152 +23,83 @@ type Ticket struct {
 	ExpiresAt  time.Time
 }
 
-// RequestCode draws a code and sends it by SMS with the commit (M§2.2.1). For
-// PurposeLogin, PurposeReset, PurposeNewPhone and PurposeLegal phone is the number
-// to reach; otherwise it is ignored and the code goes to the account's number. caller is
-// nobody for a Sessionless purpose and required for the rest. address is the
-// client's IP address, for the limit; it is stored as a keyed hash only.
+// Ask is what is said when a code is asked for.
+type Ask struct {
+	// Phone is the number to reach for PurposeLogin, PurposeReset, PurposeNewPhone
+	// and PurposeLegal; otherwise the code goes to the account's own.
+	Phone   string
+	Purpose Purpose
+	// Address is the client's IP address and Device the thumbprint that it names
+	// without a session; both are stored as keyed hashes only, for the limits.
+	Address, Device string
+	Captcha         Captcha
+}
+
+// RequestCode draws a code and sends it by SMS with the commit (M§2.2.1). caller is
+// nobody for a Sessionless purpose and required for the rest.
 //
 // The answer does not tell whether the number has an account. Refusals: CodePhone,
-// CodePurpose, CodeSignedOut, CodeTooSoon, CodeTooMany, CodeNetwork, CodeAddress,
-// CodeBusy.
-func (s *Service) RequestCode(ctx context.Context, phone string, purpose Purpose, caller Caller, address string) (Ticket, error) {
+// CodePurpose, CodeSignedOut, CodeCaptcha, CodeCaptchaWrong, CodeTooSoon,
+// CodeTooMany, CodeNetwork, CodeAddress, CodeDeviceLimit, CodeBusy.
+func (s *Service) RequestCode(ctx context.Context, ask Ask, caller Caller) (Ticket, error) {
 	switch {
-	case !purpose.known():
+	case !ask.Purpose.known():
 		return Ticket{}, CodePurpose
-	case purpose.Sessionless():
+	case ask.Purpose.Sessionless():
 		caller = Caller{}
 	case caller.Session == "":
 		return Ticket{}, CodeSignedOut
 	}
-	if purpose.ofAnyNumber() && !ValidPhone(phone) {
+	if ask.Purpose.ofAnyNumber() && !ValidPhone(ask.Phone) {
 		return Ticket{}, CodePhone
 	}
+	solved, err := s.solve(ctx, ask.Captcha)
+	if err != nil {
+		return Ticket{}, err
+	}
 	var ticket Ticket
-	var capped bool
-	err := s.Runner.Do(ctx, "account.code", func(ctx context.Context, tx work.Tx) (err error) {
-		if !purpose.ofAnyNumber() {
+	var spent spent
+	err = s.Runner.Do(ctx, "account.code", func(ctx context.Context, tx work.Tx) (err error) {
+		if !ask.Purpose.ofAnyNumber() {
 			a, err := s.get(ctx, tx, caller.Account)
 			if err != nil {
 				return err
 			}
-			phone = a.Phone
+			ask.Phone = a.Phone
 		}
-		if capped, err = s.limit(ctx, tx, phone, purpose, address); err != nil {
+		if spent, err = s.limit(ctx, tx, ask, caller, solved); err != nil {
 			return err
 		}
-		now := s.Clock.Now()
-		ticket = Ticket{ID: id.Token(s.Rand, 24), RetryAfter: s.Limits.Pause, ExpiresAt: now.Add(CodeLife)}
-		digits := s.draw()
-		c := Code{ID: s.codeID(ticket.ID), Purpose: purpose, Account: caller.Account, Session: caller.Session,
-			PhoneHash: s.phoneHash(phone), ExpiresAt: ticket.ExpiresAt}
-		c.Hash = s.codeHash(c.ID, digits)
-		if err := s.Store.PutCode(ctx, tx, c); err != nil {
-			return err
-		}
-		return s.enqueueText(ctx, tx, text{Phone: phone, Template: "code." + string(purpose), Until: ticket.ExpiresAt,
-			Params: map[string]string{"code": digits, "minutes": strconv.Itoa(int(CodeLife.Minutes()))}})
+		ticket, err = s.send(ctx, tx, ask, caller)
+		return err
 	})
+	if spent.refused != "" {
+		s.countRefused(ctx, spent.refused)
+	}
 	if err != nil {
 		return Ticket{}, err
 	}
-	if capped {
+	if spent.capped {
 		s.Log.ErrorContext(ctx, "the hourly cap of SMS codes is reached; strangers get none until the hour is over", "cap", s.Limits.Hourly)
 	}
 	return ticket, nil
 }
 
-// budget is one count that a code goes against.
-type budget struct {
-	name    string
-	subject []byte
-	most    int
-	span    time.Duration
-	refusal fault.Code
-}
-
-// limit counts a code against the budgets of who asks. A refusal rolls the
-// counts back, so waiting as told always helps. capped tells that this code was
-// the hour's last for strangers.
-func (s *Service) limit(ctx context.Context, tx work.Tx, phone string, purpose Purpose, address string) (capped bool, err error) {
+func (s *Service) send(ctx context.Context, tx work.Tx, ask Ask, caller Caller) (Ticket, error) {
 	now := s.Clock.Now()
-	all, err := s.budgets(ctx, tx, phone, purpose, networks(address), now)
-	if err != nil {
-		return false, err
+	ticket := Ticket{ID: id.Token(s.Rand, 24), RetryAfter: s.Limits.Pause, ExpiresAt: now.Add(CodeLife)}
+	digits := s.draw()
+	c := Code{ID: s.codeID(ticket.ID), Purpose: ask.Purpose, Account: caller.Account, Session: caller.Session,
+		PhoneHash: s.phoneHash(ask.Phone), ExpiresAt: ticket.ExpiresAt}
+	c.Hash = s.codeHash(c.ID, digits)
+	if err := s.Store.PutCode(ctx, tx, c); err != nil {
+		return Ticket{}, err
 	}
-	// Counting locks each row in the same order everywhere: no deadlock.
-	for _, b := range all {
-		n, opened, err := s.Store.Count(ctx, tx, b.name, b.subject, now, b.span)
-		if err != nil {
-			return false, err
-		}
-		if n > b.most {
-			wait := opened.Add(b.span).Sub(now)
-			return false, b.refusal.With(map[string]any{"retryAfterSeconds": int((wait + time.Second - 1) / time.Second)})
-		}
-		capped = b.name == budgetAll && n == b.most
+	if err := s.Store.CountHour(ctx, tx, hourSent, now); err != nil {
+		return Ticket{}, err
 	}
-	return capped, nil
-}
-
-const budgetAll = "code.all"
-
-func (s *Service) budgets(ctx context.Context, tx work.Tx, phone string, purpose Purpose, from []network, now time.Time) ([]budget, error) {
-	const day = 24 * time.Hour
-	hash := s.phoneHash(phone)
-	var all, pairs []budget
-	for _, n := range from {
-		all = append(all, budget{"code.address", s.networkHash(n), n.share * s.Limits.PerAddress, time.Hour, CodeAddress})
-		pairs = append(pairs, budget{"code.day.network", s.pairHash(phone, n), n.share * s.Limits.PerNetwork, day, CodeNetwork})
-	}
-	pause := budget{"code.pause." + string(purpose), hash, 1, s.Limits.Pause, CodeTooSoon}
-	if !purpose.ofAnyNumber() {
-		return append(all, budget{"code.day.session", hash, s.Limits.Daily, day, CodeTooMany}, pause), nil
-	}
-	if purpose.Sessionless() {
-		known, err := s.Store.KnownNetwork(ctx, tx, hash, s.networkHash(from[0]), now.Add(-Absolute))
-		if err != nil {
-			return nil, err
-		}
-		if known {
-			pause.name += ".known"
-			return append(all, budget{"code.day.known", s.pairHash(phone, from[0]), s.Limits.Known, day, CodeNetwork}, pause), nil
-		}
-	}
-	all = append(all, pairs...)
-	return append(all, budget{"code.day.anyone", hash, s.Limits.Anyone, day, CodeTooMany}, pause,
-		budget{budgetAll, []byte{}, s.Limits.Hourly, time.Hour, CodeBusy}), nil
-}
-
-// network is what limits count as one asker, with the share of the limits that
-// it has.
-type network struct {
-	name  string
-	share int
-}
-
-// networks gives what an address belongs to, the narrowest first: an IPv4
-// address is one asker; so is the IPv6 /64 that one customer has to himself, and
-// the /48 that a site has is siteFactor of them.
-func networks(address string) []network {
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		return []network{{"unknown", 1}}
-	}
-	a = a.Unmap().WithZone("")
-	if a.Is4() {
-		return []network{{a.String(), 1}}
-	}
-	return []network{
-		{netip.PrefixFrom(a, 64).Masked().String(), 1},
-		{netip.PrefixFrom(a, 48).Masked().String(), siteFactor},
-	}
-}
-
-func (s *Service) networkHash(n network) []byte { return s.Box.Hash("address", []byte(n.name)) }
-
-func (s *Service) pairHash(phone string, n network) []byte {
-	return s.Box.Hash("phone-address", []byte(phone+"@"+n.name))
+	return ticket, s.enqueueText(ctx, tx, text{Phone: ask.Phone, Template: "code." + string(ask.Purpose), Until: ticket.ExpiresAt,
+		Params: map[string]string{"code": digits, "minutes": strconv.Itoa(int(CodeLife.Minutes()))}})
 }
 
 // draw gives CodeDigits uniform digits.

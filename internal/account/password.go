@@ -202,7 +202,6 @@ func (s *Service) SignInByPassword(ctx context.Context, in SignIn) (Session, err
 
 // newDevice counts a device that a password alone brings in, and tells the owner.
 func (s *Service) newDevice(ctx context.Context, tx work.Tx, account string) (refusal, err error) {
-	const day = 24 * time.Hour
 	n, opened, err := s.Store.Count(ctx, tx, "password.devices", []byte(account), s.Clock.Now(), day)
 	if err != nil {
 		return nil, err
@@ -284,26 +283,26 @@ func (s *Service) guess(ctx context.Context, phone, password, address string, re
 }
 
 const (
-	budgetTries    = "password.tries"
-	budgetStrange  = "password.day.anyone"
-	budgetFamiliar = "password.day.known"
+	budgetAddress  limited = "password.address"
+	budgetTries    limited = "password.tries"
+	budgetStrange  limited = "password.day.anyone"
+	budgetFamiliar limited = "password.day.known"
 )
 
 // passwordBudgets are what a wrong password counts against. What strangers enter
 // is counted apart from what is entered where the account signed in, so that
 // they cannot lock the owner out there.
 func (s *Service) passwordBudgets(phone string, from []network, known bool) []budget {
-	const day = 24 * time.Hour
 	var all []budget
 	for _, n := range from {
-		all = append(all, budget{"password.address", s.networkHash(n), n.share * PasswordHourly, time.Hour, CodePasswordAddress})
+		all = append(all, budgetAddress.budget(s.networkHash(n), n.share*PasswordHourly, time.Hour, CodePasswordAddress))
 	}
 	pair := s.pairHash(phone, from[0])
-	all = append(all, budget{budgetTries, pair, PasswordTries, PasswordPause, CodePasswordLocked})
+	all = append(all, budgetTries.budget(pair, PasswordTries, PasswordPause, CodePasswordLocked))
 	if known {
-		return append(all, budget{budgetFamiliar, pair, PasswordDaily, day, CodePasswordLocked})
+		return append(all, budgetFamiliar.budget(pair, PasswordDaily, day, CodePasswordLocked))
 	}
-	return append(all, budget{budgetStrange, s.phoneHash(phone), PasswordDaily, day, CodePasswordLocked})
+	return append(all, budgetStrange.budget(s.phoneHash(phone), PasswordDaily, day, CodePasswordLocked))
 }
 
 // chargeGuess counts one guess against each budget, or refuses it against all.
@@ -366,7 +365,7 @@ func (s *Service) giveBack(ctx context.Context, tx work.Tx, g guess) error {
 	}
 	for _, c := range g.budgets {
 		n := 1
-		if c.name == budgetTries {
+		if c.limit == budgetTries {
 			n = c.n
 		}
 		if err := s.Store.Uncount(ctx, tx, c.name, c.subject, c.opened, n); err != nil {

@@ -13,7 +13,7 @@ import (
 	"tianweitong/internal/work"
 )
 
-// Deps are what the service needs; all are required but Limits and Cost.
+// Deps are what the service needs; all are required but Limits, Puzzles and Cost.
 type Deps struct {
 	Runner work.Runner
 	Store  Store
@@ -26,6 +26,8 @@ type Deps struct {
 	// Agreements are the documents that a sign-in must accept, as they stand now.
 	Agreements []Agreement
 	Limits     Limits
+	// Puzzles judges captchas; nil takes no answer.
+	Puzzles Puzzles
 	// Cost is what a login password is stretched with; zero for DefaultCost.
 	Cost Cost
 }
@@ -101,6 +103,16 @@ func (s *Service) Phone(ctx context.Context, tx work.Tx, account string) (string
 func (s *Service) PhoneNumber(ctx context.Context, tx work.Tx, account string) (string, error) {
 	a, err := s.get(ctx, tx, account)
 	return a.Phone, err
+}
+
+// Owner gives the account of a number; CodeNoAccount if it has none. It answers
+// only what the house itself asks.
+func (s *Service) Owner(ctx context.Context, tx work.Tx, phone string) (string, error) {
+	a, err := s.Store.ByPhone(ctx, tx, s.phoneHash(phone))
+	if errors.Is(err, work.ErrNotFound) {
+		return "", CodeNoAccount.Because(err)
+	}
+	return a.ID, err
 }
 
 // PhoneChanged gives when the number was last changed, zero for never: for 72 h

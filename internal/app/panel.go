@@ -58,9 +58,21 @@ func (a *App) panel(ctx context.Context) (http.Handler, error) {
 	a.house.counter.Mount(s.Handle)
 	s.Handle("POST /sandbox/platforms", http.HandlerFunc(a.registerPlatform))
 	s.Handle("GET /sandbox/platforms", http.HandlerFunc(a.listPlatforms))
+	s.Handle("GET /sandbox/captcha/{id}", http.HandlerFunc(a.showCaptcha))
 	s.Handle("GET /sandbox/house", http.HandlerFunc(a.showHouse))
 	s.Handle("/", web.Panel())
 	return a.fenced(s), a.seed(ctx)
+}
+
+// showCaptcha solves a captcha (滑块验证) for journeys, which slide by program.
+func (a *App) showCaptcha(w http.ResponseWriter, r *http.Request) {
+	x, ok := a.house.puzzles.Solution(r.PathValue("id"))
+	if !ok {
+		httpapi.WriteProblem(w, r, a.Log, httpapi.CodeNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(map[string]int{"x": x})
 }
 
 // fenced keeps web pages that a developer happens to visit away from the

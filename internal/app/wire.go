@@ -41,6 +41,7 @@ import (
 	"tianweitong/internal/provider/sandbox"
 	"tianweitong/internal/provider/sms"
 	"tianweitong/internal/push"
+	"tianweitong/internal/puzzle"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/roaming"
 	"tianweitong/internal/scan"
@@ -57,6 +58,7 @@ type house struct {
 	ca           *ca.Service
 	centre       kmc.Door
 	accounts     *account.Service
+	puzzles      *puzzle.Service
 	realname     *realname.Service
 	catalog      *catalog.Service
 	notices      *notice.Service
@@ -213,9 +215,11 @@ func (a *App) wireNouns(context.Context) error {
 		return err
 	}
 	bearer := hex.EncodeToString(providerKey)
+	h.puzzles = puzzle.New(puzzle.Deps{Clock: a.Clock, Rand: a.Rand, Box: st.Box})
 	h.accounts = account.New(account.Deps{
 		Runner: st, Store: people.Accounts(st), Clock: a.Clock, Rand: a.Rand, Box: st.Box,
-		SMS: sms.New(a.urls.Sandbox+sandbox.SMSBase, bearer), Log: a.Log, Agreements: agreements(),
+		SMS: sms.New(a.urls.Sandbox+sandbox.SMSBase, bearer), Log: a.Log, Agreements: agreements(), Puzzles: h.puzzles,
+		Limits: account.Limits{Free: 1000},
 	})
 	h.realname = realname.New(realname.Deps{
 		Runner: st, Store: people.Realnames(st), Clock: a.Clock, Rand: a.Rand, Box: st.Box, Accounts: h.accounts,

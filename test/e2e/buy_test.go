@@ -9,6 +9,7 @@ import (
 
 	"tianweitong/internal/app"
 	"tianweitong/internal/journey"
+	"tianweitong/phone"
 )
 
 // verified is a person who may buy.
@@ -102,7 +103,7 @@ func TestCodesServeOnceToWhoeverReadsThem(t *testing.T) {
 	if wrong == code {
 		wrong = "000001"
 	}
-	_, err = p.Phone.RequestCode(ctx, "login", p.Number)
+	_, err = p.Phone.RequestCode(ctx, "login", p.Number, phone.Solved{})
 	refused(t, err, http.StatusTooManyRequests, "sms_too_soon")
 	for try := 1; try <= 5; try++ {
 		_, err = p.Phone.SignIn(ctx, p.Number, ticket, wrong)
@@ -136,7 +137,7 @@ func TestCodesServeOnceToWhoeverReadsThem(t *testing.T) {
 	_, err = p.Phone.SignIn(ctx, p.Number, ticket, code)
 	refused(t, err, http.StatusGone, "sms_code_used")
 
-	_, err = p.Phone.RequestCode(ctx, "login", "1990000000")
+	_, err = p.Phone.RequestCode(ctx, "login", "1990000000", phone.Solved{})
 	refused(t, err, http.StatusUnprocessableEntity, "phone_invalid")
 	w.advance(61 * time.Second)
 	if err := w.SignIn(ctx, p, p.Phone); err != nil {

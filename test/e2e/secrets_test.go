@@ -298,7 +298,7 @@ func mistakes(t *testing.T, w *journey.World) {
 	if _, err := p.Phone.StartRealName(ctx, p.Name, p.IDNumber[:17]+"Y", ticket, code); err == nil {
 		t.Error("a wrong ID number was taken")
 	}
-	if _, err := p.Phone.RequestCode(ctx, "login", "1990000"); err == nil {
+	if _, err := p.Phone.RequestCode(ctx, "login", "1990000", phone.Solved{}); err == nil {
 		t.Error("a wrong phone number was taken")
 	}
 	_, entry := passwordEntry(t, w.Env, p.Number, "made-up-4711")

@@ -144,7 +144,7 @@ func (w *World) Start() {
 	w.Jobs = job.New(st, c, rand.Reader, log)
 	w.Accounts = account.New(account.Deps{
 		Runner: r, Store: people.Accounts(st), Clock: c, Rand: rand.Reader, Box: w.box, SMS: w.Text, Log: log,
-		Limits: account.Limits{Daily: 1000, PerNetwork: 1000, Anyone: 1000, PerAddress: 100000, Hourly: 100000},
+		Limits: account.Limits{Daily: 1000, PerNetwork: 1000, Anyone: 1000, PerAddress: 100000, PerDevice: 1000, Free: 100000, Hourly: 100000, Ceiling: 100000},
 		Cost:   account.Cost{Passes: 1, Memory: 64, Lanes: 1},
 	})
 	w.Notices = notice.New(notice.Deps{Runner: r, Store: people.Notices(st), Clock: c, Rand: rand.Reader, Texts: w.Accounts})
@@ -413,7 +413,7 @@ func (w *World) SignIn(number string) *Person {
 	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	w.must(err)
 	w.Clock.Advance(time.Minute)
-	ticket, err := w.Accounts.RequestCode(ctx, number, account.PurposeLogin, account.Caller{}, "192.0.2.1")
+	ticket, err := w.Accounts.RequestCode(ctx, account.Ask{Phone: number, Purpose: account.PurposeLogin, Address: "192.0.2.1"}, account.Caller{})
 	w.must(err)
 	w.Drain()
 	s, err := w.Accounts.SignIn(ctx, account.SignIn{Ticket: ticket.ID, Code: w.Text.Code(number), Phone: number, DeviceKey: spki, DeviceLabel: "test"})
@@ -428,7 +428,7 @@ func (w *World) SignIn(number string) *Person {
 func (p *Person) Code(purpose account.Purpose) (ticket, code string) {
 	p.T.Helper()
 	p.Clock.Advance(time.Minute)
-	t, err := p.Accounts.RequestCode(p.T.Context(), "", purpose, p.Caller, "192.0.2.1")
+	t, err := p.Accounts.RequestCode(p.T.Context(), account.Ask{Purpose: purpose, Address: "192.0.2.1"}, p.Caller)
 	p.must(err)
 	p.Drain()
 	return t.ID, p.Text.Code(p.Number)

@@ -36,7 +36,7 @@ func sets(p *flowtest.Person, password string) error {
 
 func resets(w *flowtest.World, number, password string) error {
 	w.Clock.Advance(time.Minute)
-	ticket, err := w.Accounts.RequestCode(w.T.Context(), number, account.PurposeReset, account.Caller{}, "192.0.2.1")
+	ticket, err := w.Accounts.RequestCode(w.T.Context(), account.Ask{Phone: number, Purpose: account.PurposeReset, Address: "192.0.2.1"}, account.Caller{})
 	if err != nil {
 		return err
 	}

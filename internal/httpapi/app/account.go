@@ -10,6 +10,7 @@ import (
 	"tianweitong/internal/custody"
 	"tianweitong/internal/flow/recover"
 	"tianweitong/internal/httpapi"
+	"tianweitong/internal/puzzle"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/work"
 )
@@ -28,7 +29,26 @@ type codeInput struct {
 	Body struct {
 		Phone   string `json:"phone,omitempty" maxLength:"20" doc:"仅用于 login、password-reset、phone-new 与 legal"`
 		Purpose string `json:"purpose" maxLength:"20" doc:"login、password-reset（无需登录）；realname、pin、recover、phone、phone-new、password、close、legal、transfer（须登录）"`
+		// Device is the device that asks; in a session it is the session's.
+		Device  string         `json:"device,omitempty" pattern:"^[0-9a-f]{64}$" doc:"未登录时：设备公钥（SPKI DER）的 SHA-256"`
+		Captcha *captchaAnswer `json:"captcha,omitempty" doc:"滑块验证的结果，收到 captcha_required 后提交"`
 	}
+}
+
+type captchaAnswer struct {
+	ID string `json:"id" maxLength:"200"`
+	X  int    `json:"x" minimum:"0" maximum:"10000" doc:"拼图块左边缘在背景图中的位置（像素）"`
+}
+
+// CaptchaBody is a slide captcha (滑块验证).
+type CaptchaBody struct {
+	ID         string `json:"id"`
+	Background []byte `json:"background" doc:"JPEG"`
+	Tile       []byte `json:"tile" doc:"PNG，从左边缘开始向右移动"`
+	TileY      int    `json:"tileY" doc:"拼图块上边缘在背景图中的位置"`
+	TileWidth  int    `json:"tileWidth"`
+	Width      int    `json:"width"`
+	Height     int    `json:"height"`
 }
 
 // TicketBody stands for an SMS code that was sent.
@@ -119,6 +139,7 @@ func (s *Server) accountRoutes() {
 	// Asked for by nobody to sign in or to reset the password, and for everything
 	// else in a session: the handler authenticates by purpose.
 	route(s, http.MethodPost, "/codes", Public, "获取短信验证码", s.requestCode)
+	route(s, http.MethodPost, "/captcha", Public, "获取滑块验证", s.captcha)
 	route(s, http.MethodPost, "/sessions", Public, "验证码登录；首次登录即注册", s.signIn)
 	route(s, http.MethodDelete, "/sessions/current", Restricted, "退出登录", s.signOut)
 	route(s, http.MethodGet, "/me", Restricted, "我的账号", s.me)
@@ -138,11 +159,21 @@ func (s *Server) requestCode(ctx context.Context, _ account.Caller, in *codeInpu
 			return nil, err
 		}
 	}
-	t, err := s.Accounts.RequestCode(ctx, in.Body.Phone, purpose, caller, httpapi.RequestOf(ctx).Address)
+	ask := account.Ask{Phone: in.Body.Phone, Purpose: purpose, Address: httpapi.RequestOf(ctx).Address, Device: in.Body.Device}
+	if c := in.Body.Captcha; c != nil {
+		ask.Captcha = account.Captcha{ID: c.ID, X: c.X}
+	}
+	t, err := s.Accounts.RequestCode(ctx, ask, caller)
 	if err != nil {
 		return nil, err
 	}
 	return &Body[TicketBody]{TicketBody{Ticket: t.ID, RetryAfter: int(t.RetryAfter.Seconds()), ExpiresAt: t.ExpiresAt}}, nil
+}
+
+func (s *Server) captcha(ctx context.Context, _ account.Caller, _ *Empty) (*Body[CaptchaBody], error) {
+	c, err := s.Puzzles.New(ctx)
+	return &Body[CaptchaBody]{CaptchaBody{ID: c.ID, Background: c.Background, Tile: c.Piece, TileY: c.Y,
+		TileWidth: puzzle.Tile, Width: puzzle.Width, Height: puzzle.Height}}, err
 }
 
 func (s *Server) signIn(ctx context.Context, _ account.Caller, in *sessionInput) (*sessionOutput, error) {

@@ -101,7 +101,7 @@ func open(t *testing.T) *house {
 	d.Clock, d.Rand, d.Log, d.Secure, d.Runner = c, rand.Reader, log, true, h.st
 	d.Accounts = account.New(account.Deps{Runner: h.st, Store: people.Accounts(h.st), Clock: c, Rand: rand.Reader, Box: h.st.Box,
 		SMS: sms.New(outside.URL+sandbox.SMSBase, "key"), Log: log, Agreements: []account.Agreement{{Document: "terms", Version: "1"}},
-		Cost: account.Cost{Passes: 1, Memory: 64, Lanes: 1}})
+		Cost: account.Cost{Passes: 1, Memory: 64, Lanes: 1}, Limits: account.Limits{Free: 1000}})
 	d.Realnames = realname.New(realname.Deps{Runner: h.st, Store: people.Realnames(h.st), Clock: c, Rand: rand.Reader, Box: h.st.Box,
 		Accounts: d.Accounts, Checker: idcheck.New(outside.URL+sandbox.IDCheckBase, "key"), Log: log})
 	d.Catalog = catalog.New(catalog.Deps{Store: h.st.Catalog(), Clock: c, Rand: rand.Reader})

@@ -17,6 +17,7 @@ import (
 	"tianweitong/internal/flow/todo"
 	"tianweitong/internal/notice"
 	"tianweitong/internal/order"
+	"tianweitong/internal/puzzle"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/roaming"
 	"tianweitong/internal/scan"
@@ -30,6 +31,7 @@ type Deps struct {
 	// Runner opens the transactions of routes whose nouns leave that to the caller.
 	Runner       work.Runner
 	Accounts     *account.Service
+	Puzzles      *puzzle.Service
 	Safety       *safety.Service
 	Closing      *closing.Service
 	Realnames    *realname.Service

@@ -98,6 +98,33 @@ func (q *Queries) AccountDevice(ctx context.Context, arg AccountDeviceParams) (A
 	return i, err
 }
 
+const accountHours = `-- name: AccountHours :many
+SELECT hour, name, n FROM account_hours WHERE hour >= $1 ORDER BY hour, name
+`
+
+func (q *Queries) AccountHours(ctx context.Context, since int64) ([]AccountHour, error) {
+	rows, err := q.query(ctx, q.accountHoursStmt, accountHours, since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AccountHour{}
+	for rows.Next() {
+		var i AccountHour
+		if err := rows.Scan(&i.Hour, &i.Name, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const accountPassword = `-- name: AccountPassword :one
 SELECT secret FROM account_passwords WHERE account = $1
 `
@@ -144,6 +171,24 @@ func (q *Queries) AccountSessionByToken(ctx context.Context, tokenHash []byte) (
 	return i, err
 }
 
+const busiestAccountWindow = `-- name: BusiestAccountWindow :one
+SELECT CAST(COALESCE(MAX(n), 0) AS BIGINT) AS n FROM account_windows
+WHERE (name = $1 OR name LIKE CAST($2 AS TEXT)) AND opened_at > $3
+`
+
+type BusiestAccountWindowParams struct {
+	Name   string
+	Longer string
+	Since  int64
+}
+
+func (q *Queries) BusiestAccountWindow(ctx context.Context, arg BusiestAccountWindowParams) (int64, error) {
+	row := q.queryRow(ctx, q.busiestAccountWindowStmt, busiestAccountWindow, arg.Name, arg.Longer, arg.Since)
+	var n int64
+	err := row.Scan(&n)
+	return n, err
+}
+
 const chargeAccountCode = `-- name: ChargeAccountCode :one
 UPDATE account_codes SET tries = tries + 1 WHERE id = $1 AND tries < $2 RETURNING tries
 `
@@ -158,6 +203,21 @@ func (q *Queries) ChargeAccountCode(ctx context.Context, arg ChargeAccountCodePa
 	var tries int64
 	err := row.Scan(&tries)
 	return tries, err
+}
+
+const countAccountHour = `-- name: CountAccountHour :exec
+INSERT INTO account_hours (hour, name, n) VALUES ($1, $2, 1)
+ON CONFLICT (hour, name) DO UPDATE SET n = account_hours.n + 1
+`
+
+type CountAccountHourParams struct {
+	Hour int64
+	Name string
+}
+
+func (q *Queries) CountAccountHour(ctx context.Context, arg CountAccountHourParams) error {
+	_, err := q.exec(ctx, q.countAccountHourStmt, countAccountHour, arg.Hour, arg.Name)
+	return err
 }
 
 const countAccountWindow = `-- name: CountAccountWindow :one
@@ -198,6 +258,15 @@ DELETE FROM account_codes WHERE expires_at < $1
 
 func (q *Queries) DeleteAccountCodesBefore(ctx context.Context, before int64) error {
 	_, err := q.exec(ctx, q.deleteAccountCodesBeforeStmt, deleteAccountCodesBefore, before)
+	return err
+}
+
+const deleteAccountHoursBefore = `-- name: DeleteAccountHoursBefore :exec
+DELETE FROM account_hours WHERE hour < $1
+`
+
+func (q *Queries) DeleteAccountHoursBefore(ctx context.Context, before int64) error {
+	_, err := q.exec(ctx, q.deleteAccountHoursBeforeStmt, deleteAccountHoursBefore, before)
 	return err
 }
 

@@ -34,6 +34,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.accountDeviceStmt, err = db.PrepareContext(ctx, accountDevice); err != nil {
 		return nil, fmt.Errorf("error preparing query AccountDevice: %w", err)
 	}
+	if q.accountHoursStmt, err = db.PrepareContext(ctx, accountHours); err != nil {
+		return nil, fmt.Errorf("error preparing query AccountHours: %w", err)
+	}
 	if q.accountPasswordStmt, err = db.PrepareContext(ctx, accountPassword); err != nil {
 		return nil, fmt.Errorf("error preparing query AccountPassword: %w", err)
 	}
@@ -61,6 +64,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.buryJobStmt, err = db.PrepareContext(ctx, buryJob); err != nil {
 		return nil, fmt.Errorf("error preparing query BuryJob: %w", err)
 	}
+	if q.busiestAccountWindowStmt, err = db.PrepareContext(ctx, busiestAccountWindow); err != nil {
+		return nil, fmt.Errorf("error preparing query BusiestAccountWindow: %w", err)
+	}
 	if q.catalogInstitutionStmt, err = db.PrepareContext(ctx, catalogInstitution); err != nil {
 		return nil, fmt.Errorf("error preparing query CatalogInstitution: %w", err)
 	}
@@ -84,6 +90,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.claimJobsStmt, err = db.PrepareContext(ctx, claimJobs); err != nil {
 		return nil, fmt.Errorf("error preparing query ClaimJobs: %w", err)
+	}
+	if q.countAccountHourStmt, err = db.PrepareContext(ctx, countAccountHour); err != nil {
+		return nil, fmt.Errorf("error preparing query CountAccountHour: %w", err)
 	}
 	if q.countAccountWindowStmt, err = db.PrepareContext(ctx, countAccountWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query CountAccountWindow: %w", err)
@@ -123,6 +132,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.deleteAccountCodesBeforeStmt, err = db.PrepareContext(ctx, deleteAccountCodesBefore); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountCodesBefore: %w", err)
+	}
+	if q.deleteAccountHoursBeforeStmt, err = db.PrepareContext(ctx, deleteAccountHoursBefore); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAccountHoursBefore: %w", err)
 	}
 	if q.deleteAccountNetworksBeforeStmt, err = db.PrepareContext(ctx, deleteAccountNetworksBefore); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountNetworksBefore: %w", err)
@@ -776,6 +788,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing accountDeviceStmt: %w", cerr)
 		}
 	}
+	if q.accountHoursStmt != nil {
+		if cerr := q.accountHoursStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing accountHoursStmt: %w", cerr)
+		}
+	}
 	if q.accountPasswordStmt != nil {
 		if cerr := q.accountPasswordStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing accountPasswordStmt: %w", cerr)
@@ -821,6 +838,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing buryJobStmt: %w", cerr)
 		}
 	}
+	if q.busiestAccountWindowStmt != nil {
+		if cerr := q.busiestAccountWindowStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing busiestAccountWindowStmt: %w", cerr)
+		}
+	}
 	if q.catalogInstitutionStmt != nil {
 		if cerr := q.catalogInstitutionStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing catalogInstitutionStmt: %w", cerr)
@@ -859,6 +881,11 @@ func (q *Queries) Close() error {
 	if q.claimJobsStmt != nil {
 		if cerr := q.claimJobsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing claimJobsStmt: %w", cerr)
+		}
+	}
+	if q.countAccountHourStmt != nil {
+		if cerr := q.countAccountHourStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countAccountHourStmt: %w", cerr)
 		}
 	}
 	if q.countAccountWindowStmt != nil {
@@ -924,6 +951,11 @@ func (q *Queries) Close() error {
 	if q.deleteAccountCodesBeforeStmt != nil {
 		if cerr := q.deleteAccountCodesBeforeStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteAccountCodesBeforeStmt: %w", cerr)
+		}
+	}
+	if q.deleteAccountHoursBeforeStmt != nil {
+		if cerr := q.deleteAccountHoursBeforeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAccountHoursBeforeStmt: %w", cerr)
 		}
 	}
 	if q.deleteAccountNetworksBeforeStmt != nil {
@@ -2014,6 +2046,7 @@ type Queries struct {
 	accountByPhoneStmt                  *sql.Stmt
 	accountCodeStmt                     *sql.Stmt
 	accountDeviceStmt                   *sql.Stmt
+	accountHoursStmt                    *sql.Stmt
 	accountPasswordStmt                 *sql.Stmt
 	accountSessionByTokenStmt           *sql.Stmt
 	acknowledgePlatformCallbackStmt     *sql.Stmt
@@ -2023,6 +2056,7 @@ type Queries struct {
 	auditEntryOfStmt                    *sql.Stmt
 	authoritiesStmt                     *sql.Stmt
 	buryJobStmt                         *sql.Stmt
+	busiestAccountWindowStmt            *sql.Stmt
 	catalogInstitutionStmt              *sql.Stmt
 	catalogInstitutionsStmt             *sql.Stmt
 	catalogPlatformStmt                 *sql.Stmt
@@ -2031,6 +2065,7 @@ type Queries struct {
 	catalogWishesStmt                   *sql.Stmt
 	chargeAccountCodeStmt               *sql.Stmt
 	claimJobsStmt                       *sql.Stmt
+	countAccountHourStmt                *sql.Stmt
 	countAccountWindowStmt              *sql.Stmt
 	countCatalogPlatformsStmt           *sql.Stmt
 	countCatalogWishStmt                *sql.Stmt
@@ -2044,6 +2079,7 @@ type Queries struct {
 	countUnsealedAuditEntriesBeforeStmt *sql.Stmt
 	countUsageRecordsStmt               *sql.Stmt
 	deleteAccountCodesBeforeStmt        *sql.Stmt
+	deleteAccountHoursBeforeStmt        *sql.Stmt
 	deleteAccountNetworksBeforeStmt     *sql.Stmt
 	deleteAccountPasswordStmt           *sql.Stmt
 	deleteAccountSessionsBeforeStmt     *sql.Stmt
@@ -2263,6 +2299,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		accountByPhoneStmt:                  q.accountByPhoneStmt,
 		accountCodeStmt:                     q.accountCodeStmt,
 		accountDeviceStmt:                   q.accountDeviceStmt,
+		accountHoursStmt:                    q.accountHoursStmt,
 		accountPasswordStmt:                 q.accountPasswordStmt,
 		accountSessionByTokenStmt:           q.accountSessionByTokenStmt,
 		acknowledgePlatformCallbackStmt:     q.acknowledgePlatformCallbackStmt,
@@ -2272,6 +2309,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		auditEntryOfStmt:                    q.auditEntryOfStmt,
 		authoritiesStmt:                     q.authoritiesStmt,
 		buryJobStmt:                         q.buryJobStmt,
+		busiestAccountWindowStmt:            q.busiestAccountWindowStmt,
 		catalogInstitutionStmt:              q.catalogInstitutionStmt,
 		catalogInstitutionsStmt:             q.catalogInstitutionsStmt,
 		catalogPlatformStmt:                 q.catalogPlatformStmt,
@@ -2280,6 +2318,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		catalogWishesStmt:                   q.catalogWishesStmt,
 		chargeAccountCodeStmt:               q.chargeAccountCodeStmt,
 		claimJobsStmt:                       q.claimJobsStmt,
+		countAccountHourStmt:                q.countAccountHourStmt,
 		countAccountWindowStmt:              q.countAccountWindowStmt,
 		countCatalogPlatformsStmt:           q.countCatalogPlatformsStmt,
 		countCatalogWishStmt:                q.countCatalogWishStmt,
@@ -2293,6 +2332,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countUnsealedAuditEntriesBeforeStmt: q.countUnsealedAuditEntriesBeforeStmt,
 		countUsageRecordsStmt:               q.countUsageRecordsStmt,
 		deleteAccountCodesBeforeStmt:        q.deleteAccountCodesBeforeStmt,
+		deleteAccountHoursBeforeStmt:        q.deleteAccountHoursBeforeStmt,
 		deleteAccountNetworksBeforeStmt:     q.deleteAccountNetworksBeforeStmt,
 		deleteAccountPasswordStmt:           q.deleteAccountPasswordStmt,
 		deleteAccountSessionsBeforeStmt:     q.deleteAccountSessionsBeforeStmt,

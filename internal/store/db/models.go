@@ -50,6 +50,12 @@ type AccountDevice struct {
 	BoundAt    int64
 }
 
+type AccountHour struct {
+	Hour int64
+	Name string
+	N    int64
+}
+
 type AccountNetwork struct {
 	Account string
 	Network []byte
@@ -316,64 +322,87 @@ type CustodyShare struct {
 	CreatedAt int64
 }
 
-type EnterpriseInvitation struct {
-	ID         string
-	Enterprise string
-	Inviter    string
-	Name       []byte
-	Phone      []byte
-	PhoneHash  []byte
-	TokenHash  []byte
-	State      string
-	Sendings   int64
-	SentAt     int64
-	ExpiresAt  int64
-	CreatedAt  int64
-	EndedAt    int64
-	Version    int64
-}
-
-type EnterpriseMember struct {
-	ID         string
-	Enterprise string
-	Account    string
-	JoinedAt   int64
-	Via        string
-	LeftAt     int64
-	LeftBy     string
-}
-
-type EnterpriseMemberTerm struct {
-	Term   []byte
-	Member string
-}
-
-type EnterpriseRequest struct {
-	ID         string
-	Enterprise string
-	Account    string
-	State      string
-	Reason     []byte
-	AskedAt    int64
-	EndedAt    int64
-	Version    int64
-}
-
-type EnterpriseTransfer struct {
+type Enterprise struct {
 	ID            string
-	Enterprise    string
+	Name          string
+	Code          string
+	LegalName     []byte
+	LegalID       []byte
+	LegalIDHash   []byte
 	Administrator string
-	Member        string
-	Op            string
-	State         string
+	Method        string
+	VerifiedAt    int64
 	CreatedAt     int64
+	Facts         int64
 	Version       int64
 }
 
-type EnterpriseTry struct {
-	Subject []byte
+type EnterpriseApplication struct {
+	ID           string
+	Number       string
+	Account      string
+	Kind         string
+	Enterprise   string
+	Name         string
+	Code         string
+	LegalName    []byte
+	LegalID      []byte
+	State        string
+	Method       string
+	Reasons      string
+	Note         []byte
+	Record       string
+	Calls        int64
+	Ref          string
+	Phone        []byte
+	Card         []byte
+	SubmittedAt  int64
+	DueAt        int64
+	Claimed      string
+	ClaimedUntil int64
+	Escalated    string
+	DecidedBy    string
+	DecidedAt    int64
+	CreatedAt    int64
+	Version      int64
+}
+
+type EnterpriseCount struct {
+	Subject string
+	Purpose string
 	Day     int64
 	N       int64
+}
+
+type EnterpriseEvent struct {
+	ID          string
+	Application string
+	Kind        string
+	Actor       string
+	Note        []byte
+	At          int64
+}
+
+type EnterpriseFact struct {
+	Enterprise  string
+	Facts       int64
+	Application string
+	Name        string
+	LegalName   []byte
+	Method      string
+	At          int64
+}
+
+type EnterpriseGram struct {
+	Gram       string
+	Enterprise string
+}
+
+type EnterprisePicture struct {
+	Application string
+	Kind        string
+	Picture     []byte
+	At          int64
 }
 
 type Installation struct {

@@ -88,7 +88,16 @@ CREATE TABLE account_windows (
     PRIMARY KEY (name, subject)
 );
 
+-- SMS codes by the hour of the clock: what was sent, and what each limit refused.
+CREATE TABLE account_hours (
+    hour BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    n    BIGINT NOT NULL,
+    PRIMARY KEY (hour, name)
+);
+
 -- +goose Down
+DROP TABLE account_hours;
 DROP TABLE account_windows;
 DROP TABLE account_codes;
 DROP TABLE account_sessions;

@@ -32,6 +32,24 @@ func (accounts) Forget(ctx context.Context, tx work.Tx, name string, subject []b
 	return store.Failure(store.Queries(tx).DeleteAccountWindow(ctx, db.DeleteAccountWindowParams{Name: name, Subject: subject}))
 }
 
+func (accounts) Busiest(ctx context.Context, tx work.Tx, name string, since time.Time) (int, error) {
+	n, err := store.Queries(tx).BusiestAccountWindow(ctx, db.BusiestAccountWindowParams{Name: name, Longer: name + ".%", Since: store.Ms(since)})
+	return int(n), store.Failure(err)
+}
+
+func (accounts) CountHour(ctx context.Context, tx work.Tx, name string, when time.Time) error {
+	return store.Failure(store.Queries(tx).CountAccountHour(ctx, db.CountAccountHourParams{Name: name, Hour: store.Ms(when.Truncate(time.Hour))}))
+}
+
+func (accounts) Hours(ctx context.Context, tx work.Tx, since time.Time) ([]account.HourCount, error) {
+	rows, err := store.Queries(tx).AccountHours(ctx, store.Ms(since))
+	out := make([]account.HourCount, len(rows))
+	for i, r := range rows {
+		out[i] = account.HourCount{Name: r.Name, Hour: store.At(r.Hour), N: int(r.N)}
+	}
+	return out, store.Failure(err)
+}
+
 func (accounts) PutCode(ctx context.Context, tx work.Tx, c account.Code) error {
 	return store.Failure(store.Queries(tx).InsertAccountCode(ctx, db.InsertAccountCodeParams{
 		ID: c.ID, Purpose: string(c.Purpose), Account: c.Account, Session: c.Session,
@@ -250,6 +268,9 @@ func (accounts) Tidy(ctx context.Context, tx work.Tx, before, networks time.Time
 		return store.Failure(err)
 	}
 	if err := q.DeleteAccountSessionsBefore(ctx, store.Ms(before)); err != nil {
+		return store.Failure(err)
+	}
+	if err := q.DeleteAccountHoursBefore(ctx, store.Ms(before)); err != nil {
 		return store.Failure(err)
 	}
 	return store.Failure(q.DeleteAccountNetworksBefore(ctx, store.Ms(networks)))

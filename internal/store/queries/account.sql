@@ -11,6 +11,17 @@ UPDATE account_windows SET n = n - @n WHERE name = @name AND subject = @subject 
 -- name: DeleteAccountWindow :exec
 DELETE FROM account_windows WHERE name = @name AND subject = @subject;
 
+-- name: BusiestAccountWindow :one
+SELECT CAST(COALESCE(MAX(n), 0) AS BIGINT) AS n FROM account_windows
+WHERE (name = @name OR name LIKE CAST(@longer AS TEXT)) AND opened_at > @since;
+
+-- name: CountAccountHour :exec
+INSERT INTO account_hours (hour, name, n) VALUES (@hour, @name, 1)
+ON CONFLICT (hour, name) DO UPDATE SET n = account_hours.n + 1;
+
+-- name: AccountHours :many
+SELECT * FROM account_hours WHERE hour >= @since ORDER BY hour, name;
+
 -- name: InsertAccountCode :exec
 INSERT INTO account_codes (id, purpose, account, session, phone_hash, code_hash, tries, expires_at, passed_at, used_at)
 VALUES (@id, @purpose, @account, @session, @phone_hash, @code_hash, 0, @expires_at, 0, 0);
@@ -135,3 +146,6 @@ DELETE FROM account_sessions WHERE expires_at < @before OR (ended_at > 0 AND end
 
 -- name: DeleteAccountNetworksBefore :exec
 DELETE FROM account_networks WHERE seen_at < @before;
+
+-- name: DeleteAccountHoursBefore :exec
+DELETE FROM account_hours WHERE hour < @before;

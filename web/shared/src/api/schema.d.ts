@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/app/v1/captcha": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 获取滑块验证 */
+        post: operations["post-captcha"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/app/v1/certificates": {
         parameters: {
             query?: never;
@@ -1199,6 +1216,32 @@ export interface components {
             kind: string;
             text: string;
         };
+        CaptchaAnswer: {
+            id: string;
+            /**
+             * Format: int64
+             * @description 拼图块左边缘在背景图中的位置（像素）
+             */
+            x: number;
+        };
+        CaptchaBody: {
+            /** @description JPEG */
+            background: string;
+            /** Format: int64 */
+            height: number;
+            id: string;
+            /** @description PNG，从左边缘开始向右移动 */
+            tile: string;
+            /** Format: int64 */
+            tileWidth: number;
+            /**
+             * Format: int64
+             * @description 拼图块上边缘在背景图中的位置
+             */
+            tileY: number;
+            /** Format: int64 */
+            width: number;
+        };
         CartInputBody: {
             /** @description CA 机构编码 */
             institution: string;
@@ -1299,9 +1342,13 @@ export interface components {
             ticket: string;
         };
         CodeInputBody: {
-            /** @description 仅用于 login、password-reset 与 phone-new */
+            /** @description 滑块验证的结果，收到 captcha_required 后提交 */
+            captcha?: components["schemas"]["CaptchaAnswer"];
+            /** @description 未登录时：设备公钥（SPKI DER）的 SHA-256 */
+            device?: string;
+            /** @description 仅用于 login、password-reset、phone-new 与 legal */
             phone?: string;
-            /** @description login、password-reset（无需登录）；realname、pin、recover、phone、phone-new、password、close（须登录） */
+            /** @description login、password-reset（无需登录）；realname、pin、recover、phone、phone-new、password、close、legal、transfer（须登录） */
             purpose: string;
         };
         ConfirmInputBody: {
@@ -1977,6 +2024,35 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    "post-captcha": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptchaBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-certificates": {
         parameters: {
             query?: {
