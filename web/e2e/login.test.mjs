@@ -80,7 +80,11 @@ test('2.2.c the agreements can be read by anybody, and nobody is signed in witho
   await sheet.waitFor({ state: 'detached' })
   await go()
   await sheet.waitFor()
+  await phone.accessible('agreements asked for')
   await phone.shot('02-agreements')
+  await sheet.getByRole('link', { name: /用户协议/ }).click()
+  await page.getByRole('heading', { name: '一、协议的范围' }).waitFor()
+  await page.getByRole('button', { name: '关闭', exact: true }).last().click()
   await sheet.getByRole('button', { name: '暂不' }).click()
   assert.equal((await page.request.get('/app/v1/me')).status(), 401)
   assert.equal(new URL(page.url()).pathname, '/login')
@@ -88,9 +92,9 @@ test('2.2.c the agreements can be read by anybody, and nobody is signed in witho
 
 test('2.2.d a wrong code is told and entered again; a right one registers and serves once', async () => {
   const digits = await code().inputValue()
-  await page.getByRole('checkbox').check()
   await code().fill(other(digits))
   await go()
+  await page.getByRole('dialog').getByRole('button', { name: '同意并登录' }).click()
   await says('验证码不正确，请重新输入')
   assert.ok(await code().evaluate((e) => e === document.activeElement), 'the field lost its focus')
   await proper(phone, 'wrong code')
