@@ -17,7 +17,7 @@ test('2.2.a the first login by SMS code registers', async () => {
   await phone.page.goto('/')
   await person.signIn(world, phone, who)
 })
-test('2.4.1 the person proves who he is', () => person.verify(world, phone, who))
+test('2.4.1 the person proves who he is', () => person.verify(world, phone, who, { live: true }))
 test('2.7.4 the PIN is set', () => person.setPIN(world, phone, who))
 test('2.6.2 a certificate is bought and paid', () => person.buy(world, phone, PLATFORM))
 test('2.7.8 and installed', () => person.install(phone, who))

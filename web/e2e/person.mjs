@@ -32,14 +32,15 @@ export async function signOut({ page }) {
   await page.waitForURL(/\/login/)
 }
 
-/** 个人实名 by the phone's three factors and a live face. */
-export async function verify(world, visitor, who) {
+/** 个人实名 by the phone's three factors and a video file; with live by the camera, which takes 8 s. */
+export async function verify(world, visitor, who, { live = false } = {}) {
   const { page } = visitor
   await page.goto('/realname')
   await fillPerson(world, visitor, who)
-  await world.camera.face(page) // before it opens: it shows what was there then
+  if (live) await world.camera.face(page) // before it opens: it shows what was there then
   await page.getByRole('button', { name: '下一步' }).click()
-  await showFace(world, visitor)
+  if (live) await showFace(world, visitor)
+  else await giveVideo(page)
   await page.getByText('认证成功').waitFor({ timeout: 30_000 })
 }
 
@@ -51,6 +52,12 @@ export async function fillPerson(world, visitor, who) {
   await page.getByRole('button', { name: '获取验证码' }).click()
   await page.getByLabel('短信验证码').fill(await world.lastCode(who.phone))
   for (const box of await page.getByRole('checkbox').all()) await box.check()
+}
+
+/** Hands a file over instead of a recording, as only a sandbox allows; what is in it nobody looks at. */
+export async function giveVideo(page) {
+  const buffer = Buffer.concat([Buffer.from('\0\0\0\x10ftypisom', 'latin1'), Buffer.alloc(4096)])
+  await page.getByLabel('上传视频').setInputFiles({ name: 'face.mp4', mimeType: 'video/mp4', buffer })
 }
 
 /** Lets the camera see the drawn face and starts it, if it waits for that. */

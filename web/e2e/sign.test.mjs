@@ -137,9 +137,8 @@ test('2.8.1 a new version of the app waits until an operation is over, and never
     await held
     await route.continue()
   })
-  await world.camera.face(tab)
   await tab.getByRole('button', { name: '下一步' }).click()
-  await person.showFace(world, visitor)
+  await person.giveVideo(tab)
   await sending
   const loads = []
   tab.on('framenavigated', (f) => f === tab.mainFrame() && loads.push(f.url()))
