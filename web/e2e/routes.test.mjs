@@ -51,7 +51,7 @@ test('2.3 every page names itself, leads back and fits, in all sizes and lights'
       const tab = await page.getByRole('navigation', { name: '主导航' }).count()
       if (!tab && !['/login', '/s'].includes(address)) await page.getByRole('button', { name: '返回' }).first().waitFor()
       await phone.accessible('light')
-      await phone.dark(() => phone.accessible('dark'))
+      await phone.dark(() => phone.accessible('dark', { colours: true }))
       for (const width of [360, 430, 1280]) {
         await page.setViewportSize({ width, height: 844 })
         await phone.fits()

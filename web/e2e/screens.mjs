@@ -18,7 +18,7 @@ export async function proper(visitor, what = '') {
   await visitor.accessible(what)
   await visitor.dark(async () => {
     await still(page)
-    await visitor.accessible(`${what}, dark`)
+    await visitor.accessible(`${what}, dark`, { colours: true })
   })
   const size = page.viewportSize()
   await page.setViewportSize({ ...size, width: 360 })
@@ -45,7 +45,7 @@ export async function properDesk(desk, what = '') {
     await desk.accessible(`${what}, ${width}`)
     await desk.dark(async () => {
       await still(page)
-      await desk.accessible(`${what}, ${width}, dark`)
+      await desk.accessible(`${what}, ${width}, dark`, { colours: true })
     })
   }
   await page.setViewportSize({ width: 1280, height: 800 })
