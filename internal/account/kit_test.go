@@ -111,6 +111,9 @@ func (k *kit) deliver(phone string) string {
 	return ""
 }
 
+// unfollowed is what no flow adds.
+func unfollowed(context.Context, work.Tx) error { return nil }
+
 // puzzles is the captcha of tests: its id is its serial, and 7 is right.
 type puzzles struct{}
 

@@ -304,7 +304,7 @@ func TestAChangedPhoneEndsTheSessionsOfAllOtherDevices(t *testing.T) {
 		in := account.PhoneChange{NewPhone: phone(3)}
 		in.Ticket, in.Code = k.ask("", account.PurposePhone, c)
 		in.NewTicket, in.NewCode = k.ask(phone(3), account.PurposeNewPhone, c)
-		if err := k.ChangePhone(t.Context(), c, in); err != nil {
+		if err := k.ChangePhone(t.Context(), c, in, unfollowed); err != nil {
 			t.Fatal(err)
 		}
 		k.caller(s)
@@ -322,7 +322,7 @@ func TestChangedPhoneTakesBothCodesAndTheActiveDevice(t *testing.T) {
 			in := account.PhoneChange{NewPhone: to}
 			in.Ticket, in.Code = k.ask("", account.PurposePhone, c)
 			in.NewTicket, in.NewCode = k.ask(to, account.PurposeNewPhone, c)
-			return k.ChangePhone(t.Context(), c, in)
+			return k.ChangePhone(t.Context(), c, in, unfollowed)
 		}
 		c := k.caller(s)
 		want(t, change(k.caller(second), phone(3)), account.CodeNotActive)
@@ -331,7 +331,7 @@ func TestChangedPhoneTakesBothCodesAndTheActiveDevice(t *testing.T) {
 		in := account.PhoneChange{NewPhone: phone(3)}
 		in.Ticket, in.Code = k.ask("", account.PurposePhone, c)
 		in.NewTicket, in.NewCode = k.ask(phone(4), account.PurposeNewPhone, c)
-		want(t, k.ChangePhone(t.Context(), c, in), account.CodeUnknown) // the second code went elsewhere
+		want(t, k.ChangePhone(t.Context(), c, in, unfollowed), account.CodeUnknown) // the second code went elsewhere
 
 		if err := change(c, phone(3)); err != nil {
 			t.Fatal(err)

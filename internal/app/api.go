@@ -31,7 +31,7 @@ func (a *App) appDeps() app.Deps {
 			Version: a.Version, Environment: env, Exchanges: h.custody, Module: a.module, Observe: a.metrics.request("app"),
 			Hub: a.wakes,
 		},
-		Runner: a.store, Accounts: h.accounts, Puzzles: h.puzzles, Safety: h.safety, Closing: h.closing, Realnames: h.realname, Catalog: h.catalog, Notices: h.notices,
+		Runner: a.store, Accounts: h.accounts, Puzzles: h.puzzles, Rephone: h.rephone, Safety: h.safety, Closing: h.closing, Realnames: h.realname, Catalog: h.catalog, Notices: h.notices,
 		Orders: h.orders, Purchases: h.purchase, Certificates: h.certificates, Roamings: h.roamings,
 		PINs: h.pin, Recoveries: h.recover, Custody: h.custody, PIN: h.pin, Installs: h.install, Recovers: h.recover,
 		Revokes: h.revoke, Checks: h.check, Scans: h.scans, Usages: h.usage,

@@ -25,6 +25,7 @@ import (
 	"tianweitong/internal/flow/pin"
 	"tianweitong/internal/flow/purchase"
 	"tianweitong/internal/flow/recover"
+	"tianweitong/internal/flow/rephone"
 	"tianweitong/internal/flow/revoke"
 	"tianweitong/internal/flow/safety"
 	"tianweitong/internal/httpapi/app"
@@ -67,6 +68,7 @@ type house struct {
 	roamings     *roaming.Service
 	usage        *usage.Service
 	scans        *scan.Service
+	rephone      *rephone.Service
 	safety       *safety.Service
 	closing      *closing.Service
 	purchase     *purchase.Service
@@ -299,6 +301,9 @@ func (h *house) service(role string) func(context.Context) ([]byte, error) {
 func (a *App) wireFlows(context.Context) error {
 	h, st := a.house, a.store
 	h.safety = safety.New(safety.Deps{Runner: st, Accounts: h.accounts, Keys: h.custody, Notices: h.notices})
+	h.rephone = rephone.New(rephone.Deps{
+		Store: people.PhoneChanges(st), Runner: st, Clock: a.Clock, Rand: a.Rand, Accounts: h.accounts, Faces: h.realname, Notices: h.notices,
+	})
 	h.purchase = purchase.New(purchase.Deps{Runner: st, Persons: h.realname, Orders: h.orders})
 	h.pin = pin.New(pin.Deps{
 		Store: st.PINSetups(), Runner: st, Clock: a.Clock, Rand: a.Rand, Custody: h.custody, Accounts: h.accounts, Notices: h.notices,

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"tianweitong/internal/clock"
@@ -25,7 +26,7 @@ var CodeUnknown = fault.Code{Name: "notice_unknown", Kind: fault.NotFound, Text:
 type Notice struct {
 	ID      string
 	Account string
-	// Kind is a stable dotted name for icons and filters, such as "pin.set".
+	// Kind is a stable dotted name for icons, such as "pin.set"; GroupOf gives its group.
 	Kind string
 	// Title is one line; it is also the text of the SMS copy, so it holds no
 	// names, numbers or amounts.
@@ -33,7 +34,8 @@ type Notice struct {
 	Body  string
 	// Link is a path inside the app, such as "/orders/…"; empty for none.
 	Link string
-	// SMS asks for a copy to the account's phone.
+	// SMS asks for a copy to the account's phone; the account's settings may keep
+	// it back (Service.Settings).
 	SMS bool
 	// Key, if not empty, makes posting repeatable: a second notice of the account
 	// with this key is not posted. For handlers of jobs, which may run twice.
@@ -48,15 +50,20 @@ type Notice struct {
 type Store interface {
 	// Add inserts a notice; false if its key was there.
 	Add(ctx context.Context, tx work.Tx, n Notice) (bool, error)
-	// List gives an account's notices, newest first, those before an id if one is
-	// given.
-	List(ctx context.Context, tx work.Tx, account, before string, n int) ([]Notice, error)
-	Unread(ctx context.Context, tx work.Tx, account string) (int, error)
+	// List gives an account's notices that a filter lets through, newest first, those
+	// before an id if one is given.
+	List(ctx context.Context, tx work.Tx, account string, f Filter, n int) ([]Notice, error)
+	// Unread counts the unread ones of each group that has some.
+	Unread(ctx context.Context, tx work.Tx, account string) (map[Group]int, error)
 	// MarkRead stamps an unread notice; a read one keeps its time. work.ErrNotFound
 	// if the account has no such notice.
 	MarkRead(ctx context.Context, tx work.Tx, account, id string, at time.Time) error
-	// MarkAllRead stamps every unread notice of an account.
-	MarkAllRead(ctx context.Context, tx work.Tx, account string, at time.Time) error
+	// MarkAllRead stamps every unread notice of an account, in one group if given.
+	MarkAllRead(ctx context.Context, tx work.Tx, account string, g Group, at time.Time) error
+	// Quiet gives the groups that an account wants no SMS of; SetQuiet adds one or
+	// takes it out.
+	Quiet(ctx context.Context, tx work.Tx, account string) ([]Group, error)
+	SetQuiet(ctx context.Context, tx work.Tx, account string, g Group, quiet bool) error
 }
 
 // Texts sends SMS copies; account.Service does.
@@ -90,29 +97,60 @@ func (s *Service) Post(ctx context.Context, tx work.Tx, n Notice) error {
 	if !n.SMS {
 		return nil
 	}
+	quiet, err := s.Store.Quiet(ctx, tx, n.Account)
+	if err != nil || !GroupOf(n.Kind).fixed() && slices.Contains(quiet, GroupOf(n.Kind)) {
+		return err
+	}
 	return s.Texts.Text(ctx, tx, n.Account, "notice", map[string]string{"title": n.Title})
 }
 
 // PageSize is the most notices in one page.
 const PageSize = 50
 
+// Filter is what of the notices is wanted; the zero value is the newest of all.
+type Filter struct {
+	// Before is empty or the Next of the page before.
+	Before string
+	// Group is empty for all.
+	Group  Group
+	Unread bool
+}
+
 // Page is a part of an account's notices, newest first.
 type Page struct {
 	Notices []Notice
 	// Next continues the list; empty at its end.
 	Next string
-	// Unread counts all unread notices of the account.
+	// Unread counts all unread notices of the account, Groups those of each group.
+	Unread int
+	Groups []GroupCount
+}
+
+// GroupCount is a group with its unread notices.
+type GroupCount struct {
+	Group  Group
 	Unread int
 }
 
-// List gives a page of an account's notices; cursor is empty or the Next of the
+// List gives the newest notices of an account; cursor is empty or the Next of the
 // page before.
-func (s *Service) List(ctx context.Context, account, cursor string) (p Page, err error) {
+func (s *Service) List(ctx context.Context, account, cursor string) (Page, error) {
+	return s.Browse(ctx, account, Filter{Before: cursor})
+}
+
+// Browse gives a page of the notices that a filter lets through.
+func (s *Service) Browse(ctx context.Context, account string, f Filter) (p Page, err error) {
 	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
-		if p.Unread, err = s.Store.Unread(ctx, tx, account); err != nil {
+		unread, err := s.Store.Unread(ctx, tx, account)
+		if err != nil {
 			return err
 		}
-		p.Notices, err = s.Store.List(ctx, tx, account, cursor, PageSize+1)
+		p = Page{}
+		for _, g := range Groups() {
+			p.Groups = append(p.Groups, GroupCount{g, unread[g]})
+			p.Unread += unread[g]
+		}
+		p.Notices, err = s.Store.List(ctx, tx, account, f, PageSize+1)
 		return err
 	})
 	if len(p.Notices) > PageSize {
@@ -123,8 +161,12 @@ func (s *Service) List(ctx context.Context, account, cursor string) (p Page, err
 }
 
 // Unread counts an account's unread notices.
-func (s *Service) Unread(ctx context.Context, tx work.Tx, account string) (int, error) {
-	return s.Store.Unread(ctx, tx, account)
+func (s *Service) Unread(ctx context.Context, tx work.Tx, account string) (n int, err error) {
+	unread, err := s.Store.Unread(ctx, tx, account)
+	for _, of := range unread {
+		n += of
+	}
+	return n, err
 }
 
 // MarkRead marks a notice of the account as read; doing it again changes nothing.
@@ -139,10 +181,11 @@ func (s *Service) MarkRead(ctx context.Context, account, notice string) error {
 	return err
 }
 
-// MarkAllRead marks every notice of the account as read (全部已读).
-func (s *Service) MarkAllRead(ctx context.Context, account string) error {
+// MarkAllRead marks every notice of the account as read (全部已读), or those of one
+// group.
+func (s *Service) MarkAllRead(ctx context.Context, account string, g Group) error {
 	return s.Runner.Do(ctx, "notice.read_all", func(ctx context.Context, tx work.Tx) error {
 		tx.Wake(account, work.Notices)
-		return s.Store.MarkAllRead(ctx, tx, account, s.Clock.Now())
+		return s.Store.MarkAllRead(ctx, tx, account, g, s.Clock.Now())
 	})
 }

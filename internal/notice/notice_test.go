@@ -113,7 +113,7 @@ func TestAllOfAnAccountAreMarkedReadAtOnce(t *testing.T) {
 			post(t, s, notice.Notice{Account: account, Kind: "x", Title: "t"})
 		}
 		for range 2 {
-			if err := s.MarkAllRead(t.Context(), "a"); err != nil {
+			if err := s.MarkAllRead(t.Context(), "a", ""); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -139,6 +139,86 @@ func TestKeyedNoticeIsPostedAndTextedOnce(t *testing.T) {
 		}
 		if len(*sent) != 1 || (*sent)[0] != "a notice PIN 码多次输错" {
 			t.Fatalf("sent = %q", *sent)
+		}
+	})
+}
+
+func TestNoticesAreGroupedFilteredAndReadByGroup(t *testing.T) {
+	each(t, func(t *testing.T, s *notice.Service, _ *texts) {
+		for _, kind := range []string{"order.paid", "certificate.installed", "order.refunded", "pin.set", "enterprise.joined", "whatever"} {
+			post(t, s, notice.Notice{Account: "a", Kind: kind, Title: kind})
+		}
+		browse := func(f notice.Filter) notice.Page {
+			t.Helper()
+			p, err := s.Browse(t.Context(), "a", f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		counts := func(want map[notice.Group]int) {
+			t.Helper()
+			for _, g := range browse(notice.Filter{}).Groups {
+				if g.Unread != want[g.Group] {
+					t.Errorf("%d unread in %s, want %d", g.Unread, g.Group, want[g.Group])
+				}
+			}
+		}
+		counts(map[notice.Group]int{"order": 2, "certificate": 1, "account": 1, "enterprise": 1, "system": 1})
+		orders := browse(notice.Filter{Group: notice.Order})
+		if len(orders.Notices) != 2 || orders.Notices[0].Kind != "order.refunded" || orders.Unread != 6 {
+			t.Fatalf("orders = %+v", orders)
+		}
+		if err := s.MarkRead(t.Context(), "a", orders.Notices[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		if p := browse(notice.Filter{Group: notice.Order, Unread: true}); len(p.Notices) != 1 || p.Notices[0].Kind != "order.paid" {
+			t.Fatalf("unread orders = %+v", p.Notices)
+		}
+		if err := s.MarkAllRead(t.Context(), "a", notice.Order); err != nil {
+			t.Fatal(err)
+		}
+		counts(map[notice.Group]int{"certificate": 1, "account": 1, "enterprise": 1, "system": 1})
+		if err := s.MarkAllRead(t.Context(), "a", ""); err != nil {
+			t.Fatal(err)
+		}
+		counts(nil)
+	})
+}
+
+func TestTheSMSOfAGroupCanBeSwitchedOffButNotOfTheAccountsSafety(t *testing.T) {
+	each(t, func(t *testing.T, s *notice.Service, sent *texts) {
+		set := func(g notice.Group, on bool) error {
+			return s.Set(t.Context(), "a", []notice.Setting{{Group: g, SMS: on}})
+		}
+		if err := set(notice.Enterprise, false); err != nil {
+			t.Fatal(err)
+		}
+		post(t, s, notice.Notice{Account: "a", Kind: "member.removed", Title: "quiet", SMS: true})
+		post(t, s, notice.Notice{Account: "b", Kind: "member.removed", Title: "another's", SMS: true})
+		post(t, s, notice.Notice{Account: "a", Kind: "pin.wrong", Title: "safety", SMS: true})
+		if fmt.Sprint(*sent) != "[b notice another's a notice safety]" {
+			t.Fatalf("sent = %v", *sent)
+		}
+		if err := set(notice.Account, false); !errors.Is(err, notice.CodeFixed) {
+			t.Fatal(err)
+		}
+		if err := set("weather", false); !errors.Is(err, notice.CodeGroup) {
+			t.Fatal(err)
+		}
+		for _, g := range []bool{true, true} { // twice, as a nervous thumb does
+			if err := set(notice.Enterprise, g); err != nil {
+				t.Fatal(err)
+			}
+		}
+		settings, err := s.Settings(t.Context(), "a")
+		if err != nil || len(settings) != len(notice.Groups()) {
+			t.Fatalf("settings = %v, %v", settings, err)
+		}
+		for _, g := range settings {
+			if !g.SMS || g.Fixed != (g.Group == notice.Account) {
+				t.Errorf("settings = %+v", g)
+			}
 		}
 	})
 }

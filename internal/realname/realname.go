@@ -187,6 +187,14 @@ type Person struct {
 	VerifiedAt time.Time
 }
 
+// FormerName is a name that a person had; the present one is Person's, since
+// VerifiedAt.
+type FormerName struct {
+	ID, Account, Name string
+	// From is when it was verified, Until when the next one was.
+	From, Until time.Time
+}
+
 // IDResident is the resident ID card (居民身份证).
 const IDResident = "resident"
 
@@ -212,13 +220,17 @@ type Store interface {
 	AddPerson(ctx context.Context, tx work.Tx, p Person) (bool, error)
 	Rename(ctx context.Context, tx work.Tx, account, name string, at time.Time) error
 	Person(ctx context.Context, tx work.Tx, account string) (Person, error)
+	// PutFormerName keeps a name that was replaced; FormerNames gives them, the
+	// last one first.
+	PutFormerName(ctx context.Context, tx work.Tx, n FormerName) error
+	FormerNames(ctx context.Context, tx work.Tx, account string) ([]FormerName, error)
 	// AccountOf gives the account of the person with a document.
 	AccountOf(ctx context.Context, tx work.Tx, idHash []byte) (string, error)
 
 	// EndAll ends the checks of an account that are not over, whatever for.
 	EndAll(ctx context.Context, tx work.Tx, account string) error
 	// Release makes a person unfindable by document and account; Erase deletes it,
-	// and what checks keep of bank cards.
+	// its former names, and what checks keep of bank cards.
 	Release(ctx context.Context, tx work.Tx, account string, tombstone []byte, at time.Time) error
 	Erase(ctx context.Context, tx work.Tx, account string) error
 }

@@ -308,6 +308,12 @@ func (s *Service) Person(ctx context.Context, tx work.Tx, acc string) (Person, e
 	return p, err
 }
 
+// FormerNames gives the names that an account's person had before the present one,
+// the last one first.
+func (s *Service) FormerNames(ctx context.Context, tx work.Tx, acc string) ([]FormerName, error) {
+	return s.Store.FormerNames(ctx, tx, acc)
+}
+
 // cardHash is keyed, because card numbers are few enough to be tried out.
 func (s *Service) cardHash(number string) string {
 	return hex.EncodeToString(s.Box.Hash("bank-card", []byte(number)))

@@ -144,6 +144,12 @@ func (s *Service) verify(ctx context.Context, tx work.Tx, c *Check) error {
 	case err == nil && known.IDNumber != c.IDNumber:
 		return s.refuse(ctx, tx, c, ReasonTaken.Name)
 	case err == nil:
+		if known.Name != c.Name {
+			former := FormerName{ID: id.New(s.Rand), Account: c.Account, Name: known.Name, From: known.VerifiedAt, Until: now}
+			if err := s.Store.PutFormerName(ctx, tx, former); err != nil {
+				return err
+			}
+		}
 		if err := s.Store.Rename(ctx, tx, c.Account, c.Name, now); err != nil {
 			return err
 		}

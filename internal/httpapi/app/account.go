@@ -143,7 +143,9 @@ func (s *Server) accountRoutes() {
 	route(s, http.MethodPost, "/sessions", Public, "验证码登录；首次登录即注册", s.signIn)
 	route(s, http.MethodDelete, "/sessions/current", Restricted, "退出登录", s.signOut)
 	route(s, http.MethodGet, "/me", Restricted, "我的账号", s.me)
-	route(s, http.MethodPost, "/me/phone", Session, "更换手机号", s.changePhone)
+	route(s, http.MethodGet, "/me/names", Session, "曾用名", s.formerNames)
+	route(s, http.MethodPost, "/me/phone", Session, "更换手机号：凭原手机号的验证码", s.changePhone)
+	s.rephoneRoutes()
 }
 
 func (s *Server) requestCode(ctx context.Context, _ account.Caller, in *codeInput) (*Body[TicketBody], error) {
@@ -258,6 +260,6 @@ func (s *Server) me(ctx context.Context, c account.Caller, _ *Empty) (*Body[Me],
 
 func (s *Server) changePhone(ctx context.Context, c account.Caller, in *phoneInput) (*Empty, error) {
 	b := in.Body
-	return &Empty{}, s.Accounts.ChangePhone(ctx, c, account.PhoneChange{Ticket: b.Ticket, Code: b.Code,
+	return &Empty{}, s.Rephone.ByCode(ctx, c, account.PhoneChange{Ticket: b.Ticket, Code: b.Code,
 		NewTicket: b.NewTicket, NewCode: b.NewCode, NewPhone: b.NewPhone})
 }

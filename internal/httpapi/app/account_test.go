@@ -29,6 +29,7 @@ import (
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody"
 	"tianweitong/internal/flow/recover"
+	"tianweitong/internal/flow/rephone"
 	"tianweitong/internal/flow/safety"
 	"tianweitong/internal/flow/standing"
 	"tianweitong/internal/flow/todo"
@@ -39,6 +40,7 @@ import (
 	"tianweitong/internal/provider/idcheck"
 	"tianweitong/internal/provider/sandbox"
 	"tianweitong/internal/provider/sms"
+	"tianweitong/internal/puzzle"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/roaming"
 	"tianweitong/internal/store"
@@ -114,6 +116,8 @@ func open(t *testing.T) *house {
 	d.Todos = todo.New(todo.Deps{Runner: h.st, Clock: c, Persons: d.Realnames, Orders: d.Orders, Certificates: d.Certificates, Institutions: d.Catalog,
 		PINs: d.PINs, Recoveries: d.Recoveries})
 	d.Safety = safety.New(safety.Deps{Runner: h.st, Accounts: d.Accounts, Keys: noKeys{}, Notices: d.Notices})
+	d.Puzzles = puzzle.New(puzzle.Deps{Clock: c, Rand: rand.Reader, Box: h.st.Box})
+	d.Rephone = rephone.New(rephone.Deps{Store: people.PhoneChanges(h.st), Runner: h.st, Clock: c, Rand: rand.Reader, Accounts: d.Accounts, Faces: d.Realnames, Notices: d.Notices})
 	d.Accounts.Register(h.jobs)
 	d.Realnames.Register(h.jobs)
 	api := httptest.NewServer(app.New(*d).Handler())

@@ -11,6 +11,7 @@ import (
 	"tianweitong/internal/flow/pin"
 	"tianweitong/internal/flow/purchase"
 	"tianweitong/internal/flow/recover"
+	"tianweitong/internal/flow/rephone"
 	"tianweitong/internal/flow/revoke"
 	"tianweitong/internal/flow/safety"
 	"tianweitong/internal/flow/standing"
@@ -32,6 +33,7 @@ type Deps struct {
 	Runner       work.Runner
 	Accounts     *account.Service
 	Puzzles      *puzzle.Service
+	Rephone      *rephone.Service
 	Safety       *safety.Service
 	Closing      *closing.Service
 	Realnames    *realname.Service

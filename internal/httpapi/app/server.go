@@ -133,7 +133,7 @@ func (s *Server) Handler() http.Handler {
 }
 
 // faceRoute matches the routes that take a face video.
-var faceRoute = regexp.MustCompile(`^/app/v1/(realname|recoveries|pin/face)/[0-9a-f]{32}/face$`)
+var faceRoute = regexp.MustCompile(`^/app/v1/(realname|recoveries|pin/face|phone/face)/[0-9a-f]{32}/face$`)
 
 // admit wants a session before a video is read; its signature is checked
 // afterwards, because it covers the body.

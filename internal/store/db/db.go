@@ -175,6 +175,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteJobStmt, err = db.PrepareContext(ctx, deleteJob); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteJob: %w", err)
 	}
+	if q.deletePhoneChangesStmt, err = db.PrepareContext(ctx, deletePhoneChanges); err != nil {
+		return nil, fmt.Errorf("error preparing query DeletePhoneChanges: %w", err)
+	}
+	if q.deleteQuietNoticesStmt, err = db.PrepareContext(ctx, deleteQuietNotices); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteQuietNotices: %w", err)
+	}
+	if q.deleteRealnameNamesStmt, err = db.PrepareContext(ctx, deleteRealnameNames); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteRealnameNames: %w", err)
+	}
 	if q.deleteRealnamePersonStmt, err = db.PrepareContext(ctx, deleteRealnamePerson); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteRealnamePerson: %w", err)
 	}
@@ -358,8 +367,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertPaymentStmt, err = db.PrepareContext(ctx, insertPayment); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertPayment: %w", err)
 	}
+	if q.insertPhoneChangeStmt, err = db.PrepareContext(ctx, insertPhoneChange); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertPhoneChange: %w", err)
+	}
+	if q.insertQuietNoticesStmt, err = db.PrepareContext(ctx, insertQuietNotices); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertQuietNotices: %w", err)
+	}
 	if q.insertRealnameCheckStmt, err = db.PrepareContext(ctx, insertRealnameCheck); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertRealnameCheck: %w", err)
+	}
+	if q.insertRealnameNameStmt, err = db.PrepareContext(ctx, insertRealnameName); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRealnameName: %w", err)
 	}
 	if q.insertRealnamePersonStmt, err = db.PrepareContext(ctx, insertRealnamePerson); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertRealnamePerson: %w", err)
@@ -565,6 +583,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.passAccountCodeStmt, err = db.PrepareContext(ctx, passAccountCode); err != nil {
 		return nil, fmt.Errorf("error preparing query PassAccountCode: %w", err)
 	}
+	if q.phoneChangeStmt, err = db.PrepareContext(ctx, phoneChange); err != nil {
+		return nil, fmt.Errorf("error preparing query PhoneChange: %w", err)
+	}
 	if q.platformNonceStmt, err = db.PrepareContext(ctx, platformNonce); err != nil {
 		return nil, fmt.Errorf("error preparing query PlatformNonce: %w", err)
 	}
@@ -598,11 +619,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.putScanTransactionStmt, err = db.PrepareContext(ctx, putScanTransaction); err != nil {
 		return nil, fmt.Errorf("error preparing query PutScanTransaction: %w", err)
 	}
+	if q.quietNoticesStmt, err = db.PrepareContext(ctx, quietNotices); err != nil {
+		return nil, fmt.Errorf("error preparing query QuietNotices: %w", err)
+	}
 	if q.realnameAttemptsStmt, err = db.PrepareContext(ctx, realnameAttempts); err != nil {
 		return nil, fmt.Errorf("error preparing query RealnameAttempts: %w", err)
 	}
 	if q.realnameCheckStmt, err = db.PrepareContext(ctx, realnameCheck); err != nil {
 		return nil, fmt.Errorf("error preparing query RealnameCheck: %w", err)
+	}
+	if q.realnameNamesStmt, err = db.PrepareContext(ctx, realnameNames); err != nil {
+		return nil, fmt.Errorf("error preparing query RealnameNames: %w", err)
 	}
 	if q.realnamePersonStmt, err = db.PrepareContext(ctx, realnamePerson); err != nil {
 		return nil, fmt.Errorf("error preparing query RealnamePerson: %w", err)
@@ -726,6 +753,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.updatePaymentStmt, err = db.PrepareContext(ctx, updatePayment); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdatePayment: %w", err)
+	}
+	if q.updatePhoneChangeStmt, err = db.PrepareContext(ctx, updatePhoneChange); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdatePhoneChange: %w", err)
 	}
 	if q.updateRealnameCheckStmt, err = db.PrepareContext(ctx, updateRealnameCheck); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateRealnameCheck: %w", err)
@@ -1021,6 +1051,21 @@ func (q *Queries) Close() error {
 	if q.deleteJobStmt != nil {
 		if cerr := q.deleteJobStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteJobStmt: %w", cerr)
+		}
+	}
+	if q.deletePhoneChangesStmt != nil {
+		if cerr := q.deletePhoneChangesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deletePhoneChangesStmt: %w", cerr)
+		}
+	}
+	if q.deleteQuietNoticesStmt != nil {
+		if cerr := q.deleteQuietNoticesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteQuietNoticesStmt: %w", cerr)
+		}
+	}
+	if q.deleteRealnameNamesStmt != nil {
+		if cerr := q.deleteRealnameNamesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteRealnameNamesStmt: %w", cerr)
 		}
 	}
 	if q.deleteRealnamePersonStmt != nil {
@@ -1328,9 +1373,24 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertPaymentStmt: %w", cerr)
 		}
 	}
+	if q.insertPhoneChangeStmt != nil {
+		if cerr := q.insertPhoneChangeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertPhoneChangeStmt: %w", cerr)
+		}
+	}
+	if q.insertQuietNoticesStmt != nil {
+		if cerr := q.insertQuietNoticesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertQuietNoticesStmt: %w", cerr)
+		}
+	}
 	if q.insertRealnameCheckStmt != nil {
 		if cerr := q.insertRealnameCheckStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertRealnameCheckStmt: %w", cerr)
+		}
+	}
+	if q.insertRealnameNameStmt != nil {
+		if cerr := q.insertRealnameNameStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRealnameNameStmt: %w", cerr)
 		}
 	}
 	if q.insertRealnamePersonStmt != nil {
@@ -1673,6 +1733,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing passAccountCodeStmt: %w", cerr)
 		}
 	}
+	if q.phoneChangeStmt != nil {
+		if cerr := q.phoneChangeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing phoneChangeStmt: %w", cerr)
+		}
+	}
 	if q.platformNonceStmt != nil {
 		if cerr := q.platformNonceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing platformNonceStmt: %w", cerr)
@@ -1728,6 +1793,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing putScanTransactionStmt: %w", cerr)
 		}
 	}
+	if q.quietNoticesStmt != nil {
+		if cerr := q.quietNoticesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing quietNoticesStmt: %w", cerr)
+		}
+	}
 	if q.realnameAttemptsStmt != nil {
 		if cerr := q.realnameAttemptsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing realnameAttemptsStmt: %w", cerr)
@@ -1736,6 +1806,11 @@ func (q *Queries) Close() error {
 	if q.realnameCheckStmt != nil {
 		if cerr := q.realnameCheckStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing realnameCheckStmt: %w", cerr)
+		}
+	}
+	if q.realnameNamesStmt != nil {
+		if cerr := q.realnameNamesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing realnameNamesStmt: %w", cerr)
 		}
 	}
 	if q.realnamePersonStmt != nil {
@@ -1943,6 +2018,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing updatePaymentStmt: %w", cerr)
 		}
 	}
+	if q.updatePhoneChangeStmt != nil {
+		if cerr := q.updatePhoneChangeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updatePhoneChangeStmt: %w", cerr)
+		}
+	}
 	if q.updateRealnameCheckStmt != nil {
 		if cerr := q.updateRealnameCheckStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateRealnameCheckStmt: %w", cerr)
@@ -2093,6 +2173,9 @@ type Queries struct {
 	deleteCustodyShareStmt              *sql.Stmt
 	deleteExpiredCustodyNoncesStmt      *sql.Stmt
 	deleteJobStmt                       *sql.Stmt
+	deletePhoneChangesStmt              *sql.Stmt
+	deleteQuietNoticesStmt              *sql.Stmt
+	deleteRealnameNamesStmt             *sql.Stmt
 	deleteRealnamePersonStmt            *sql.Stmt
 	deleteScanMessageStmt               *sql.Stmt
 	dropCustodyMessageStmt              *sql.Stmt
@@ -2154,7 +2237,10 @@ type Queries struct {
 	insertPINSetupStmt                  *sql.Stmt
 	insertPINUnlockStmt                 *sql.Stmt
 	insertPaymentStmt                   *sql.Stmt
+	insertPhoneChangeStmt               *sql.Stmt
+	insertQuietNoticesStmt              *sql.Stmt
 	insertRealnameCheckStmt             *sql.Stmt
+	insertRealnameNameStmt              *sql.Stmt
 	insertRealnamePersonStmt            *sql.Stmt
 	insertRecoveryStmt                  *sql.Stmt
 	insertRedealingStmt                 *sql.Stmt
@@ -2223,6 +2309,7 @@ type Queries struct {
 	pINSetupStmt                        *sql.Stmt
 	pINUnlockStmt                       *sql.Stmt
 	passAccountCodeStmt                 *sql.Stmt
+	phoneChangeStmt                     *sql.Stmt
 	platformNonceStmt                   *sql.Stmt
 	promoteCustodyShareStmt             *sql.Stmt
 	putAccountDeviceStmt                *sql.Stmt
@@ -2234,8 +2321,10 @@ type Queries struct {
 	putCustodyKeyStmt                   *sql.Stmt
 	putCustodyNonceStmt                 *sql.Stmt
 	putScanTransactionStmt              *sql.Stmt
+	quietNoticesStmt                    *sql.Stmt
 	realnameAttemptsStmt                *sql.Stmt
 	realnameCheckStmt                   *sql.Stmt
+	realnameNamesStmt                   *sql.Stmt
 	realnamePersonStmt                  *sql.Stmt
 	realnamePersonByDocumentStmt        *sql.Stmt
 	recoveryStmt                        *sql.Stmt
@@ -2277,6 +2366,7 @@ type Queries struct {
 	updatePINSetupStmt                  *sql.Stmt
 	updatePINUnlockStmt                 *sql.Stmt
 	updatePaymentStmt                   *sql.Stmt
+	updatePhoneChangeStmt               *sql.Stmt
 	updateRealnameCheckStmt             *sql.Stmt
 	updateRecoveryStmt                  *sql.Stmt
 	updateRedealingStmt                 *sql.Stmt
@@ -2346,6 +2436,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteCustodyShareStmt:              q.deleteCustodyShareStmt,
 		deleteExpiredCustodyNoncesStmt:      q.deleteExpiredCustodyNoncesStmt,
 		deleteJobStmt:                       q.deleteJobStmt,
+		deletePhoneChangesStmt:              q.deletePhoneChangesStmt,
+		deleteQuietNoticesStmt:              q.deleteQuietNoticesStmt,
+		deleteRealnameNamesStmt:             q.deleteRealnameNamesStmt,
 		deleteRealnamePersonStmt:            q.deleteRealnamePersonStmt,
 		deleteScanMessageStmt:               q.deleteScanMessageStmt,
 		dropCustodyMessageStmt:              q.dropCustodyMessageStmt,
@@ -2407,7 +2500,10 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertPINSetupStmt:                  q.insertPINSetupStmt,
 		insertPINUnlockStmt:                 q.insertPINUnlockStmt,
 		insertPaymentStmt:                   q.insertPaymentStmt,
+		insertPhoneChangeStmt:               q.insertPhoneChangeStmt,
+		insertQuietNoticesStmt:              q.insertQuietNoticesStmt,
 		insertRealnameCheckStmt:             q.insertRealnameCheckStmt,
+		insertRealnameNameStmt:              q.insertRealnameNameStmt,
 		insertRealnamePersonStmt:            q.insertRealnamePersonStmt,
 		insertRecoveryStmt:                  q.insertRecoveryStmt,
 		insertRedealingStmt:                 q.insertRedealingStmt,
@@ -2476,6 +2572,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		pINSetupStmt:                        q.pINSetupStmt,
 		pINUnlockStmt:                       q.pINUnlockStmt,
 		passAccountCodeStmt:                 q.passAccountCodeStmt,
+		phoneChangeStmt:                     q.phoneChangeStmt,
 		platformNonceStmt:                   q.platformNonceStmt,
 		promoteCustodyShareStmt:             q.promoteCustodyShareStmt,
 		putAccountDeviceStmt:                q.putAccountDeviceStmt,
@@ -2487,8 +2584,10 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		putCustodyKeyStmt:                   q.putCustodyKeyStmt,
 		putCustodyNonceStmt:                 q.putCustodyNonceStmt,
 		putScanTransactionStmt:              q.putScanTransactionStmt,
+		quietNoticesStmt:                    q.quietNoticesStmt,
 		realnameAttemptsStmt:                q.realnameAttemptsStmt,
 		realnameCheckStmt:                   q.realnameCheckStmt,
+		realnameNamesStmt:                   q.realnameNamesStmt,
 		realnamePersonStmt:                  q.realnamePersonStmt,
 		realnamePersonByDocumentStmt:        q.realnamePersonByDocumentStmt,
 		recoveryStmt:                        q.recoveryStmt,
@@ -2530,6 +2629,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		updatePINSetupStmt:                  q.updatePINSetupStmt,
 		updatePINUnlockStmt:                 q.updatePINUnlockStmt,
 		updatePaymentStmt:                   q.updatePaymentStmt,
+		updatePhoneChangeStmt:               q.updatePhoneChangeStmt,
 		updateRealnameCheckStmt:             q.updateRealnameCheckStmt,
 		updateRecoveryStmt:                  q.updateRecoveryStmt,
 		updateRedealingStmt:                 q.updateRedealingStmt,

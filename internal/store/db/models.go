@@ -465,12 +465,18 @@ type Notice struct {
 	ID        string
 	Account   string
 	Kind      string
+	Topic     string
 	Title     []byte
 	Body      []byte
 	Link      string
 	UniqueKey sql.NullString
 	PostedAt  int64
 	ReadAt    int64
+}
+
+type NoticeQuiet struct {
+	Account string
+	Topic   string
 }
 
 type Order struct {
@@ -516,6 +522,16 @@ type Payment struct {
 	CreatedAt int64
 	ExpiresAt int64
 	PaidAt    int64
+	Version   int64
+}
+
+type PhoneChange struct {
+	ID        string
+	Account   string
+	Device    string
+	Phone     []byte
+	FaceCheck string
+	CreatedAt int64
 	Version   int64
 }
 
@@ -584,6 +600,14 @@ type RealnameCheck struct {
 	Reason    string
 	StartedAt int64
 	Version   int64
+}
+
+type RealnameName struct {
+	ID        string
+	Account   string
+	Name      []byte
+	FromTime  int64
+	UntilTime int64
 }
 
 type RealnamePerson struct {

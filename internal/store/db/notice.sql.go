@@ -8,20 +8,55 @@ import (
 	"database/sql"
 )
 
-const countUnreadNotices = `-- name: CountUnreadNotices :one
-SELECT COUNT(*) FROM notices WHERE account = $1 AND read_at = 0
+const countUnreadNotices = `-- name: CountUnreadNotices :many
+SELECT topic, COUNT(*) AS n FROM notices WHERE account = $1 AND read_at = 0 GROUP BY topic
 `
 
-func (q *Queries) CountUnreadNotices(ctx context.Context, account string) (int64, error) {
-	row := q.queryRow(ctx, q.countUnreadNoticesStmt, countUnreadNotices, account)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+type CountUnreadNoticesRow struct {
+	Topic string
+	N     int64
+}
+
+func (q *Queries) CountUnreadNotices(ctx context.Context, account string) ([]CountUnreadNoticesRow, error) {
+	rows, err := q.query(ctx, q.countUnreadNoticesStmt, countUnreadNotices, account)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CountUnreadNoticesRow{}
+	for rows.Next() {
+		var i CountUnreadNoticesRow
+		if err := rows.Scan(&i.Topic, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deleteQuietNotices = `-- name: DeleteQuietNotices :exec
+DELETE FROM notice_quiet WHERE account = $1 AND topic = $2
+`
+
+type DeleteQuietNoticesParams struct {
+	Account string
+	Topic   string
+}
+
+func (q *Queries) DeleteQuietNotices(ctx context.Context, arg DeleteQuietNoticesParams) error {
+	_, err := q.exec(ctx, q.deleteQuietNoticesStmt, deleteQuietNotices, arg.Account, arg.Topic)
+	return err
 }
 
 const insertNotice = `-- name: InsertNotice :execrows
-INSERT INTO notices (id, account, kind, title, body, link, unique_key, posted_at, read_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)
+INSERT INTO notices (id, account, kind, topic, title, body, link, unique_key, posted_at, read_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)
 ON CONFLICT (account, unique_key) DO NOTHING
 `
 
@@ -29,6 +64,7 @@ type InsertNoticeParams struct {
 	ID        string
 	Account   string
 	Kind      string
+	Topic     string
 	Title     []byte
 	Body      []byte
 	Link      string
@@ -41,6 +77,7 @@ func (q *Queries) InsertNotice(ctx context.Context, arg InsertNoticeParams) (int
 		arg.ID,
 		arg.Account,
 		arg.Kind,
+		arg.Topic,
 		arg.Title,
 		arg.Body,
 		arg.Link,
@@ -51,6 +88,20 @@ func (q *Queries) InsertNotice(ctx context.Context, arg InsertNoticeParams) (int
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const insertQuietNotices = `-- name: InsertQuietNotices :exec
+INSERT INTO notice_quiet (account, topic) VALUES ($1, $2) ON CONFLICT DO NOTHING
+`
+
+type InsertQuietNoticesParams struct {
+	Account string
+	Topic   string
+}
+
+func (q *Queries) InsertQuietNotices(ctx context.Context, arg InsertQuietNoticesParams) error {
+	_, err := q.exec(ctx, q.insertQuietNoticesStmt, insertQuietNotices, arg.Account, arg.Topic)
+	return err
 }
 
 const markNoticeRead = `-- name: MarkNoticeRead :execrows
@@ -72,31 +123,43 @@ func (q *Queries) MarkNoticeRead(ctx context.Context, arg MarkNoticeReadParams) 
 }
 
 const markNoticesRead = `-- name: MarkNoticesRead :exec
-UPDATE notices SET read_at = $1 WHERE account = $2 AND read_at = 0
+UPDATE notices SET read_at = $1 WHERE account = $2 AND read_at = 0 AND (CAST($3 AS TEXT) = '' OR topic = CAST($3 AS TEXT))
 `
 
 type MarkNoticesReadParams struct {
 	ReadAt  int64
 	Account string
+	Topic   string
 }
 
 func (q *Queries) MarkNoticesRead(ctx context.Context, arg MarkNoticesReadParams) error {
-	_, err := q.exec(ctx, q.markNoticesReadStmt, markNoticesRead, arg.ReadAt, arg.Account)
+	_, err := q.exec(ctx, q.markNoticesReadStmt, markNoticesRead, arg.ReadAt, arg.Account, arg.Topic)
 	return err
 }
 
 const noticesBefore = `-- name: NoticesBefore :many
-SELECT id, account, kind, title, body, link, unique_key, posted_at, read_at FROM notices WHERE account = $1 AND (CAST($2 AS TEXT) = '' OR id < CAST($2 AS TEXT)) ORDER BY id DESC LIMIT $3
+SELECT id, account, kind, topic, title, body, link, unique_key, posted_at, read_at FROM notices
+WHERE account = $1 AND (CAST($2 AS TEXT) = '' OR id < CAST($2 AS TEXT))
+  AND (CAST($3 AS TEXT) = '' OR topic = CAST($3 AS TEXT)) AND (CAST($4 AS BIGINT) = 0 OR read_at = 0)
+ORDER BY id DESC LIMIT $5
 `
 
 type NoticesBeforeParams struct {
 	Account string
 	Before  string
+	Topic   string
+	Unread  int64
 	Most    int32
 }
 
 func (q *Queries) NoticesBefore(ctx context.Context, arg NoticesBeforeParams) ([]Notice, error) {
-	rows, err := q.query(ctx, q.noticesBeforeStmt, noticesBefore, arg.Account, arg.Before, arg.Most)
+	rows, err := q.query(ctx, q.noticesBeforeStmt, noticesBefore,
+		arg.Account,
+		arg.Before,
+		arg.Topic,
+		arg.Unread,
+		arg.Most,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +171,7 @@ func (q *Queries) NoticesBefore(ctx context.Context, arg NoticesBeforeParams) ([
 			&i.ID,
 			&i.Account,
 			&i.Kind,
+			&i.Topic,
 			&i.Title,
 			&i.Body,
 			&i.Link,
@@ -118,6 +182,33 @@ func (q *Queries) NoticesBefore(ctx context.Context, arg NoticesBeforeParams) ([
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const quietNotices = `-- name: QuietNotices :many
+SELECT topic FROM notice_quiet WHERE account = $1
+`
+
+func (q *Queries) QuietNotices(ctx context.Context, account string) ([]string, error) {
+	rows, err := q.query(ctx, q.quietNoticesStmt, quietNotices, account)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var topic string
+		if err := rows.Scan(&topic); err != nil {
+			return nil, err
+		}
+		items = append(items, topic)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

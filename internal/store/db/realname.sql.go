@@ -28,6 +28,15 @@ func (q *Queries) CountRealnameAttempt(ctx context.Context, arg CountRealnameAtt
 	return n, err
 }
 
+const deleteRealnameNames = `-- name: DeleteRealnameNames :exec
+DELETE FROM realname_names WHERE account = $1
+`
+
+func (q *Queries) DeleteRealnameNames(ctx context.Context, account string) error {
+	_, err := q.exec(ctx, q.deleteRealnameNamesStmt, deleteRealnameNames, account)
+	return err
+}
+
 const deleteRealnamePerson = `-- name: DeleteRealnamePerson :exec
 DELETE FROM realname_persons WHERE account = $1
 `
@@ -161,6 +170,29 @@ func (q *Queries) InsertRealnameCheck(ctx context.Context, arg InsertRealnameChe
 	return err
 }
 
+const insertRealnameName = `-- name: InsertRealnameName :exec
+INSERT INTO realname_names (id, account, name, from_time, until_time) VALUES ($1, $2, $3, $4, $5)
+`
+
+type InsertRealnameNameParams struct {
+	ID        string
+	Account   string
+	Name      []byte
+	FromTime  int64
+	UntilTime int64
+}
+
+func (q *Queries) InsertRealnameName(ctx context.Context, arg InsertRealnameNameParams) error {
+	_, err := q.exec(ctx, q.insertRealnameNameStmt, insertRealnameName,
+		arg.ID,
+		arg.Account,
+		arg.Name,
+		arg.FromTime,
+		arg.UntilTime,
+	)
+	return err
+}
+
 const insertRealnamePerson = `-- name: InsertRealnamePerson :execrows
 INSERT INTO realname_persons (account, holder, name, name_hash, id_type, id_number, id_hash, verified_at, released_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)
@@ -276,6 +308,39 @@ func (q *Queries) RealnameCheck(ctx context.Context, id string) (RealnameCheck, 
 		&i.Version,
 	)
 	return i, err
+}
+
+const realnameNames = `-- name: RealnameNames :many
+SELECT id, account, name, from_time, until_time FROM realname_names WHERE account = $1 ORDER BY id DESC
+`
+
+func (q *Queries) RealnameNames(ctx context.Context, account string) ([]RealnameName, error) {
+	rows, err := q.query(ctx, q.realnameNamesStmt, realnameNames, account)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RealnameName{}
+	for rows.Next() {
+		var i RealnameName
+		if err := rows.Scan(
+			&i.ID,
+			&i.Account,
+			&i.Name,
+			&i.FromTime,
+			&i.UntilTime,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const realnamePerson = `-- name: RealnamePerson :one

@@ -5,6 +5,7 @@ CREATE TABLE notices (
     id         TEXT PRIMARY KEY,
     account    TEXT NOT NULL,
     kind       TEXT NOT NULL,
+    topic      TEXT NOT NULL, -- the group of the kind
     title      BYTEA NOT NULL, -- sealed
     body       BYTEA NOT NULL, -- sealed
     link       TEXT NOT NULL,
@@ -14,6 +15,8 @@ CREATE TABLE notices (
 );
 CREATE UNIQUE INDEX notices_unique_key ON notices (account, unique_key);
 CREATE INDEX notices_account ON notices (account, id);
+CREATE INDEX notices_topic ON notices (account, topic, id);
+CREATE INDEX notices_unread ON notices (account, topic) WHERE read_at = 0;
 
 -- +goose Down
 DROP TABLE notices;

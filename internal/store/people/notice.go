@@ -25,14 +25,18 @@ func (s notices) Add(ctx context.Context, tx work.Tx, n notice.Notice) (bool, er
 		return false, err
 	}
 	added, err := store.Queries(tx).InsertNotice(ctx, db.InsertNoticeParams{
-		ID: n.ID, Account: n.Account, Kind: n.Kind, Title: title, Body: body, Link: n.Link,
+		ID: n.ID, Account: n.Account, Kind: n.Kind, Topic: string(notice.GroupOf(n.Kind)), Title: title, Body: body, Link: n.Link,
 		UniqueKey: store.Optional(n.Key), PostedAt: store.Ms(n.PostedAt),
 	})
 	return added == 1, store.Failure(err)
 }
 
-func (s notices) List(ctx context.Context, tx work.Tx, account, before string, n int) ([]notice.Notice, error) {
-	rows, err := store.Queries(tx).NoticesBefore(ctx, db.NoticesBeforeParams{Account: account, Before: before, Most: int32(n)})
+func (s notices) List(ctx context.Context, tx work.Tx, account string, f notice.Filter, n int) ([]notice.Notice, error) {
+	in := db.NoticesBeforeParams{Account: account, Before: f.Before, Topic: string(f.Group), Most: int32(n)}
+	if f.Unread {
+		in.Unread = 1
+	}
+	rows, err := store.Queries(tx).NoticesBefore(ctx, in)
 	if err != nil {
 		return nil, store.Failure(err)
 	}
@@ -54,9 +58,13 @@ func (s notices) List(ctx context.Context, tx work.Tx, account, before string, n
 	return out, nil
 }
 
-func (notices) Unread(ctx context.Context, tx work.Tx, account string) (int, error) {
-	n, err := store.Queries(tx).CountUnreadNotices(ctx, account)
-	return int(n), store.Failure(err)
+func (notices) Unread(ctx context.Context, tx work.Tx, account string) (map[notice.Group]int, error) {
+	rows, err := store.Queries(tx).CountUnreadNotices(ctx, account)
+	out := map[notice.Group]int{}
+	for _, r := range rows {
+		out[notice.Group(r.Topic)] = int(r.N)
+	}
+	return out, store.Failure(err)
 }
 
 func (notices) MarkRead(ctx context.Context, tx work.Tx, account, id string, when time.Time) error {
@@ -67,6 +75,22 @@ func (notices) MarkRead(ctx context.Context, tx work.Tx, account, id string, whe
 	return store.Failure(err)
 }
 
-func (notices) MarkAllRead(ctx context.Context, tx work.Tx, account string, when time.Time) error {
-	return store.Failure(store.Queries(tx).MarkNoticesRead(ctx, db.MarkNoticesReadParams{Account: account, ReadAt: store.Ms(when)}))
+func (notices) MarkAllRead(ctx context.Context, tx work.Tx, account string, g notice.Group, when time.Time) error {
+	return store.Failure(store.Queries(tx).MarkNoticesRead(ctx, db.MarkNoticesReadParams{Account: account, Topic: string(g), ReadAt: store.Ms(when)}))
+}
+
+func (notices) Quiet(ctx context.Context, tx work.Tx, account string) ([]notice.Group, error) {
+	rows, err := store.Queries(tx).QuietNotices(ctx, account)
+	out := make([]notice.Group, len(rows))
+	for i, r := range rows {
+		out[i] = notice.Group(r)
+	}
+	return out, store.Failure(err)
+}
+
+func (notices) SetQuiet(ctx context.Context, tx work.Tx, account string, g notice.Group, quiet bool) error {
+	if quiet {
+		return store.Failure(store.Queries(tx).InsertQuietNotices(ctx, db.InsertQuietNoticesParams{Account: account, Topic: string(g)}))
+	}
+	return store.Failure(store.Queries(tx).DeleteQuietNotices(ctx, db.DeleteQuietNoticesParams{Account: account, Topic: string(g)}))
 }

@@ -169,5 +169,34 @@ func (realnames) Erase(ctx context.Context, tx work.Tx, account string) error {
 	if err := q.EraseRealnameCards(ctx, account); err != nil {
 		return store.Failure(err)
 	}
+	if err := q.DeleteRealnameNames(ctx, account); err != nil {
+		return store.Failure(err)
+	}
 	return store.Failure(q.DeleteRealnamePerson(ctx, account))
+}
+
+func (s realnames) PutFormerName(ctx context.Context, tx work.Tx, n realname.FormerName) error {
+	name, err := s.SealText("realname_names", "name", n.ID, n.Name)
+	if err != nil {
+		return err
+	}
+	return store.Failure(store.Queries(tx).InsertRealnameName(ctx, db.InsertRealnameNameParams{
+		ID: n.ID, Account: n.Account, Name: name, FromTime: store.Ms(n.From), UntilTime: store.Ms(n.Until),
+	}))
+}
+
+func (s realnames) FormerNames(ctx context.Context, tx work.Tx, account string) ([]realname.FormerName, error) {
+	rows, err := store.Queries(tx).RealnameNames(ctx, account)
+	if err != nil {
+		return nil, store.Failure(err)
+	}
+	out := make([]realname.FormerName, len(rows))
+	for i, r := range rows {
+		name, err := s.UnsealText("realname_names", "name", r.ID, r.Name)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = realname.FormerName{ID: r.ID, Account: r.Account, Name: name, From: store.At(r.FromTime), Until: store.At(r.UntilTime)}
+	}
+	return out, nil
 }

@@ -56,3 +56,12 @@ WHERE account = @account AND state NOT IN (@passed, @refused, @ended);
 
 -- name: RealnamePersonByDocument :one
 SELECT account FROM realname_persons WHERE id_hash = @id_hash;
+
+-- name: InsertRealnameName :exec
+INSERT INTO realname_names (id, account, name, from_time, until_time) VALUES (@id, @account, @name, @from_time, @until_time);
+
+-- name: RealnameNames :many
+SELECT * FROM realname_names WHERE account = @account ORDER BY id DESC;
+
+-- name: DeleteRealnameNames :exec
+DELETE FROM realname_names WHERE account = @account;

@@ -346,6 +346,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/app/v1/me/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 曾用名 */
+        get: operations["get-me-names"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/app/v1/me/password": {
         parameters: {
             query?: never;
@@ -372,7 +389,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** 更换手机号 */
+        /** 更换手机号：凭原手机号的验证码 */
         post: operations["post-me-phone"];
         delete?: never;
         options?: never;
@@ -425,6 +442,24 @@ export interface paths {
         put?: never;
         /** 全部标为已读 */
         post: operations["post-notices-read"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/notices/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 通知设置 */
+        get: operations["get-notices-settings"];
+        /** 修改通知设置 */
+        put: operations["put-notices-settings"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -579,6 +614,57 @@ export interface paths {
         put?: never;
         /** 忘记密码：凭验证码重置登录密码 */
         post: operations["post-password-reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/phone/face": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 更换手机号：原手机号不可用时开始人脸核验 */
+        post: operations["post-phone-face"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/phone/face/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 更换手机号：查看核验结果；通过后即更换 */
+        get: operations["get-phone-face-id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/phone/face/{id}/face": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** 更换手机号：提交人脸视频 */
+        put: operations["put-phone-face-id-face"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1418,6 +1504,11 @@ export interface components {
             location: string;
             message: string;
         };
+        GroupBody: {
+            group: string;
+            /** Format: int64 */
+            unread: number;
+        };
         Identity: {
             holder: string;
             kind: string;
@@ -1509,17 +1600,43 @@ export interface components {
             signature: string;
             statement: string;
         };
+        NameBody: {
+            /** Format: date-time */
+            from: string;
+            name: string;
+            /**
+             * Format: date-time
+             * @description 现用姓名没有
+             */
+            until?: string;
+        };
+        NamesBody: {
+            names: components["schemas"]["NameBody"][] | null;
+        };
         NoticeBody: {
             /** Format: date-time */
             at: string;
             body: string;
+            group: string;
             id: string;
             kind: string;
             link?: string;
             title: string;
             unread: boolean;
         };
+        NoticeSetting: {
+            /** @description 不可关闭 */
+            fixed?: boolean;
+            /** @enum {string} */
+            group: "enterprise" | "certificate" | "order" | "account" | "system";
+            /** @description 重要通知同时发短信 */
+            sms: boolean;
+        };
+        NoticeSettingsBody: {
+            groups: components["schemas"]["NoticeSetting"][] | null;
+        };
         NoticesBody: {
+            groups: components["schemas"]["GroupBody"][] | null;
             next?: string;
             notices: components["schemas"]["NoticeBody"][] | null;
             /** Format: int64 */
@@ -1633,6 +1750,12 @@ export interface components {
             state: "open" | "settled" | "closed" | "late" | "disputed" | "returned";
             /** @description 待支付时的收银台地址 */
             url?: string;
+        };
+        PhoneFaceInputBody: {
+            newCode: string;
+            newPhone: string;
+            /** @description 新手机号，用途 phone-new */
+            newTicket: string;
         };
         PhoneInputBody: {
             code: string;
@@ -2718,6 +2841,35 @@ export interface operations {
             };
         };
     };
+    "get-me-names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NamesBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "post-me-password": {
         parameters: {
             query?: never;
@@ -2814,6 +2966,10 @@ export interface operations {
             query?: {
                 /** @description 上一页的 next */
                 cursor?: string;
+                /** @description 只看这一类 */
+                group?: "enterprise" | "certificate" | "order" | "account" | "system";
+                /** @description 只看未读 */
+                unread?: boolean;
             };
             header?: never;
             path?: never;
@@ -2843,7 +2999,10 @@ export interface operations {
     };
     "post-notices-read": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 只标记这一类 */
+                group?: "enterprise" | "certificate" | "order" | "account" | "system";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2856,6 +3015,68 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-notices-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticeSettingsBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-notices-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoticeSettingsBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticeSettingsBody"];
+                };
             };
             /** @description Error */
             default: {
@@ -3180,6 +3401,109 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-phone-face": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PhoneFaceInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FaceBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-phone-face-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FaceBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-phone-face-id-face": {
+        parameters: {
+            query?: {
+                /** @description live：现场录制；upload：上传文件，仅沙箱注册时可用 */
+                source?: "live" | "upload";
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "video/mp4": string;
+                "video/webm": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FaceBody"];
+                };
             };
             /** @description Error */
             default: {
