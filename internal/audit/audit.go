@@ -14,6 +14,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
@@ -69,7 +71,44 @@ type Store interface {
 	Checkpoints(ctx context.Context, tx work.Tx) ([]Checkpoint, error)
 	// LastCheckpoint gives the newest; work.ErrNotFound if there is none.
 	LastCheckpoint(ctx context.Context, tx work.Tx) (Checkpoint, error)
+	// Find gives up to n entries of a search, newest first, behind a cursor that
+	// Cursor made; "" begins.
+	Find(ctx context.Context, tx work.Tx, s Search, cursor string, n int) ([]Entry, error)
+	// Span gives the first and last sequence number of the chained entries of a
+	// time; work.ErrNotFound if there are none.
+	Span(ctx context.Context, tx work.Tx, from, to time.Time) (first, last int64, err error)
 }
+
+// Search is what entries are looked for by; empty fields do not narrow.
+type Search struct {
+	// Kind is a whole kind, or the beginning of one that ends with a dot.
+	Kind, Subject, Actor string
+	// From is included, To is not.
+	From, To time.Time
+}
+
+// Fits tells whether an entry is one that is looked for.
+func (s Search) Fits(e Entry) bool {
+	kind := s.Kind == "" || s.Kind == e.Kind || strings.HasSuffix(s.Kind, ".") && strings.HasPrefix(e.Kind, s.Kind)
+	return kind && (s.Subject == "" || s.Subject == e.Subject) && (s.Actor == "" || s.Actor == e.Actor) &&
+		(s.From.IsZero() || !e.At.Before(s.From)) && (s.To.IsZero() || e.At.Before(s.To))
+}
+
+// Cursor stands behind an entry of a search.
+func Cursor(e Entry) string { return strconv.FormatInt(e.At.UnixMilli(), 10) + "." + e.ID }
+
+// ReadCursor is the inverse of Cursor; ErrCursor.
+func ReadCursor(s string) (at time.Time, id string, err error) {
+	ms, id, ok := strings.Cut(s, ".")
+	n, err := strconv.ParseInt(ms, 10, 64)
+	if !ok || err != nil || n < 0 {
+		return time.Time{}, "", ErrCursor
+	}
+	return time.UnixMilli(n).UTC(), id, nil
+}
+
+// ErrCursor says that a text is no cursor.
+var ErrCursor = errors.New("audit: the cursor is malformed")
 
 // Signer signs checkpoint statements as the house (custody's statement role).
 type Signer interface {

@@ -49,6 +49,8 @@ type Officer struct {
 	PhoneHash []byte
 	Roles     []Role
 	State     State
+	// Password is stretched; empty on a Caller.
+	Password string
 	// Once: the password was dealt to him and serves until OnceUntil to choose one
 	// of his own.
 	Once      bool
@@ -102,12 +104,27 @@ const (
 
 // Factor is one second factor of an officer.
 type Factor struct {
-	ID        string
-	Officer   string
-	Kind      Kind
-	Label     string
+	ID      string
+	Officer string
+	Kind    Kind
+	Label   string
+	// Secret is sealed at rest: the key of one-time passwords, or a credential as
+	// the library of passkeys writes it.
+	Secret string
+	// Step is the last time step whose one-time password was used.
+	Step      int64
 	CreatedAt time.Time
 	UsedAt    time.Time
+}
+
+// StoredSession is a session at rest; the token is a keyed hash.
+type StoredSession struct {
+	ID, Officer string
+	TokenHash   []byte
+	Stage       Stage
+	CreatedAt   time.Time
+	SeenAt      time.Time
+	ExpiresAt   time.Time
 }
 
 // The refusals of the guard.

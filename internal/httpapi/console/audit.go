@@ -2,13 +2,18 @@ package console
 
 import (
 	"context"
+	"encoding/hex"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"tianweitong/internal/audit"
+	"tianweitong/internal/fault"
 	"tianweitong/internal/httpapi"
 	"tianweitong/internal/office"
+	"tianweitong/internal/work"
 )
 
 // AuditEntry is one entry of the audit chain (审计记录).
@@ -88,18 +93,69 @@ func (s *Server) auditRoutes() {
 	})
 }
 
-func (s *Server) audit(context.Context, office.Caller, *auditInput) (*Body[AuditPage], error) {
-	return nil, httpapi.CodeNotFound
+const auditPage = 50
+
+// CodeCursor: a page was asked for by something that is no cursor.
+var CodeCursor = fault.Code{Name: "console_cursor", Kind: fault.Invalid, Text: "翻页信息已失效，请从第一页重新查看。"}
+
+func (f auditFilter) search() audit.Search {
+	return audit.Search{Kind: f.Kind, Subject: f.Subject, Actor: f.Actor, From: f.From, To: f.To}
 }
 
-func (s *Server) verifyAudit(context.Context, office.Caller, *Empty) (*Body[VerificationBody], error) {
-	return nil, httpapi.CodeNotFound
+func entry(e audit.Entry) AuditEntry {
+	return AuditEntry{ID: e.ID, Seq: e.Seq, At: e.At, Kind: e.Kind, Actor: e.Actor, Subject: e.Subject, Detail: string(e.Detail), Hash: hex.EncodeToString(e.Hash)}
 }
 
-func (s *Server) auditVerification(context.Context, office.Caller, *Empty) (*Body[VerificationBody], error) {
-	return nil, httpapi.CodeNotFound
+func (s *Server) audit(ctx context.Context, _ office.Caller, in *auditInput) (*Body[AuditPage], error) {
+	var found []audit.Entry
+	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+		found, err = s.Audit.Find(ctx, tx, in.search(), in.Cursor, auditPage+1)
+		return err
+	})
+	if errors.Is(err, audit.ErrCursor) {
+		err = CodeCursor.Because(err)
+	}
+	out := AuditPage{Entries: []AuditEntry{}}
+	for i, e := range found {
+		if i == auditPage {
+			out.Next = audit.Cursor(found[i-1])
+			break
+		}
+		out.Entries = append(out.Entries, entry(e))
+	}
+	return &Body[AuditPage]{out}, err
 }
 
-func (s *Server) exportAudit(context.Context, office.Caller, *exportInput) (*huma.StreamResponse, error) {
-	return nil, httpapi.CodeNotFound
+func verification(v office.Verification) *Body[VerificationBody] {
+	b := VerificationBody{State: "never", Findings: []AuditFinding{}}
+	if v.ID == "" {
+		return &Body[VerificationBody]{b}
+	}
+	by := ref(v.StartedBy)
+	b.StartedBy, b.StartedAt, b.FinishedAt, b.Entries, b.State = &by, moment(v.StartedAt), moment(v.FinishedAt), v.Entries, "done"
+	switch {
+	case v.Running:
+		b.State = "running"
+	case v.Failed:
+		b.State = "failed"
+	}
+	const shown = 100
+	for i, f := range v.Findings {
+		if i == shown {
+			b.More = len(v.Findings) - shown
+			break
+		}
+		b.Findings = append(b.Findings, AuditFinding{Seq: f.Seq, What: f.What})
+	}
+	return &Body[VerificationBody]{b}
+}
+
+func (s *Server) verifyAudit(ctx context.Context, c office.Caller, _ *Empty) (*Body[VerificationBody], error) {
+	v, err := s.Officers.Verify(ctx, c)
+	return verification(v), err
+}
+
+func (s *Server) auditVerification(ctx context.Context, _ office.Caller, _ *Empty) (*Body[VerificationBody], error) {
+	v, err := s.Officers.Verification(ctx)
+	return verification(v), err
 }

@@ -1,11 +1,17 @@
 package console
 
-import "tianweitong/internal/office"
+import (
+	"tianweitong/internal/audit"
+	"tianweitong/internal/office"
+	"tianweitong/internal/work"
+)
 
 // Deps are the services behind the routes.
 type Deps struct {
 	Base
+	Runner   work.Runner
 	Officers *office.Service
+	Audit    audit.Store
 }
 
 func (s *Server) routes() {

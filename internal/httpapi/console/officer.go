@@ -173,7 +173,7 @@ func roles(names []string) []office.Role {
 
 func (s *Server) proposeOfficer(ctx context.Context, c office.Caller, in *newOfficerInput) (*Body[ProposalAnswer], error) {
 	b := in.Body
-	p, part, err := s.Officers.ProposeCreate(ctx, c, office.New{Name: b.Name, DisplayName: b.DisplayName, Phone: b.Phone, Roles: roles(b.Roles)})
+	p, part, err := s.Officers.ProposeCreate(ctx, c, office.Newcomer{Name: b.Name, DisplayName: b.DisplayName, Phone: b.Phone, Roles: roles(b.Roles)})
 	return proposed(c, p, part, err)
 }
 

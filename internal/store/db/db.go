@@ -46,6 +46,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.acknowledgePlatformCallbackStmt, err = db.PrepareContext(ctx, acknowledgePlatformCallback); err != nil {
 		return nil, fmt.Errorf("error preparing query AcknowledgePlatformCallback: %w", err)
 	}
+	if q.allOfficeFactorsStmt, err = db.PrepareContext(ctx, allOfficeFactors); err != nil {
+		return nil, fmt.Errorf("error preparing query AllOfficeFactors: %w", err)
+	}
 	if q.anyJobDueStmt, err = db.PrepareContext(ctx, anyJobDue); err != nil {
 		return nil, fmt.Errorf("error preparing query AnyJobDue: %w", err)
 	}
@@ -57,6 +60,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.auditEntryOfStmt, err = db.PrepareContext(ctx, auditEntryOf); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditEntryOf: %w", err)
+	}
+	if q.auditSpanStmt, err = db.PrepareContext(ctx, auditSpan); err != nil {
+		return nil, fmt.Errorf("error preparing query AuditSpan: %w", err)
 	}
 	if q.authoritiesStmt, err = db.PrepareContext(ctx, authorities); err != nil {
 		return nil, fmt.Errorf("error preparing query Authorities: %w", err)
@@ -112,6 +118,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countLookupRevealStmt, err = db.PrepareContext(ctx, countLookupReveal); err != nil {
 		return nil, fmt.Errorf("error preparing query CountLookupReveal: %w", err)
 	}
+	if q.countOfficeWindowStmt, err = db.PrepareContext(ctx, countOfficeWindow); err != nil {
+		return nil, fmt.Errorf("error preparing query CountOfficeWindow: %w", err)
+	}
 	if q.countPlatformCallbackFailureStmt, err = db.PrepareContext(ctx, countPlatformCallbackFailure); err != nil {
 		return nil, fmt.Errorf("error preparing query CountPlatformCallbackFailure: %w", err)
 	}
@@ -129,6 +138,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.countUsageRecordsStmt, err = db.PrepareContext(ctx, countUsageRecords); err != nil {
 		return nil, fmt.Errorf("error preparing query CountUsageRecords: %w", err)
+	}
+	if q.decideOfficeProposalStmt, err = db.PrepareContext(ctx, decideOfficeProposal); err != nil {
+		return nil, fmt.Errorf("error preparing query DecideOfficeProposal: %w", err)
 	}
 	if q.deleteAccountCodesBeforeStmt, err = db.PrepareContext(ctx, deleteAccountCodesBefore); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountCodesBefore: %w", err)
@@ -175,6 +187,21 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteJobStmt, err = db.PrepareContext(ctx, deleteJob); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteJob: %w", err)
 	}
+	if q.deleteOfficeFactorStmt, err = db.PrepareContext(ctx, deleteOfficeFactor); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteOfficeFactor: %w", err)
+	}
+	if q.deleteOfficeFactorsStmt, err = db.PrepareContext(ctx, deleteOfficeFactors); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteOfficeFactors: %w", err)
+	}
+	if q.deleteOfficeSessionsBeforeStmt, err = db.PrepareContext(ctx, deleteOfficeSessionsBefore); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteOfficeSessionsBefore: %w", err)
+	}
+	if q.deleteOfficeWindowsBeforeStmt, err = db.PrepareContext(ctx, deleteOfficeWindowsBefore); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteOfficeWindowsBefore: %w", err)
+	}
+	if q.deleteOfficeWindowsOfStmt, err = db.PrepareContext(ctx, deleteOfficeWindowsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteOfficeWindowsOf: %w", err)
+	}
 	if q.deletePhoneChangesStmt, err = db.PrepareContext(ctx, deletePhoneChanges); err != nil {
 		return nil, fmt.Errorf("error preparing query DeletePhoneChanges: %w", err)
 	}
@@ -214,6 +241,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.endAllRealnameChecksStmt, err = db.PrepareContext(ctx, endAllRealnameChecks); err != nil {
 		return nil, fmt.Errorf("error preparing query EndAllRealnameChecks: %w", err)
 	}
+	if q.endOfficeSessionStmt, err = db.PrepareContext(ctx, endOfficeSession); err != nil {
+		return nil, fmt.Errorf("error preparing query EndOfficeSession: %w", err)
+	}
+	if q.endOfficeSessionsOfStmt, err = db.PrepareContext(ctx, endOfficeSessionsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query EndOfficeSessionsOf: %w", err)
+	}
 	if q.endOpenRealnameChecksStmt, err = db.PrepareContext(ctx, endOpenRealnameChecks); err != nil {
 		return nil, fmt.Errorf("error preparing query EndOpenRealnameChecks: %w", err)
 	}
@@ -226,8 +259,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.eraseRealnameCardsStmt, err = db.PrepareContext(ctx, eraseRealnameCards); err != nil {
 		return nil, fmt.Errorf("error preparing query EraseRealnameCards: %w", err)
 	}
+	if q.expireOfficeProposalsStmt, err = db.PrepareContext(ctx, expireOfficeProposals); err != nil {
+		return nil, fmt.Errorf("error preparing query ExpireOfficeProposals: %w", err)
+	}
 	if q.findCustodyKeyStmt, err = db.PrepareContext(ctx, findCustodyKey); err != nil {
 		return nil, fmt.Errorf("error preparing query FindCustodyKey: %w", err)
+	}
+	if q.finishOfficeVerificationStmt, err = db.PrepareContext(ctx, finishOfficeVerification); err != nil {
+		return nil, fmt.Errorf("error preparing query FinishOfficeVerification: %w", err)
 	}
 	if q.forgetScanResultsStmt, err = db.PrepareContext(ctx, forgetScanResults); err != nil {
 		return nil, fmt.Errorf("error preparing query ForgetScanResults: %w", err)
@@ -352,6 +391,21 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertNoticeStmt, err = db.PrepareContext(ctx, insertNotice); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertNotice: %w", err)
 	}
+	if q.insertOfficeFactorStmt, err = db.PrepareContext(ctx, insertOfficeFactor); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertOfficeFactor: %w", err)
+	}
+	if q.insertOfficeProposalStmt, err = db.PrepareContext(ctx, insertOfficeProposal); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertOfficeProposal: %w", err)
+	}
+	if q.insertOfficeSessionStmt, err = db.PrepareContext(ctx, insertOfficeSession); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertOfficeSession: %w", err)
+	}
+	if q.insertOfficeVerificationStmt, err = db.PrepareContext(ctx, insertOfficeVerification); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertOfficeVerification: %w", err)
+	}
+	if q.insertOfficerStmt, err = db.PrepareContext(ctx, insertOfficer); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertOfficer: %w", err)
+	}
 	if q.insertOrderStmt, err = db.PrepareContext(ctx, insertOrder); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertOrder: %w", err)
 	}
@@ -439,6 +493,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.lastListStmt, err = db.PrepareContext(ctx, lastList); err != nil {
 		return nil, fmt.Errorf("error preparing query LastList: %w", err)
 	}
+	if q.lastOfficeVerificationStmt, err = db.PrepareContext(ctx, lastOfficeVerification); err != nil {
+		return nil, fmt.Errorf("error preparing query LastOfficeVerification: %w", err)
+	}
 	if q.lastRecoveryStmt, err = db.PrepareContext(ctx, lastRecovery); err != nil {
 		return nil, fmt.Errorf("error preparing query LastRecovery: %w", err)
 	}
@@ -523,6 +580,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.lockCustodyAccountStmt, err = db.PrepareContext(ctx, lockCustodyAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query LockCustodyAccount: %w", err)
 	}
+	if q.lockOfficerStmt, err = db.PrepareContext(ctx, lockOfficer); err != nil {
+		return nil, fmt.Errorf("error preparing query LockOfficer: %w", err)
+	}
 	if q.lockOrderBuyerStmt, err = db.PrepareContext(ctx, lockOrderBuyer); err != nil {
 		return nil, fmt.Errorf("error preparing query LockOrderBuyer: %w", err)
 	}
@@ -555,6 +615,30 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.noticesBeforeStmt, err = db.PrepareContext(ctx, noticesBefore); err != nil {
 		return nil, fmt.Errorf("error preparing query NoticesBefore: %w", err)
+	}
+	if q.officeCeremonyStmt, err = db.PrepareContext(ctx, officeCeremony); err != nil {
+		return nil, fmt.Errorf("error preparing query OfficeCeremony: %w", err)
+	}
+	if q.officeFactorsStmt, err = db.PrepareContext(ctx, officeFactors); err != nil {
+		return nil, fmt.Errorf("error preparing query OfficeFactors: %w", err)
+	}
+	if q.officeProposalStmt, err = db.PrepareContext(ctx, officeProposal); err != nil {
+		return nil, fmt.Errorf("error preparing query OfficeProposal: %w", err)
+	}
+	if q.officeProposalsStmt, err = db.PrepareContext(ctx, officeProposals); err != nil {
+		return nil, fmt.Errorf("error preparing query OfficeProposals: %w", err)
+	}
+	if q.officeSessionByTokenStmt, err = db.PrepareContext(ctx, officeSessionByToken); err != nil {
+		return nil, fmt.Errorf("error preparing query OfficeSessionByToken: %w", err)
+	}
+	if q.officerStmt, err = db.PrepareContext(ctx, officer); err != nil {
+		return nil, fmt.Errorf("error preparing query Officer: %w", err)
+	}
+	if q.officerByNameStmt, err = db.PrepareContext(ctx, officerByName); err != nil {
+		return nil, fmt.Errorf("error preparing query OfficerByName: %w", err)
+	}
+	if q.officersStmt, err = db.PrepareContext(ctx, officers); err != nil {
+		return nil, fmt.Errorf("error preparing query Officers: %w", err)
 	}
 	if q.openScanTransactionsStmt, err = db.PrepareContext(ctx, openScanTransactions); err != nil {
 		return nil, fmt.Errorf("error preparing query OpenScanTransactions: %w", err)
@@ -615,6 +699,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.putCustodyNonceStmt, err = db.PrepareContext(ctx, putCustodyNonce); err != nil {
 		return nil, fmt.Errorf("error preparing query PutCustodyNonce: %w", err)
+	}
+	if q.putOfficeCeremonyStmt, err = db.PrepareContext(ctx, putOfficeCeremony); err != nil {
+		return nil, fmt.Errorf("error preparing query PutOfficeCeremony: %w", err)
 	}
 	if q.putScanTransactionStmt, err = db.PrepareContext(ctx, putScanTransaction); err != nil {
 		return nil, fmt.Errorf("error preparing query PutScanTransaction: %w", err)
@@ -706,6 +793,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.takeCustodyNonceStmt, err = db.PrepareContext(ctx, takeCustodyNonce); err != nil {
 		return nil, fmt.Errorf("error preparing query TakeCustodyNonce: %w", err)
 	}
+	if q.takeOfficeCeremonyStmt, err = db.PrepareContext(ctx, takeOfficeCeremony); err != nil {
+		return nil, fmt.Errorf("error preparing query TakeOfficeCeremony: %w", err)
+	}
 	if q.takePlatformNonceStmt, err = db.PrepareContext(ctx, takePlatformNonce); err != nil {
 		return nil, fmt.Errorf("error preparing query TakePlatformNonce: %w", err)
 	}
@@ -715,8 +805,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.touchAccountSessionStmt, err = db.PrepareContext(ctx, touchAccountSession); err != nil {
 		return nil, fmt.Errorf("error preparing query TouchAccountSession: %w", err)
 	}
+	if q.touchOfficeSessionStmt, err = db.PrepareContext(ctx, touchOfficeSession); err != nil {
+		return nil, fmt.Errorf("error preparing query TouchOfficeSession: %w", err)
+	}
 	if q.uncountAccountWindowStmt, err = db.PrepareContext(ctx, uncountAccountWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query UncountAccountWindow: %w", err)
+	}
+	if q.uncountOfficeWindowStmt, err = db.PrepareContext(ctx, uncountOfficeWindow); err != nil {
+		return nil, fmt.Errorf("error preparing query UncountOfficeWindow: %w", err)
 	}
 	if q.undeliveredPlatformCallbacksStmt, err = db.PrepareContext(ctx, undeliveredPlatformCallbacks); err != nil {
 		return nil, fmt.Errorf("error preparing query UndeliveredPlatformCallbacks: %w", err)
@@ -738,6 +834,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.updateInstallationStmt, err = db.PrepareContext(ctx, updateInstallation); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateInstallation: %w", err)
+	}
+	if q.updateOfficeFactorStmt, err = db.PrepareContext(ctx, updateOfficeFactor); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateOfficeFactor: %w", err)
+	}
+	if q.updateOfficerStmt, err = db.PrepareContext(ctx, updateOfficer); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateOfficer: %w", err)
 	}
 	if q.updateOrderStmt, err = db.PrepareContext(ctx, updateOrder); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateOrder: %w", err)
@@ -790,6 +892,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.useAccountCodeStmt, err = db.PrepareContext(ctx, useAccountCode); err != nil {
 		return nil, fmt.Errorf("error preparing query UseAccountCode: %w", err)
 	}
+	if q.useOfficeStepStmt, err = db.PrepareContext(ctx, useOfficeStep); err != nil {
+		return nil, fmt.Errorf("error preparing query UseOfficeStep: %w", err)
+	}
 	if q.verificationsPerDayStmt, err = db.PrepareContext(ctx, verificationsPerDay); err != nil {
 		return nil, fmt.Errorf("error preparing query VerificationsPerDay: %w", err)
 	}
@@ -838,6 +943,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing acknowledgePlatformCallbackStmt: %w", cerr)
 		}
 	}
+	if q.allOfficeFactorsStmt != nil {
+		if cerr := q.allOfficeFactorsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing allOfficeFactorsStmt: %w", cerr)
+		}
+	}
 	if q.anyJobDueStmt != nil {
 		if cerr := q.anyJobDueStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing anyJobDueStmt: %w", cerr)
@@ -856,6 +966,11 @@ func (q *Queries) Close() error {
 	if q.auditEntryOfStmt != nil {
 		if cerr := q.auditEntryOfStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing auditEntryOfStmt: %w", cerr)
+		}
+	}
+	if q.auditSpanStmt != nil {
+		if cerr := q.auditSpanStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing auditSpanStmt: %w", cerr)
 		}
 	}
 	if q.authoritiesStmt != nil {
@@ -948,6 +1063,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing countLookupRevealStmt: %w", cerr)
 		}
 	}
+	if q.countOfficeWindowStmt != nil {
+		if cerr := q.countOfficeWindowStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countOfficeWindowStmt: %w", cerr)
+		}
+	}
 	if q.countPlatformCallbackFailureStmt != nil {
 		if cerr := q.countPlatformCallbackFailureStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countPlatformCallbackFailureStmt: %w", cerr)
@@ -976,6 +1096,11 @@ func (q *Queries) Close() error {
 	if q.countUsageRecordsStmt != nil {
 		if cerr := q.countUsageRecordsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countUsageRecordsStmt: %w", cerr)
+		}
+	}
+	if q.decideOfficeProposalStmt != nil {
+		if cerr := q.decideOfficeProposalStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing decideOfficeProposalStmt: %w", cerr)
 		}
 	}
 	if q.deleteAccountCodesBeforeStmt != nil {
@@ -1053,6 +1178,31 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteJobStmt: %w", cerr)
 		}
 	}
+	if q.deleteOfficeFactorStmt != nil {
+		if cerr := q.deleteOfficeFactorStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteOfficeFactorStmt: %w", cerr)
+		}
+	}
+	if q.deleteOfficeFactorsStmt != nil {
+		if cerr := q.deleteOfficeFactorsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteOfficeFactorsStmt: %w", cerr)
+		}
+	}
+	if q.deleteOfficeSessionsBeforeStmt != nil {
+		if cerr := q.deleteOfficeSessionsBeforeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteOfficeSessionsBeforeStmt: %w", cerr)
+		}
+	}
+	if q.deleteOfficeWindowsBeforeStmt != nil {
+		if cerr := q.deleteOfficeWindowsBeforeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteOfficeWindowsBeforeStmt: %w", cerr)
+		}
+	}
+	if q.deleteOfficeWindowsOfStmt != nil {
+		if cerr := q.deleteOfficeWindowsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteOfficeWindowsOfStmt: %w", cerr)
+		}
+	}
 	if q.deletePhoneChangesStmt != nil {
 		if cerr := q.deletePhoneChangesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deletePhoneChangesStmt: %w", cerr)
@@ -1118,6 +1268,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing endAllRealnameChecksStmt: %w", cerr)
 		}
 	}
+	if q.endOfficeSessionStmt != nil {
+		if cerr := q.endOfficeSessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endOfficeSessionStmt: %w", cerr)
+		}
+	}
+	if q.endOfficeSessionsOfStmt != nil {
+		if cerr := q.endOfficeSessionsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endOfficeSessionsOfStmt: %w", cerr)
+		}
+	}
 	if q.endOpenRealnameChecksStmt != nil {
 		if cerr := q.endOpenRealnameChecksStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing endOpenRealnameChecksStmt: %w", cerr)
@@ -1138,9 +1298,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing eraseRealnameCardsStmt: %w", cerr)
 		}
 	}
+	if q.expireOfficeProposalsStmt != nil {
+		if cerr := q.expireOfficeProposalsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing expireOfficeProposalsStmt: %w", cerr)
+		}
+	}
 	if q.findCustodyKeyStmt != nil {
 		if cerr := q.findCustodyKeyStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing findCustodyKeyStmt: %w", cerr)
+		}
+	}
+	if q.finishOfficeVerificationStmt != nil {
+		if cerr := q.finishOfficeVerificationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing finishOfficeVerificationStmt: %w", cerr)
 		}
 	}
 	if q.forgetScanResultsStmt != nil {
@@ -1348,6 +1518,31 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertNoticeStmt: %w", cerr)
 		}
 	}
+	if q.insertOfficeFactorStmt != nil {
+		if cerr := q.insertOfficeFactorStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertOfficeFactorStmt: %w", cerr)
+		}
+	}
+	if q.insertOfficeProposalStmt != nil {
+		if cerr := q.insertOfficeProposalStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertOfficeProposalStmt: %w", cerr)
+		}
+	}
+	if q.insertOfficeSessionStmt != nil {
+		if cerr := q.insertOfficeSessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertOfficeSessionStmt: %w", cerr)
+		}
+	}
+	if q.insertOfficeVerificationStmt != nil {
+		if cerr := q.insertOfficeVerificationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertOfficeVerificationStmt: %w", cerr)
+		}
+	}
+	if q.insertOfficerStmt != nil {
+		if cerr := q.insertOfficerStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertOfficerStmt: %w", cerr)
+		}
+	}
 	if q.insertOrderStmt != nil {
 		if cerr := q.insertOrderStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertOrderStmt: %w", cerr)
@@ -1493,6 +1688,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing lastListStmt: %w", cerr)
 		}
 	}
+	if q.lastOfficeVerificationStmt != nil {
+		if cerr := q.lastOfficeVerificationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastOfficeVerificationStmt: %w", cerr)
+		}
+	}
 	if q.lastRecoveryStmt != nil {
 		if cerr := q.lastRecoveryStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lastRecoveryStmt: %w", cerr)
@@ -1633,6 +1833,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing lockCustodyAccountStmt: %w", cerr)
 		}
 	}
+	if q.lockOfficerStmt != nil {
+		if cerr := q.lockOfficerStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lockOfficerStmt: %w", cerr)
+		}
+	}
 	if q.lockOrderBuyerStmt != nil {
 		if cerr := q.lockOrderBuyerStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lockOrderBuyerStmt: %w", cerr)
@@ -1686,6 +1891,46 @@ func (q *Queries) Close() error {
 	if q.noticesBeforeStmt != nil {
 		if cerr := q.noticesBeforeStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing noticesBeforeStmt: %w", cerr)
+		}
+	}
+	if q.officeCeremonyStmt != nil {
+		if cerr := q.officeCeremonyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing officeCeremonyStmt: %w", cerr)
+		}
+	}
+	if q.officeFactorsStmt != nil {
+		if cerr := q.officeFactorsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing officeFactorsStmt: %w", cerr)
+		}
+	}
+	if q.officeProposalStmt != nil {
+		if cerr := q.officeProposalStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing officeProposalStmt: %w", cerr)
+		}
+	}
+	if q.officeProposalsStmt != nil {
+		if cerr := q.officeProposalsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing officeProposalsStmt: %w", cerr)
+		}
+	}
+	if q.officeSessionByTokenStmt != nil {
+		if cerr := q.officeSessionByTokenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing officeSessionByTokenStmt: %w", cerr)
+		}
+	}
+	if q.officerStmt != nil {
+		if cerr := q.officerStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing officerStmt: %w", cerr)
+		}
+	}
+	if q.officerByNameStmt != nil {
+		if cerr := q.officerByNameStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing officerByNameStmt: %w", cerr)
+		}
+	}
+	if q.officersStmt != nil {
+		if cerr := q.officersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing officersStmt: %w", cerr)
 		}
 	}
 	if q.openScanTransactionsStmt != nil {
@@ -1786,6 +2031,11 @@ func (q *Queries) Close() error {
 	if q.putCustodyNonceStmt != nil {
 		if cerr := q.putCustodyNonceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putCustodyNonceStmt: %w", cerr)
+		}
+	}
+	if q.putOfficeCeremonyStmt != nil {
+		if cerr := q.putOfficeCeremonyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putOfficeCeremonyStmt: %w", cerr)
 		}
 	}
 	if q.putScanTransactionStmt != nil {
@@ -1938,6 +2188,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing takeCustodyNonceStmt: %w", cerr)
 		}
 	}
+	if q.takeOfficeCeremonyStmt != nil {
+		if cerr := q.takeOfficeCeremonyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing takeOfficeCeremonyStmt: %w", cerr)
+		}
+	}
 	if q.takePlatformNonceStmt != nil {
 		if cerr := q.takePlatformNonceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing takePlatformNonceStmt: %w", cerr)
@@ -1953,9 +2208,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing touchAccountSessionStmt: %w", cerr)
 		}
 	}
+	if q.touchOfficeSessionStmt != nil {
+		if cerr := q.touchOfficeSessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing touchOfficeSessionStmt: %w", cerr)
+		}
+	}
 	if q.uncountAccountWindowStmt != nil {
 		if cerr := q.uncountAccountWindowStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing uncountAccountWindowStmt: %w", cerr)
+		}
+	}
+	if q.uncountOfficeWindowStmt != nil {
+		if cerr := q.uncountOfficeWindowStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing uncountOfficeWindowStmt: %w", cerr)
 		}
 	}
 	if q.undeliveredPlatformCallbacksStmt != nil {
@@ -1991,6 +2256,16 @@ func (q *Queries) Close() error {
 	if q.updateInstallationStmt != nil {
 		if cerr := q.updateInstallationStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateInstallationStmt: %w", cerr)
+		}
+	}
+	if q.updateOfficeFactorStmt != nil {
+		if cerr := q.updateOfficeFactorStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateOfficeFactorStmt: %w", cerr)
+		}
+	}
+	if q.updateOfficerStmt != nil {
+		if cerr := q.updateOfficerStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateOfficerStmt: %w", cerr)
 		}
 	}
 	if q.updateOrderStmt != nil {
@@ -2078,6 +2353,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing useAccountCodeStmt: %w", cerr)
 		}
 	}
+	if q.useOfficeStepStmt != nil {
+		if cerr := q.useOfficeStepStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing useOfficeStepStmt: %w", cerr)
+		}
+	}
 	if q.verificationsPerDayStmt != nil {
 		if cerr := q.verificationsPerDayStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing verificationsPerDayStmt: %w", cerr)
@@ -2130,10 +2410,12 @@ type Queries struct {
 	accountPasswordStmt                 *sql.Stmt
 	accountSessionByTokenStmt           *sql.Stmt
 	acknowledgePlatformCallbackStmt     *sql.Stmt
+	allOfficeFactorsStmt                *sql.Stmt
 	anyJobDueStmt                       *sql.Stmt
 	auditCheckpointsStmt                *sql.Stmt
 	auditEntriesFromStmt                *sql.Stmt
 	auditEntryOfStmt                    *sql.Stmt
+	auditSpanStmt                       *sql.Stmt
 	authoritiesStmt                     *sql.Stmt
 	buryJobStmt                         *sql.Stmt
 	busiestAccountWindowStmt            *sql.Stmt
@@ -2152,12 +2434,14 @@ type Queries struct {
 	countCertificatesStmt               *sql.Stmt
 	countJobsStmt                       *sql.Stmt
 	countLookupRevealStmt               *sql.Stmt
+	countOfficeWindowStmt               *sql.Stmt
 	countPlatformCallbackFailureStmt    *sql.Stmt
 	countRealnameAttemptStmt            *sql.Stmt
 	countUnpaidOrdersStmt               *sql.Stmt
 	countUnreadNoticesStmt              *sql.Stmt
 	countUnsealedAuditEntriesBeforeStmt *sql.Stmt
 	countUsageRecordsStmt               *sql.Stmt
+	decideOfficeProposalStmt            *sql.Stmt
 	deleteAccountCodesBeforeStmt        *sql.Stmt
 	deleteAccountHoursBeforeStmt        *sql.Stmt
 	deleteAccountNetworksBeforeStmt     *sql.Stmt
@@ -2173,6 +2457,11 @@ type Queries struct {
 	deleteCustodyShareStmt              *sql.Stmt
 	deleteExpiredCustodyNoncesStmt      *sql.Stmt
 	deleteJobStmt                       *sql.Stmt
+	deleteOfficeFactorStmt              *sql.Stmt
+	deleteOfficeFactorsStmt             *sql.Stmt
+	deleteOfficeSessionsBeforeStmt      *sql.Stmt
+	deleteOfficeWindowsBeforeStmt       *sql.Stmt
+	deleteOfficeWindowsOfStmt           *sql.Stmt
 	deletePhoneChangesStmt              *sql.Stmt
 	deleteQuietNoticesStmt              *sql.Stmt
 	deleteRealnameNamesStmt             *sql.Stmt
@@ -2186,11 +2475,15 @@ type Queries struct {
 	endAccountSessionsButStmt           *sql.Stmt
 	endAccountSessionsOfStmt            *sql.Stmt
 	endAllRealnameChecksStmt            *sql.Stmt
+	endOfficeSessionStmt                *sql.Stmt
+	endOfficeSessionsOfStmt             *sql.Stmt
 	endOpenRealnameChecksStmt           *sql.Stmt
 	endOtherAccountSessionsStmt         *sql.Stmt
 	ensureCustodyAccountStmt            *sql.Stmt
 	eraseRealnameCardsStmt              *sql.Stmt
+	expireOfficeProposalsStmt           *sql.Stmt
 	findCustodyKeyStmt                  *sql.Stmt
+	finishOfficeVerificationStmt        *sql.Stmt
 	forgetScanResultsStmt               *sql.Stmt
 	getCertificateStmt                  *sql.Stmt
 	getCertificateOfLineStmt            *sql.Stmt
@@ -2232,6 +2525,11 @@ type Queries struct {
 	insertJobStmt                       *sql.Stmt
 	insertListStmt                      *sql.Stmt
 	insertNoticeStmt                    *sql.Stmt
+	insertOfficeFactorStmt              *sql.Stmt
+	insertOfficeProposalStmt            *sql.Stmt
+	insertOfficeSessionStmt             *sql.Stmt
+	insertOfficeVerificationStmt        *sql.Stmt
+	insertOfficerStmt                   *sql.Stmt
 	insertOrderStmt                     *sql.Stmt
 	insertOrderLineStmt                 *sql.Stmt
 	insertPINSetupStmt                  *sql.Stmt
@@ -2261,6 +2559,7 @@ type Queries struct {
 	lastAuditCheckpointStmt             *sql.Stmt
 	lastInstallationStmt                *sql.Stmt
 	lastListStmt                        *sql.Stmt
+	lastOfficeVerificationStmt          *sql.Stmt
 	lastRecoveryStmt                    *sql.Stmt
 	lastRevocationRequestStmt           *sql.Stmt
 	lastSealedAuditEntryStmt            *sql.Stmt
@@ -2289,6 +2588,7 @@ type Queries struct {
 	liveRedealingStmt                   *sql.Stmt
 	lockAccountPasswordStmt             *sql.Stmt
 	lockCustodyAccountStmt              *sql.Stmt
+	lockOfficerStmt                     *sql.Stmt
 	lockOrderBuyerStmt                  *sql.Stmt
 	lookupAccountsByNameStmt            *sql.Stmt
 	lookupCertificatesStmt              *sql.Stmt
@@ -2300,6 +2600,14 @@ type Queries struct {
 	moveCustodyOperationStmt            *sql.Stmt
 	moveCustodyRefreshStmt              *sql.Stmt
 	noticesBeforeStmt                   *sql.Stmt
+	officeCeremonyStmt                  *sql.Stmt
+	officeFactorsStmt                   *sql.Stmt
+	officeProposalStmt                  *sql.Stmt
+	officeProposalsStmt                 *sql.Stmt
+	officeSessionByTokenStmt            *sql.Stmt
+	officerStmt                         *sql.Stmt
+	officerByNameStmt                   *sql.Stmt
+	officersStmt                        *sql.Stmt
 	openScanTransactionsStmt            *sql.Stmt
 	ordersAfterStmt                     *sql.Stmt
 	overwriteCustodyModuleKeysStmt      *sql.Stmt
@@ -2320,6 +2628,7 @@ type Queries struct {
 	putCustodyAccountStmt               *sql.Stmt
 	putCustodyKeyStmt                   *sql.Stmt
 	putCustodyNonceStmt                 *sql.Stmt
+	putOfficeCeremonyStmt               *sql.Stmt
 	putScanTransactionStmt              *sql.Stmt
 	quietNoticesStmt                    *sql.Stmt
 	realnameAttemptsStmt                *sql.Stmt
@@ -2350,10 +2659,13 @@ type Queries struct {
 	signedInAccountDevicesStmt          *sql.Stmt
 	stampAccountDeviceStmt              *sql.Stmt
 	takeCustodyNonceStmt                *sql.Stmt
+	takeOfficeCeremonyStmt              *sql.Stmt
 	takePlatformNonceStmt               *sql.Stmt
 	touchAccountDeviceStmt              *sql.Stmt
 	touchAccountSessionStmt             *sql.Stmt
+	touchOfficeSessionStmt              *sql.Stmt
 	uncountAccountWindowStmt            *sql.Stmt
+	uncountOfficeWindowStmt             *sql.Stmt
 	undeliveredPlatformCallbacksStmt    *sql.Stmt
 	unsealedAuditEntriesStmt            *sql.Stmt
 	unsettledRecoveryStmt               *sql.Stmt
@@ -2361,6 +2673,8 @@ type Queries struct {
 	updateCatalogPlatformStmt           *sql.Stmt
 	updateCertificateStmt               *sql.Stmt
 	updateInstallationStmt              *sql.Stmt
+	updateOfficeFactorStmt              *sql.Stmt
+	updateOfficerStmt                   *sql.Stmt
 	updateOrderStmt                     *sql.Stmt
 	updateOrderLineStmt                 *sql.Stmt
 	updatePINSetupStmt                  *sql.Stmt
@@ -2378,6 +2692,7 @@ type Queries struct {
 	usageRecordStmt                     *sql.Stmt
 	usageRecordsOfAccountStmt           *sql.Stmt
 	useAccountCodeStmt                  *sql.Stmt
+	useOfficeStepStmt                   *sql.Stmt
 	verificationsPerDayStmt             *sql.Stmt
 }
 
@@ -2393,10 +2708,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		accountPasswordStmt:                 q.accountPasswordStmt,
 		accountSessionByTokenStmt:           q.accountSessionByTokenStmt,
 		acknowledgePlatformCallbackStmt:     q.acknowledgePlatformCallbackStmt,
+		allOfficeFactorsStmt:                q.allOfficeFactorsStmt,
 		anyJobDueStmt:                       q.anyJobDueStmt,
 		auditCheckpointsStmt:                q.auditCheckpointsStmt,
 		auditEntriesFromStmt:                q.auditEntriesFromStmt,
 		auditEntryOfStmt:                    q.auditEntryOfStmt,
+		auditSpanStmt:                       q.auditSpanStmt,
 		authoritiesStmt:                     q.authoritiesStmt,
 		buryJobStmt:                         q.buryJobStmt,
 		busiestAccountWindowStmt:            q.busiestAccountWindowStmt,
@@ -2415,12 +2732,14 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countCertificatesStmt:               q.countCertificatesStmt,
 		countJobsStmt:                       q.countJobsStmt,
 		countLookupRevealStmt:               q.countLookupRevealStmt,
+		countOfficeWindowStmt:               q.countOfficeWindowStmt,
 		countPlatformCallbackFailureStmt:    q.countPlatformCallbackFailureStmt,
 		countRealnameAttemptStmt:            q.countRealnameAttemptStmt,
 		countUnpaidOrdersStmt:               q.countUnpaidOrdersStmt,
 		countUnreadNoticesStmt:              q.countUnreadNoticesStmt,
 		countUnsealedAuditEntriesBeforeStmt: q.countUnsealedAuditEntriesBeforeStmt,
 		countUsageRecordsStmt:               q.countUsageRecordsStmt,
+		decideOfficeProposalStmt:            q.decideOfficeProposalStmt,
 		deleteAccountCodesBeforeStmt:        q.deleteAccountCodesBeforeStmt,
 		deleteAccountHoursBeforeStmt:        q.deleteAccountHoursBeforeStmt,
 		deleteAccountNetworksBeforeStmt:     q.deleteAccountNetworksBeforeStmt,
@@ -2436,6 +2755,11 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteCustodyShareStmt:              q.deleteCustodyShareStmt,
 		deleteExpiredCustodyNoncesStmt:      q.deleteExpiredCustodyNoncesStmt,
 		deleteJobStmt:                       q.deleteJobStmt,
+		deleteOfficeFactorStmt:              q.deleteOfficeFactorStmt,
+		deleteOfficeFactorsStmt:             q.deleteOfficeFactorsStmt,
+		deleteOfficeSessionsBeforeStmt:      q.deleteOfficeSessionsBeforeStmt,
+		deleteOfficeWindowsBeforeStmt:       q.deleteOfficeWindowsBeforeStmt,
+		deleteOfficeWindowsOfStmt:           q.deleteOfficeWindowsOfStmt,
 		deletePhoneChangesStmt:              q.deletePhoneChangesStmt,
 		deleteQuietNoticesStmt:              q.deleteQuietNoticesStmt,
 		deleteRealnameNamesStmt:             q.deleteRealnameNamesStmt,
@@ -2449,11 +2773,15 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		endAccountSessionsButStmt:           q.endAccountSessionsButStmt,
 		endAccountSessionsOfStmt:            q.endAccountSessionsOfStmt,
 		endAllRealnameChecksStmt:            q.endAllRealnameChecksStmt,
+		endOfficeSessionStmt:                q.endOfficeSessionStmt,
+		endOfficeSessionsOfStmt:             q.endOfficeSessionsOfStmt,
 		endOpenRealnameChecksStmt:           q.endOpenRealnameChecksStmt,
 		endOtherAccountSessionsStmt:         q.endOtherAccountSessionsStmt,
 		ensureCustodyAccountStmt:            q.ensureCustodyAccountStmt,
 		eraseRealnameCardsStmt:              q.eraseRealnameCardsStmt,
+		expireOfficeProposalsStmt:           q.expireOfficeProposalsStmt,
 		findCustodyKeyStmt:                  q.findCustodyKeyStmt,
+		finishOfficeVerificationStmt:        q.finishOfficeVerificationStmt,
 		forgetScanResultsStmt:               q.forgetScanResultsStmt,
 		getCertificateStmt:                  q.getCertificateStmt,
 		getCertificateOfLineStmt:            q.getCertificateOfLineStmt,
@@ -2495,6 +2823,11 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertJobStmt:                       q.insertJobStmt,
 		insertListStmt:                      q.insertListStmt,
 		insertNoticeStmt:                    q.insertNoticeStmt,
+		insertOfficeFactorStmt:              q.insertOfficeFactorStmt,
+		insertOfficeProposalStmt:            q.insertOfficeProposalStmt,
+		insertOfficeSessionStmt:             q.insertOfficeSessionStmt,
+		insertOfficeVerificationStmt:        q.insertOfficeVerificationStmt,
+		insertOfficerStmt:                   q.insertOfficerStmt,
 		insertOrderStmt:                     q.insertOrderStmt,
 		insertOrderLineStmt:                 q.insertOrderLineStmt,
 		insertPINSetupStmt:                  q.insertPINSetupStmt,
@@ -2524,6 +2857,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		lastAuditCheckpointStmt:             q.lastAuditCheckpointStmt,
 		lastInstallationStmt:                q.lastInstallationStmt,
 		lastListStmt:                        q.lastListStmt,
+		lastOfficeVerificationStmt:          q.lastOfficeVerificationStmt,
 		lastRecoveryStmt:                    q.lastRecoveryStmt,
 		lastRevocationRequestStmt:           q.lastRevocationRequestStmt,
 		lastSealedAuditEntryStmt:            q.lastSealedAuditEntryStmt,
@@ -2552,6 +2886,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		liveRedealingStmt:                   q.liveRedealingStmt,
 		lockAccountPasswordStmt:             q.lockAccountPasswordStmt,
 		lockCustodyAccountStmt:              q.lockCustodyAccountStmt,
+		lockOfficerStmt:                     q.lockOfficerStmt,
 		lockOrderBuyerStmt:                  q.lockOrderBuyerStmt,
 		lookupAccountsByNameStmt:            q.lookupAccountsByNameStmt,
 		lookupCertificatesStmt:              q.lookupCertificatesStmt,
@@ -2563,6 +2898,14 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		moveCustodyOperationStmt:            q.moveCustodyOperationStmt,
 		moveCustodyRefreshStmt:              q.moveCustodyRefreshStmt,
 		noticesBeforeStmt:                   q.noticesBeforeStmt,
+		officeCeremonyStmt:                  q.officeCeremonyStmt,
+		officeFactorsStmt:                   q.officeFactorsStmt,
+		officeProposalStmt:                  q.officeProposalStmt,
+		officeProposalsStmt:                 q.officeProposalsStmt,
+		officeSessionByTokenStmt:            q.officeSessionByTokenStmt,
+		officerStmt:                         q.officerStmt,
+		officerByNameStmt:                   q.officerByNameStmt,
+		officersStmt:                        q.officersStmt,
 		openScanTransactionsStmt:            q.openScanTransactionsStmt,
 		ordersAfterStmt:                     q.ordersAfterStmt,
 		overwriteCustodyModuleKeysStmt:      q.overwriteCustodyModuleKeysStmt,
@@ -2583,6 +2926,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		putCustodyAccountStmt:               q.putCustodyAccountStmt,
 		putCustodyKeyStmt:                   q.putCustodyKeyStmt,
 		putCustodyNonceStmt:                 q.putCustodyNonceStmt,
+		putOfficeCeremonyStmt:               q.putOfficeCeremonyStmt,
 		putScanTransactionStmt:              q.putScanTransactionStmt,
 		quietNoticesStmt:                    q.quietNoticesStmt,
 		realnameAttemptsStmt:                q.realnameAttemptsStmt,
@@ -2613,10 +2957,13 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		signedInAccountDevicesStmt:          q.signedInAccountDevicesStmt,
 		stampAccountDeviceStmt:              q.stampAccountDeviceStmt,
 		takeCustodyNonceStmt:                q.takeCustodyNonceStmt,
+		takeOfficeCeremonyStmt:              q.takeOfficeCeremonyStmt,
 		takePlatformNonceStmt:               q.takePlatformNonceStmt,
 		touchAccountDeviceStmt:              q.touchAccountDeviceStmt,
 		touchAccountSessionStmt:             q.touchAccountSessionStmt,
+		touchOfficeSessionStmt:              q.touchOfficeSessionStmt,
 		uncountAccountWindowStmt:            q.uncountAccountWindowStmt,
+		uncountOfficeWindowStmt:             q.uncountOfficeWindowStmt,
 		undeliveredPlatformCallbacksStmt:    q.undeliveredPlatformCallbacksStmt,
 		unsealedAuditEntriesStmt:            q.unsealedAuditEntriesStmt,
 		unsettledRecoveryStmt:               q.unsettledRecoveryStmt,
@@ -2624,6 +2971,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		updateCatalogPlatformStmt:           q.updateCatalogPlatformStmt,
 		updateCertificateStmt:               q.updateCertificateStmt,
 		updateInstallationStmt:              q.updateInstallationStmt,
+		updateOfficeFactorStmt:              q.updateOfficeFactorStmt,
+		updateOfficerStmt:                   q.updateOfficerStmt,
 		updateOrderStmt:                     q.updateOrderStmt,
 		updateOrderLineStmt:                 q.updateOrderLineStmt,
 		updatePINSetupStmt:                  q.updatePINSetupStmt,
@@ -2641,6 +2990,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		usageRecordStmt:                     q.usageRecordStmt,
 		usageRecordsOfAccountStmt:           q.usageRecordsOfAccountStmt,
 		useAccountCodeStmt:                  q.useAccountCodeStmt,
+		useOfficeStepStmt:                   q.useOfficeStepStmt,
 		verificationsPerDayStmt:             q.verificationsPerDayStmt,
 	}
 }

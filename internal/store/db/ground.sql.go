@@ -124,6 +124,28 @@ func (q *Queries) AuditEntryOf(ctx context.Context, arg AuditEntryOfParams) (Aud
 	return i, err
 }
 
+const auditSpan = `-- name: AuditSpan :one
+SELECT CAST(COALESCE(MIN(seq), 0) AS BIGINT) AS first, CAST(COALESCE(MAX(seq), 0) AS BIGINT) AS last
+FROM audit_entries WHERE recorded_at >= CAST($1 AS BIGINT) AND recorded_at < CAST($2 AS BIGINT) AND seq IS NOT NULL
+`
+
+type AuditSpanParams struct {
+	FromAt int64
+	ToAt   int64
+}
+
+type AuditSpanRow struct {
+	First int64
+	Last  int64
+}
+
+func (q *Queries) AuditSpan(ctx context.Context, arg AuditSpanParams) (AuditSpanRow, error) {
+	row := q.queryRow(ctx, q.auditSpanStmt, auditSpan, arg.FromAt, arg.ToAt)
+	var i AuditSpanRow
+	err := row.Scan(&i.First, &i.Last)
+	return i, err
+}
+
 const buryJob = `-- name: BuryJob :execrows
 UPDATE jobs SET dead = TRUE, lease = '', lease_until = 0, last_error = $1, unique_key = NULL
 WHERE id = $2 AND lease = $3

@@ -479,6 +479,81 @@ type NoticeQuiet struct {
 	Topic   string
 }
 
+type OfficeFactor struct {
+	ID        string
+	Officer   string
+	Kind      string
+	Label     string
+	Secret    []byte
+	Step      int64
+	CreatedAt int64
+	UsedAt    int64
+}
+
+type OfficeOfficer struct {
+	ID          string
+	Name        string
+	DisplayName string
+	Phone       []byte
+	PhoneHash   []byte
+	Roles       string
+	State       string
+	Password    []byte
+	Once        bool
+	OnceUntil   int64
+	CreatedAt   int64
+	SignedInAt  int64
+	Version     int64
+}
+
+type OfficeProposal struct {
+	ID          string
+	Action      string
+	Officer     string
+	Name        string
+	DisplayName string
+	Phone       []byte
+	Roles       string
+	RolesBefore string
+	Part        []byte
+	State       string
+	ProposedBy  string
+	ProposedAt  int64
+	ExpiresAt   int64
+	DecidedBy   string
+	DecidedAt   int64
+	Reason      string
+}
+
+type OfficeSession struct {
+	ID        string
+	Officer   string
+	TokenHash []byte
+	Stage     string
+	Ceremony  []byte
+	CreatedAt int64
+	SeenAt    int64
+	ExpiresAt int64
+	EndedAt   int64
+}
+
+type OfficeVerification struct {
+	ID         string
+	StartedBy  string
+	StartedAt  int64
+	FinishedAt int64
+	Entries    int64
+	Findings   []byte
+	Failed     bool
+}
+
+type OfficeWindow struct {
+	Name     string
+	Subject  []byte
+	OpenedAt int64
+	N        int64
+}
+
 type Order struct {
 	ID           string
 	HolderKind   string

@@ -48,6 +48,10 @@ SELECT * FROM audit_entries WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1;
 -- name: AuditEntriesFrom :many
 SELECT * FROM audit_entries WHERE seq >= CAST(@from_seq AS BIGINT) ORDER BY seq LIMIT @max_entries;
 
+-- name: AuditSpan :one
+SELECT CAST(COALESCE(MIN(seq), 0) AS BIGINT) AS first, CAST(COALESCE(MAX(seq), 0) AS BIGINT) AS last
+FROM audit_entries WHERE recorded_at >= CAST(@from_at AS BIGINT) AND recorded_at < CAST(@to_at AS BIGINT) AND seq IS NOT NULL;
+
 -- name: AuditEntryOf :one
 SELECT * FROM audit_entries WHERE subject = @subject AND kind = @kind ORDER BY id LIMIT 1;
 
