@@ -15,6 +15,9 @@ if [ ! web/node_modules/.package-lock.json -nt web/package-lock.json ]; then
   npm --prefix web ci --ignore-scripts --no-audit --no-fund --loglevel=error
   touch web/node_modules/.package-lock.json
 fi
+# The typeface of the letters (internal/letter) is embedded by package fonts.
+typeface=web/node_modules/@expo-google-fonts/noto-sans-sc/400Regular/NotoSansSC_400Regular.ttf
+cmp -s "$typeface" fonts/ttf/NotoSansSC-Regular.ttf || cp "$typeface" fonts/ttf/NotoSansSC-Regular.ttf
 [ "${1:-}" = packages ] && exit 0
 
 ./scripts/wasm.sh web/phone/public/core

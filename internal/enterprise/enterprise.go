@@ -109,7 +109,12 @@ type Record struct {
 	Status string `json:"status"`
 	// AsOf is the day of the register's data, YYYY-MM-DD.
 	AsOf string `json:"asOf"`
+	// Differs is DiffersLegal if the representative is another one there.
+	Differs string `json:"differs,omitempty"`
 }
+
+// DiffersLegal: the register names another representative.
+const DiffersLegal = "legal"
 
 // Application is an enterprise that is being verified, or a change of a verified
 // one's facts.

@@ -26,7 +26,13 @@ type Accounts interface {
 	PhoneNumber(ctx context.Context, tx work.Tx, account string) (string, error)
 }
 
-// Deps are what the service needs; all are required.
+// Changed hears of a person's new name in the transaction that gives it
+// (flow/rename).
+type Changed interface {
+	PersonChanged(ctx context.Context, tx work.Tx, account, before, after string) error
+}
+
+// Deps are what the service needs; all but Changed are required.
 type Deps struct {
 	Runner   work.Runner
 	Store    Store
@@ -36,6 +42,8 @@ type Deps struct {
 	Accounts Accounts
 	Checker  Checker
 	Log      *slog.Logger
+	// Changed is set once the rooms are built that follow names; nil tells nobody.
+	Changed Changed
 }
 
 // Service is the real-name rules over their store.

@@ -153,6 +153,11 @@ func (s *Service) verify(ctx context.Context, tx work.Tx, c *Check) error {
 		if err := s.Store.Rename(ctx, tx, c.Account, c.Name, now); err != nil {
 			return err
 		}
+		if known.Name != c.Name && s.Changed != nil {
+			if err := s.Changed.PersonChanged(ctx, tx, c.Account, known.Name, c.Name); err != nil {
+				return err
+			}
+		}
 		return s.end(ctx, tx, c, StatePassed, "", "realname.renamed")
 	case !errors.Is(err, work.ErrNotFound):
 		return err

@@ -115,7 +115,10 @@ func New(d Deps) *Server {
 	return s
 }
 
-const faceVideo = 20 << 20
+const (
+	faceVideo   = 20 << 20
+	pictureBody = 10 << 20
+)
 
 // Handler is the API behind its edge.
 func (s *Server) Handler() http.Handler {
@@ -124,6 +127,9 @@ func (s *Server) Handler() http.Handler {
 		Limit: func(method, path string) int64 {
 			if method == http.MethodPut && faceRoute.MatchString(path) {
 				return faceVideo
+			}
+			if method == http.MethodPut && pictureRoute.MatchString(path) {
+				return pictureBody
 			}
 			return httpapi.DefaultBody
 		},
@@ -179,6 +185,7 @@ func (s *Server) operation(method, path string, a Access, summary string) huma.O
 	}
 	if a != Public {
 		op.Middlewares = huma.Middlewares{s.guard(a)}
+		op.Parameters = append(op.Parameters, identityParameter())
 	}
 	return op
 }

@@ -1,6 +1,8 @@
-// Package idcheck asks an outside service who a person is, over HTTP.
+// Package idcheck asks an outside service who a person is, and what the register of
+// enterprises (登记机关) holds, over HTTP.
 //
-// The wire format is the sandbox's and is written down in docs/accounts.md; a
+// The wire format is the sandbox's and is written down in docs/accounts.md and
+// docs/enterprises.md; a
 // production provider gets a client of its own behind realname.Checker. Every
 // check is put under the caller's reference, so putting it again gives the first
 // answer. Names, numbers and videos travel in bodies only, never in a URL, an
@@ -133,9 +135,21 @@ func (c *Client) Face(ctx context.Context, q realname.FaceQuery) (realname.Answe
 }
 
 func (c *Client) call(ctx context.Context, method, path, ref, kind string, body io.Reader) (realname.Answer, error) {
-	fail := func(err error) (realname.Answer, error) {
+	reply, err := c.send(ctx, method, path, ref, kind, body)
+	if err != nil {
+		return realname.Answer{}, err
+	}
+	a, err := readVerdict(reply)
+	if err != nil {
 		return realname.Answer{}, fmt.Errorf("idcheck: check %s: %w", ref, err)
 	}
+	return a, nil
+}
+
+// send makes one call and gives the body of its answer. An error names the
+// reference alone.
+func (c *Client) send(ctx context.Context, method, path, ref, kind string, body io.Reader) ([]byte, error) {
+	fail := func(err error) ([]byte, error) { return nil, fmt.Errorf("idcheck: check %s: %w", ref, err) }
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path+url.PathEscape(ref), body)
 	if err != nil {
 		return fail(err)
@@ -158,11 +172,7 @@ func (c *Client) call(ctx context.Context, method, path, ref, kind string, body 
 	case res.StatusCode != http.StatusOK:
 		return fail(fmt.Errorf("status %d", res.StatusCode))
 	}
-	a, err := readVerdict(reply)
-	if err != nil {
-		return fail(err)
-	}
-	return a, nil
+	return reply, nil
 }
 
 // readVerdict refuses what is not plainly an answer: a check never passes, nor

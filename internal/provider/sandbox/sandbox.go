@@ -68,7 +68,8 @@ type Text struct {
 // Check is an identity check that was charged, as the panel shows it.
 type Check struct {
 	Ref string `json:"ref"`
-	// Kind names the provider's product, such as "factors", "cards" or "faces".
+	// Kind names the provider's product, such as "factors", "cards", "faces" or
+	// "enterprises"; there IDNumber is the credit code.
 	Kind     string    `json:"kind"`
 	Name     string    `json:"name"`
 	IDNumber string    `json:"idNumber"`
@@ -105,6 +106,7 @@ func New(o Options) *Sandbox {
 	s.mux.HandleFunc("PUT "+IDCheckBase+idcheck.CardsPath+"{ref}", s.provider(s.checkCard))
 	s.mux.HandleFunc("PUT "+IDCheckBase+idcheck.FacesPath+"{ref}", s.provider(s.checkFace))
 	s.mux.HandleFunc("GET "+IDCheckBase+idcheck.FacesPath+"{ref}", s.provider(s.showFace))
+	s.mux.HandleFunc("PUT "+IDCheckBase+idcheck.EnterprisesPath+"{ref}", s.provider(s.checkEnterprise))
 	s.mux.HandleFunc("GET /sandbox/sms", s.listMessages)
 	s.mux.HandleFunc("GET /sandbox/idcheck", s.showChecks)
 	s.mux.HandleFunc("POST /sandbox/idcheck/next", s.setNext)
@@ -239,29 +241,37 @@ func (s *Sandbox) checkFace(w http.ResponseWriter, r *http.Request) {
 // decide answers a check: a reference that is known as before, a new one by the
 // next outcome that was set. reason is what a refusal says.
 func (s *Sandbox) decide(w http.ResponseWriter, c Check, reason string) {
-	ref := c.Kind + "/" + c.Ref
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v, known := s.verdicts[ref]
-	outcome := Approve
-	if !known {
-		if len(s.outcomes) > 0 {
-			outcome, s.outcomes = s.outcomes[0], s.outcomes[1:]
-		}
-		if v.Passed = outcome != Refuse; !v.Passed {
-			v.Reason = reason
-		}
-		s.verdicts[ref] = v
-		c.Outcome, c.At = outcome, s.o.Clock.Now()
-		s.checks = append(s.checks, c)
-		s.checks = s.checks[max(0, len(s.checks)-keptChecks):]
-		s.o.Journal.Note(Event{Kind: "check." + string(outcome), Subject: c.Name, Data: map[string]string{"product": c.Kind}})
-	}
+	v, outcome := s.settle(c, reason, Approve)
 	if outcome == Timeout {
 		w.WriteHeader(http.StatusGatewayTimeout)
 		return
 	}
 	write(w, http.StatusOK, v)
+}
+
+// settle charges a check unless its reference is known. otherwise is the outcome
+// when none was set.
+func (s *Sandbox) settle(c Check, reason string, otherwise Outcome) (idcheck.Verdict, Outcome) {
+	ref := c.Kind + "/" + c.Ref
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, known := s.verdicts[ref]
+	if known {
+		return v, Approve
+	}
+	outcome := otherwise
+	if len(s.outcomes) > 0 && otherwise == Approve {
+		outcome, s.outcomes = s.outcomes[0], s.outcomes[1:]
+	}
+	if v.Passed = outcome != Refuse; !v.Passed {
+		v.Reason = reason
+	}
+	s.verdicts[ref] = v
+	c.Outcome, c.At = outcome, s.o.Clock.Now()
+	s.checks = append(s.checks, c)
+	s.checks = s.checks[max(0, len(s.checks)-keptChecks):]
+	s.o.Journal.Note(Event{Kind: "check." + string(outcome), Subject: c.Name, Data: map[string]string{"product": c.Kind}})
+	return v, outcome
 }
 
 func (s *Sandbox) showFace(w http.ResponseWriter, r *http.Request) {

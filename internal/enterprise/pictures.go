@@ -1,0 +1,89 @@
+package enterprise
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"tianweitong/internal/picture"
+	"tianweitong/internal/realname"
+	"tianweitong/internal/work"
+)
+
+// PutPicture stores one of an application's pictures as package picture has read it
+// (≤ 10 MB, JPEG or PNG); an earlier one of the kind is replaced. The refusals are
+// package picture's.
+func (s *Service) PutPicture(ctx context.Context, acc, application, kind string, upload []byte) (Application, error) {
+	if !slices.Contains(documents, kind) {
+		return Application{}, CodePictureUnknown
+	}
+	a, err := s.Application(ctx, acc, application) // before a picture is decoded
+	if err != nil {
+		return Application{}, err
+	}
+	if err := still(&a); err != nil {
+		return Application{}, err
+	}
+	use := picture.Document
+	if slices.Contains(idCard, kind) {
+		use = picture.Card
+	}
+	jpeg, err := picture.Read(ctx, upload, use)
+	if err != nil {
+		return Application{}, err
+	}
+	return s.change(ctx, acc, application, "enterprise.picture", func(ctx context.Context, tx work.Tx, a *Application) error {
+		if err := still(a); err != nil {
+			return err
+		}
+		if !slices.Contains(a.Pictures, kind) {
+			a.Pictures = append(a.Pictures, kind)
+			slices.Sort(a.Pictures)
+		}
+		return s.Store.PutPicture(ctx, tx, a.ID, kind, jpeg, s.Clock.Now())
+	})
+}
+
+// OwnPicture shows an applicant a picture as it was stored; CodePictureUnknown.
+func (s *Service) OwnPicture(ctx context.Context, acc, application, kind string) (b []byte, err error) {
+	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
+		a, err := s.own(ctx, tx, acc, application)
+		if err != nil {
+			return err
+		}
+		b, err = s.picture(ctx, tx, a.ID, kind)
+		return err
+	})
+	return b, err
+}
+
+func (s *Service) picture(ctx context.Context, tx work.Tx, application, kind string) ([]byte, error) {
+	b, err := s.Store.Picture(ctx, tx, application, kind)
+	if errors.Is(err, work.ErrNotFound) {
+		return nil, CodePictureUnknown
+	}
+	return b, err
+}
+
+// Letter writes the letter of authorisation (企业授权书) of an application as PDF, to
+// be printed, stamped, and uploaded.
+func (s *Service) Letter(ctx context.Context, acc, application string) ([]byte, error) {
+	var f LetterFacts
+	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
+		a, err := s.own(ctx, tx, acc, application)
+		if err != nil {
+			return err
+		}
+		if a.State.Over() {
+			return CodeApplicationOver
+		}
+		p, err := s.Members.Persons.Person(ctx, tx, acc)
+		f = LetterFacts{Number: a.Number, Name: a.Name, Code: a.Code, LegalName: a.LegalName, Person: p.Name,
+			IDMasked: realname.MaskIDNumber(p.IDNumber), At: s.Clock.Now()}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.Deps.Letter(f)
+}
