@@ -10,7 +10,7 @@ server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$dir"' EXIT
 
 free=127.0.0.1:0
-TWT_APP=$free TWT_PLATFORM=$free TWT_PKI=$free TWT_SANDBOX=$free TWT_OPS=$free \
+TWT_APP=$free TWT_PLATFORM=$free TWT_PKI=$free TWT_SANDBOX=$free TWT_CONSOLE=off TWT_OPS=$free \
   ./bin/tianweitong serve --data "$dir/data" --log warn >"$dir/banner" &
 server=$!
 for _ in $(seq 100); do

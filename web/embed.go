@@ -1,5 +1,6 @@
 // Package web holds the built pages and serves them: the phone's app on its
-// origin and the sandbox panel's page (沙箱面板) on another.
+// origin, the officers' console (后台) and the sandbox panel's page (沙箱面板) on
+// others.
 //
 // `make build` fills the dist folders; a fresh clone has them empty but for a
 // mark, and a page then tells how to build.
@@ -12,7 +13,7 @@ import (
 	"sync"
 )
 
-//go:embed all:phone/dist all:sandbox/dist
+//go:embed all:phone/dist all:sandbox/dist all:console/dist
 var dist embed.FS
 
 //go:embed unbuilt.html
@@ -46,9 +47,22 @@ func Panel() *Origin {
 	return &Origin{files: panelFiles(), policy: panelPolicy, camera: "()", reserved: []string{"/assets/", "/sandbox/"}}
 }
 
+// consolePolicy is the console's: pictures of documents come as blobs.
+const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; font-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types vue"
+
+// Console is the officers' origin; durable as in Phone.
+func Console(durable bool) *Origin {
+	return &Origin{
+		files: consoleFiles(), policy: consolePolicy, camera: "()", passkeys: true, durable: durable,
+		reserved: []string{"/assets/", "/console/"},
+	}
+}
+
 var (
-	phoneFiles = sync.OnceValue(func() tree { return builtIn("phone/dist") })
-	panelFiles = sync.OnceValue(func() tree { return builtIn("sandbox/dist") })
+	consoleFiles = sync.OnceValue(func() tree { return builtIn("console/dist") })
+	phoneFiles   = sync.OnceValue(func() tree { return builtIn("phone/dist") })
+	panelFiles   = sync.OnceValue(func() tree { return builtIn("sandbox/dist") })
 )
 
 func builtIn(dir string) tree {

@@ -13,11 +13,12 @@ import (
 	"time"
 )
 
-// Origin serves the pages of one origin. It is made by Phone or Panel.
+// Origin serves the pages of one origin. It is made by Phone, Console or Panel.
 type Origin struct {
 	files    tree
 	policy   string
 	camera   string // the allow list of the camera
+	passkeys bool   // whether its pages make and use passkeys
 	durable  bool
 	pages    map[string]string // addresses without a suffix that are pages of their own
 	reserved []string
@@ -240,7 +241,11 @@ func (o *Origin) secure(h http.Header) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Embedder-Policy", "require-corp")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera="+o.camera+", clipboard-write=(self), "+forbidden)
+	keys := "()"
+	if o.passkeys {
+		keys = "(self)"
+	}
+	h.Set("Permissions-Policy", "camera="+o.camera+", clipboard-write=(self), publickey-credentials-create="+keys+", publickey-credentials-get="+keys+", "+forbidden)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if o.durable {
@@ -251,5 +256,5 @@ func (o *Origin) secure(h http.Header) {
 // forbidden are abilities that no page here uses, as far as browsers know them.
 const forbidden = "accelerometer=(), browsing-topics=(), clipboard-read=(), display-capture=(), encrypted-media=(), " +
 	"geolocation=(), gyroscope=(), hid=(), identity-credentials-get=(), idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), " +
-	"midi=(), payment=(), picture-in-picture=(), publickey-credentials-create=(), publickey-credentials-get=(), serial=(), usb=(), " +
+	"midi=(), payment=(), picture-in-picture=(), serial=(), usb=(), " +
 	"window-management=(), xr-spatial-tracking=()"

@@ -32,6 +32,7 @@ func (b banner) String() string {
 		{b.urls.App, "手机应用 the app"},
 		{b.demo, "演示交易平台：扫码登录、签署投标函 a trading platform to log in to and sign on"},
 		{b.urls.Sandbox, "沙箱面板：短信、支付、核验、时钟 sandbox panel: SMS inbox, payments, checks, clock"},
+		{b.urls.Console, "后台：先用 tianweitong admin create 建立超级管理员 the officers' console"},
 		{b.urls.Platform, "交易平台接口 platform API"},
 		{b.urls.PKI, "吊销列表、OCSP、时间戳 CRL, OCSP, timestamps"},
 		{b.urls.Cashier, "沙箱收银台 sandbox cashier"},

@@ -98,7 +98,7 @@ func (c demoCmd) start(ctx context.Context) (stop func(), address string, err er
 		return nil, "", err
 	}
 	const free = "127.0.0.1:0"
-	cfg, err := config.Config{Data: dir, DB: c.DB, App: free, Platform: free, PKI: free, Panel: free, Ops: free}.Complete()
+	cfg, err := config.Config{Data: dir, DB: c.DB, App: free, Platform: free, PKI: free, Panel: free, Console: free, Ops: free}.Complete()
 	if err != nil {
 		return nil, "", err
 	}

@@ -28,6 +28,7 @@ type cli struct {
 	Ceremony ceremonyCmd `cmd:"" help:"Make the keys and certificates of the house that are missing."`
 	Fsck     fsckCmd     `cmd:"" help:"Reread everything: certificates, lists, money, the audit chain."`
 	Seed     seedCmd     `cmd:"" help:"Fill a sandbox with made-up people and enterprises, for measuring."`
+	Admin    adminCmd    `cmd:"" help:"Make the first super administrators of the console, or let one in again."`
 	Openapi  openapiCmd  `cmd:"" help:"Write the OpenAPI documents of the app, console and platform APIs."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

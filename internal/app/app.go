@@ -46,7 +46,7 @@ type Options struct {
 
 // URLs are the addresses of the doors as the outside reaches them; "" for a
 // door that is off.
-type URLs struct{ App, Platform, PKI, Sandbox, Cashier, Trust, Ops string }
+type URLs struct{ App, Platform, PKI, Sandbox, Console, Cashier, Trust, Ops string }
 
 // App is a whole house.
 type App struct {
@@ -73,15 +73,19 @@ type App struct {
 // custody's self-test, holds the ceremony (in the sandbox) or loads its result,
 // and takes the listeners' addresses. Nothing is served before Run.
 func New(ctx context.Context, c config.Config, o Options) (*App, error) {
-	if o.Rand == nil {
-		o.Rand = rand.Reader
-	}
-	a := &App{Options: o, cfg: c, wakes: push.NewHub(16384)}
+	a := newApp(c, o)
 	if err := a.build(ctx); err != nil {
 		a.Close()
 		return nil, err
 	}
 	return a, nil
+}
+
+func newApp(c config.Config, o Options) *App {
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	return &App{Options: o, cfg: c, wakes: push.NewHub(16384)}
 }
 
 func (a *App) build(ctx context.Context) error {

@@ -25,19 +25,19 @@ func (a *App) appDoor(api http.Handler) http.Handler {
 	}
 	mux.HandleFunc("GET /get/qr.svg", a.installQR)
 	mux.Handle("/", pages)
-	return pages.Secure(a.ownPages(mux))
+	return pages.Secure(a.ownPages(a.urls.App, mux))
 }
 
 // ownPages refuses what a page of another origin has a visitor's browser send,
 // a page on another port of this host included. Codes and password entries are
 // counted by the network that they come from: any page that the owner happens to
 // open could use up what only his own network has.
-func (a *App) ownPages(next http.Handler) http.Handler {
+func (a *App) ownPages(origin string, next http.Handler) http.Handler {
 	p := http.NewCrossOriginProtection()
 	// A server in front may pass on another Host than the browser's.
-	if u, err := url.Parse(a.urls.App); err == nil && u.Host != "" {
+	if u, err := url.Parse(origin); err == nil && u.Host != "" {
 		if err := p.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
-			a.Log.Warn("the app's address is no origin", "error", err)
+			a.Log.Warn("an address is no origin", "error", err)
 		}
 	}
 	p.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

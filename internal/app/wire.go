@@ -29,10 +29,12 @@ import (
 	"tianweitong/internal/flow/revoke"
 	"tianweitong/internal/flow/safety"
 	"tianweitong/internal/httpapi/app"
+	"tianweitong/internal/httpapi/console"
 	"tianweitong/internal/job"
 	"tianweitong/internal/kmc"
 	"tianweitong/internal/lan"
 	"tianweitong/internal/notice"
+	"tianweitong/internal/office"
 	"tianweitong/internal/order"
 	"tianweitong/internal/pkihttp"
 	"tianweitong/internal/platformapi"
@@ -84,6 +86,8 @@ type house struct {
 	gateways     map[string]order.Gateway
 	counter      *pay.Counter
 	journal      *sandbox.Journal // nil outside the sandbox
+	officers     *office.Service
+	desk         *console.Server
 }
 
 func (h *house) close() {
@@ -92,6 +96,9 @@ func (h *house) close() {
 	}
 	if h.callbacks != nil {
 		h.callbacks.Close()
+	}
+	if h.officers != nil {
+		h.officers.Close()
 	}
 }
 
@@ -126,7 +133,7 @@ func (a *App) wire(ctx context.Context) error {
 	if err := a.reserveDoors(); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{a.wireKeys, a.wireNouns, a.wireScans, a.wireFlows, a.wireDoors, a.start} {
+	for _, step := range []func(context.Context) error{a.wireKeys, a.wireNouns, a.wireScans, a.wireFlows, a.wireConsole, a.wireDoors, a.start} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -363,6 +370,7 @@ func (a *App) reserveDoors() error {
 		{"sandbox", "TWT_SANDBOX", a.cfg.Panel, "", false, &a.urls.Sandbox},
 		{"cashier", "TWT_CASHIER", a.cfg.Cashier, "", https, &a.urls.Cashier},
 		{"trust", "TWT_TRUST", a.cfg.Trust, "", false, &a.urls.Trust},
+		{"console", "TWT_CONSOLE", a.cfg.Console, a.cfg.ConsoleURL, false, &a.urls.Console},
 		{"ops", "TWT_OPS", a.cfg.Ops, "", false, &a.urls.Ops},
 	} {
 		if *d.url = d.public; d.address == "off" || d.address == "" {

@@ -46,6 +46,7 @@ type Config struct {
 	PKI      string `json:"pki" env:"TWT_PKI"`
 	Ops      string `json:"ops" env:"TWT_OPS"`
 	Panel    string `json:"sandbox" env:"TWT_SANDBOX"`
+	Console  string `json:"console" env:"TWT_CONSOLE"`
 	// LAN, in the sandbox, is the address of the local network on which app and
 	// platform API are served by https (docs/local-network.md); empty is this
 	// machine alone. Cashier is then the listener of the cashier's page, which a
@@ -58,6 +59,7 @@ type Config struct {
 	AppURL      string `json:"appURL" env:"TWT_APP_URL"`
 	PlatformURL string `json:"platformURL" env:"TWT_PLATFORM_URL"`
 	PKIURL      string `json:"pkiURL" env:"TWT_PKI_URL"`
+	ConsoleURL  string `json:"consoleURL" env:"TWT_CONSOLE_URL"`
 	// Operator is the O of the root and service certificates.
 	Operator string `json:"operator" env:"TWT_OPERATOR"`
 	// Arc is the operator's private OID arc; empty is the documented example's.
@@ -128,13 +130,14 @@ func (c Config) Complete() (Config, error) {
 		fill(&c.SupportHours, "工作日 9:00–18:00")
 		fill(&c.SupportWebsite, "https://www.itrus.com.cn")
 	}
+	fill(&c.Console, "127.0.0.1:8084")
 	fill(&c.Ops, "127.0.0.1:8089")
 	fill(&c.Operator, "天威通沙箱")
 	fill(&c.LogLevel, "info")
 	if c.DB == c.KMC {
 		return c, errors.New("the key-management centre needs a database of its own: db and kmc are the same")
 	}
-	for _, u := range []struct{ name, value string }{{"appURL", c.AppURL}, {"platformURL", c.PlatformURL}, {"pkiURL", c.PKIURL}} {
+	for _, u := range []struct{ name, value string }{{"appURL", c.AppURL}, {"platformURL", c.PlatformURL}, {"pkiURL", c.PKIURL}, {"consoleURL", c.ConsoleURL}} {
 		if err := checkURL(u.value); err != nil {
 			return c, fmt.Errorf("%s: %w", u.name, err)
 		}
@@ -173,6 +176,16 @@ func checkURL(s string) error {
 	return nil
 }
 
+// named tells an https address with a name from one with a number.
+func named(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" {
+		return false
+	}
+	_, err = netip.ParseAddr(u.Hostname())
+	return err != nil
+}
+
 // production names everything that is missing at once.
 func (c Config) production() error {
 	var missing []error
@@ -180,6 +193,9 @@ func (c Config) production() error {
 		if !strings.HasPrefix(u.value, "https://") {
 			missing = append(missing, fmt.Errorf("%s must be an https address", u.name))
 		}
+	}
+	if c.Console != "off" && !named(c.ConsoleURL) {
+		missing = append(missing, errors.New("consoleURL must be an https address with a name, for passkeys; or console must be off"))
 	}
 	if c.PKIURL == "" {
 		missing = append(missing, errors.New("pkiURL is missing: it stands in every certificate"))

@@ -21,7 +21,7 @@ const free = "127.0.0.1:0"
 // Config is a sandbox with fresh databases of an engine and free ports.
 func Config(t testing.TB, e store.Engine) config.Config {
 	t.Helper()
-	c := config.Config{Data: t.TempDir(), App: free, Platform: free, PKI: free, Panel: free, Ops: free}
+	c := config.Config{Data: t.TempDir(), App: free, Platform: free, PKI: free, Panel: free, Console: free, Ops: free}
 	if e == store.Postgres {
 		c.DB, c.KMC = storetest.Postgres(t), storetest.Postgres(t)
 	}

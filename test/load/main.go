@@ -106,7 +106,7 @@ func measure(ctx context.Context, engine string, phones int, span time.Duration)
 		return figures{}, err
 	}
 	defer os.RemoveAll(dir)
-	cfg := config.Config{Data: dir, App: "127.0.0.1:0", Platform: "127.0.0.1:0", PKI: "127.0.0.1:0", Panel: "127.0.0.1:0", Ops: "127.0.0.1:0", TrustProxy: true}
+	cfg := config.Config{Data: dir, App: "127.0.0.1:0", Platform: "127.0.0.1:0", PKI: "127.0.0.1:0", Panel: "127.0.0.1:0", Console: "off", Ops: "127.0.0.1:0", TrustProxy: true}
 	if engine == "postgres" {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()

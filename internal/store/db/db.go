@@ -112,6 +112,18 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countCertificatesStmt, err = db.PrepareContext(ctx, countCertificates); err != nil {
 		return nil, fmt.Errorf("error preparing query CountCertificates: %w", err)
 	}
+	if q.countDecidedEnterpriseApplicationsStmt, err = db.PrepareContext(ctx, countDecidedEnterpriseApplications); err != nil {
+		return nil, fmt.Errorf("error preparing query CountDecidedEnterpriseApplications: %w", err)
+	}
+	if q.countEnterpriseStmt, err = db.PrepareContext(ctx, countEnterprise); err != nil {
+		return nil, fmt.Errorf("error preparing query CountEnterprise: %w", err)
+	}
+	if q.countEnterpriseGramStmt, err = db.PrepareContext(ctx, countEnterpriseGram); err != nil {
+		return nil, fmt.Errorf("error preparing query CountEnterpriseGram: %w", err)
+	}
+	if q.countEnterpriseQueueStmt, err = db.PrepareContext(ctx, countEnterpriseQueue); err != nil {
+		return nil, fmt.Errorf("error preparing query CountEnterpriseQueue: %w", err)
+	}
 	if q.countJobsStmt, err = db.PrepareContext(ctx, countJobs); err != nil {
 		return nil, fmt.Errorf("error preparing query CountJobs: %w", err)
 	}
@@ -141,6 +153,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.decideOfficeProposalStmt, err = db.PrepareContext(ctx, decideOfficeProposal); err != nil {
 		return nil, fmt.Errorf("error preparing query DecideOfficeProposal: %w", err)
+	}
+	if q.decidedEnterpriseApplicationsStmt, err = db.PrepareContext(ctx, decidedEnterpriseApplications); err != nil {
+		return nil, fmt.Errorf("error preparing query DecidedEnterpriseApplications: %w", err)
 	}
 	if q.deleteAccountCodesBeforeStmt, err = db.PrepareContext(ctx, deleteAccountCodesBefore); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountCodesBefore: %w", err)
@@ -220,6 +235,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.dropCustodyMessageStmt, err = db.PrepareContext(ctx, dropCustodyMessage); err != nil {
 		return nil, fmt.Errorf("error preparing query DropCustodyMessage: %w", err)
 	}
+	if q.dropEnterpriseGramsStmt, err = db.PrepareContext(ctx, dropEnterpriseGrams); err != nil {
+		return nil, fmt.Errorf("error preparing query DropEnterpriseGrams: %w", err)
+	}
+	if q.dropEnterprisePicturesStmt, err = db.PrepareContext(ctx, dropEnterprisePictures); err != nil {
+		return nil, fmt.Errorf("error preparing query DropEnterprisePictures: %w", err)
+	}
 	if q.dropExpiredCustodyMessagesStmt, err = db.PrepareContext(ctx, dropExpiredCustodyMessages); err != nil {
 		return nil, fmt.Errorf("error preparing query DropExpiredCustodyMessages: %w", err)
 	}
@@ -255,6 +276,33 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.ensureCustodyAccountStmt, err = db.PrepareContext(ctx, ensureCustodyAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query EnsureCustodyAccount: %w", err)
+	}
+	if q.enterpriseApplicationsOfStmt, err = db.PrepareContext(ctx, enterpriseApplicationsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query EnterpriseApplicationsOf: %w", err)
+	}
+	if q.enterpriseByCodeStmt, err = db.PrepareContext(ctx, enterpriseByCode); err != nil {
+		return nil, fmt.Errorf("error preparing query EnterpriseByCode: %w", err)
+	}
+	if q.enterpriseCountedStmt, err = db.PrepareContext(ctx, enterpriseCounted); err != nil {
+		return nil, fmt.Errorf("error preparing query EnterpriseCounted: %w", err)
+	}
+	if q.enterpriseEventsStmt, err = db.PrepareContext(ctx, enterpriseEvents); err != nil {
+		return nil, fmt.Errorf("error preparing query EnterpriseEvents: %w", err)
+	}
+	if q.enterpriseHistoryStmt, err = db.PrepareContext(ctx, enterpriseHistory); err != nil {
+		return nil, fmt.Errorf("error preparing query EnterpriseHistory: %w", err)
+	}
+	if q.enterprisePictureStmt, err = db.PrepareContext(ctx, enterprisePicture); err != nil {
+		return nil, fmt.Errorf("error preparing query EnterprisePicture: %w", err)
+	}
+	if q.enterprisePictureKindsStmt, err = db.PrepareContext(ctx, enterprisePictureKinds); err != nil {
+		return nil, fmt.Errorf("error preparing query EnterprisePictureKinds: %w", err)
+	}
+	if q.enterpriseQueueStmt, err = db.PrepareContext(ctx, enterpriseQueue); err != nil {
+		return nil, fmt.Errorf("error preparing query EnterpriseQueue: %w", err)
+	}
+	if q.enterprisesLikeStmt, err = db.PrepareContext(ctx, enterprisesLike); err != nil {
+		return nil, fmt.Errorf("error preparing query EnterprisesLike: %w", err)
 	}
 	if q.eraseRealnameCardsStmt, err = db.PrepareContext(ctx, eraseRealnameCards); err != nil {
 		return nil, fmt.Errorf("error preparing query EraseRealnameCards: %w", err)
@@ -297,6 +345,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.getCustodyRoleKeyStmt, err = db.PrepareContext(ctx, getCustodyRoleKey); err != nil {
 		return nil, fmt.Errorf("error preparing query GetCustodyRoleKey: %w", err)
+	}
+	if q.getEnterpriseStmt, err = db.PrepareContext(ctx, getEnterprise); err != nil {
+		return nil, fmt.Errorf("error preparing query GetEnterprise: %w", err)
+	}
+	if q.getEnterpriseApplicationStmt, err = db.PrepareContext(ctx, getEnterpriseApplication); err != nil {
+		return nil, fmt.Errorf("error preparing query GetEnterpriseApplication: %w", err)
 	}
 	if q.getIssuedCertificateStmt, err = db.PrepareContext(ctx, getIssuedCertificate); err != nil {
 		return nil, fmt.Errorf("error preparing query GetIssuedCertificate: %w", err)
@@ -372,6 +426,21 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertCustodyShareStmt, err = db.PrepareContext(ctx, insertCustodyShare); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertCustodyShare: %w", err)
+	}
+	if q.insertEnterpriseStmt, err = db.PrepareContext(ctx, insertEnterprise); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertEnterprise: %w", err)
+	}
+	if q.insertEnterpriseApplicationStmt, err = db.PrepareContext(ctx, insertEnterpriseApplication); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertEnterpriseApplication: %w", err)
+	}
+	if q.insertEnterpriseEventStmt, err = db.PrepareContext(ctx, insertEnterpriseEvent); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertEnterpriseEvent: %w", err)
+	}
+	if q.insertEnterpriseFactsStmt, err = db.PrepareContext(ctx, insertEnterpriseFacts); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertEnterpriseFacts: %w", err)
+	}
+	if q.insertEnterpriseGramStmt, err = db.PrepareContext(ctx, insertEnterpriseGram); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertEnterpriseGram: %w", err)
 	}
 	if q.insertInstallationStmt, err = db.PrepareContext(ctx, insertInstallation); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertInstallation: %w", err)
@@ -640,6 +709,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.officersStmt, err = db.PrepareContext(ctx, officers); err != nil {
 		return nil, fmt.Errorf("error preparing query Officers: %w", err)
 	}
+	if q.openEnterpriseApplicationsStmt, err = db.PrepareContext(ctx, openEnterpriseApplications); err != nil {
+		return nil, fmt.Errorf("error preparing query OpenEnterpriseApplications: %w", err)
+	}
 	if q.openScanTransactionsStmt, err = db.PrepareContext(ctx, openScanTransactions); err != nil {
 		return nil, fmt.Errorf("error preparing query OpenScanTransactions: %w", err)
 	}
@@ -699,6 +771,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.putCustodyNonceStmt, err = db.PrepareContext(ctx, putCustodyNonce); err != nil {
 		return nil, fmt.Errorf("error preparing query PutCustodyNonce: %w", err)
+	}
+	if q.putEnterprisePictureStmt, err = db.PrepareContext(ctx, putEnterprisePicture); err != nil {
+		return nil, fmt.Errorf("error preparing query PutEnterprisePicture: %w", err)
 	}
 	if q.putOfficeCeremonyStmt, err = db.PrepareContext(ctx, putOfficeCeremony); err != nil {
 		return nil, fmt.Errorf("error preparing query PutOfficeCeremony: %w", err)
@@ -811,6 +886,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.uncountAccountWindowStmt, err = db.PrepareContext(ctx, uncountAccountWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query UncountAccountWindow: %w", err)
 	}
+	if q.uncountEnterpriseStmt, err = db.PrepareContext(ctx, uncountEnterprise); err != nil {
+		return nil, fmt.Errorf("error preparing query UncountEnterprise: %w", err)
+	}
 	if q.uncountOfficeWindowStmt, err = db.PrepareContext(ctx, uncountOfficeWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query UncountOfficeWindow: %w", err)
 	}
@@ -831,6 +909,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.updateCertificateStmt, err = db.PrepareContext(ctx, updateCertificate); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateCertificate: %w", err)
+	}
+	if q.updateEnterpriseApplicationStmt, err = db.PrepareContext(ctx, updateEnterpriseApplication); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateEnterpriseApplication: %w", err)
+	}
+	if q.updateEnterpriseFactsStmt, err = db.PrepareContext(ctx, updateEnterpriseFacts); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateEnterpriseFacts: %w", err)
 	}
 	if q.updateInstallationStmt, err = db.PrepareContext(ctx, updateInstallation); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateInstallation: %w", err)
@@ -1053,6 +1137,26 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing countCertificatesStmt: %w", cerr)
 		}
 	}
+	if q.countDecidedEnterpriseApplicationsStmt != nil {
+		if cerr := q.countDecidedEnterpriseApplicationsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countDecidedEnterpriseApplicationsStmt: %w", cerr)
+		}
+	}
+	if q.countEnterpriseStmt != nil {
+		if cerr := q.countEnterpriseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countEnterpriseStmt: %w", cerr)
+		}
+	}
+	if q.countEnterpriseGramStmt != nil {
+		if cerr := q.countEnterpriseGramStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countEnterpriseGramStmt: %w", cerr)
+		}
+	}
+	if q.countEnterpriseQueueStmt != nil {
+		if cerr := q.countEnterpriseQueueStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countEnterpriseQueueStmt: %w", cerr)
+		}
+	}
 	if q.countJobsStmt != nil {
 		if cerr := q.countJobsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countJobsStmt: %w", cerr)
@@ -1101,6 +1205,11 @@ func (q *Queries) Close() error {
 	if q.decideOfficeProposalStmt != nil {
 		if cerr := q.decideOfficeProposalStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing decideOfficeProposalStmt: %w", cerr)
+		}
+	}
+	if q.decidedEnterpriseApplicationsStmt != nil {
+		if cerr := q.decidedEnterpriseApplicationsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing decidedEnterpriseApplicationsStmt: %w", cerr)
 		}
 	}
 	if q.deleteAccountCodesBeforeStmt != nil {
@@ -1233,6 +1342,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing dropCustodyMessageStmt: %w", cerr)
 		}
 	}
+	if q.dropEnterpriseGramsStmt != nil {
+		if cerr := q.dropEnterpriseGramsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropEnterpriseGramsStmt: %w", cerr)
+		}
+	}
+	if q.dropEnterprisePicturesStmt != nil {
+		if cerr := q.dropEnterprisePicturesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropEnterprisePicturesStmt: %w", cerr)
+		}
+	}
 	if q.dropExpiredCustodyMessagesStmt != nil {
 		if cerr := q.dropExpiredCustodyMessagesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropExpiredCustodyMessagesStmt: %w", cerr)
@@ -1291,6 +1410,51 @@ func (q *Queries) Close() error {
 	if q.ensureCustodyAccountStmt != nil {
 		if cerr := q.ensureCustodyAccountStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing ensureCustodyAccountStmt: %w", cerr)
+		}
+	}
+	if q.enterpriseApplicationsOfStmt != nil {
+		if cerr := q.enterpriseApplicationsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enterpriseApplicationsOfStmt: %w", cerr)
+		}
+	}
+	if q.enterpriseByCodeStmt != nil {
+		if cerr := q.enterpriseByCodeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enterpriseByCodeStmt: %w", cerr)
+		}
+	}
+	if q.enterpriseCountedStmt != nil {
+		if cerr := q.enterpriseCountedStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enterpriseCountedStmt: %w", cerr)
+		}
+	}
+	if q.enterpriseEventsStmt != nil {
+		if cerr := q.enterpriseEventsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enterpriseEventsStmt: %w", cerr)
+		}
+	}
+	if q.enterpriseHistoryStmt != nil {
+		if cerr := q.enterpriseHistoryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enterpriseHistoryStmt: %w", cerr)
+		}
+	}
+	if q.enterprisePictureStmt != nil {
+		if cerr := q.enterprisePictureStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enterprisePictureStmt: %w", cerr)
+		}
+	}
+	if q.enterprisePictureKindsStmt != nil {
+		if cerr := q.enterprisePictureKindsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enterprisePictureKindsStmt: %w", cerr)
+		}
+	}
+	if q.enterpriseQueueStmt != nil {
+		if cerr := q.enterpriseQueueStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enterpriseQueueStmt: %w", cerr)
+		}
+	}
+	if q.enterprisesLikeStmt != nil {
+		if cerr := q.enterprisesLikeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enterprisesLikeStmt: %w", cerr)
 		}
 	}
 	if q.eraseRealnameCardsStmt != nil {
@@ -1361,6 +1525,16 @@ func (q *Queries) Close() error {
 	if q.getCustodyRoleKeyStmt != nil {
 		if cerr := q.getCustodyRoleKeyStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing getCustodyRoleKeyStmt: %w", cerr)
+		}
+	}
+	if q.getEnterpriseStmt != nil {
+		if cerr := q.getEnterpriseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getEnterpriseStmt: %w", cerr)
+		}
+	}
+	if q.getEnterpriseApplicationStmt != nil {
+		if cerr := q.getEnterpriseApplicationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getEnterpriseApplicationStmt: %w", cerr)
 		}
 	}
 	if q.getIssuedCertificateStmt != nil {
@@ -1486,6 +1660,31 @@ func (q *Queries) Close() error {
 	if q.insertCustodyShareStmt != nil {
 		if cerr := q.insertCustodyShareStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertCustodyShareStmt: %w", cerr)
+		}
+	}
+	if q.insertEnterpriseStmt != nil {
+		if cerr := q.insertEnterpriseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertEnterpriseStmt: %w", cerr)
+		}
+	}
+	if q.insertEnterpriseApplicationStmt != nil {
+		if cerr := q.insertEnterpriseApplicationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertEnterpriseApplicationStmt: %w", cerr)
+		}
+	}
+	if q.insertEnterpriseEventStmt != nil {
+		if cerr := q.insertEnterpriseEventStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertEnterpriseEventStmt: %w", cerr)
+		}
+	}
+	if q.insertEnterpriseFactsStmt != nil {
+		if cerr := q.insertEnterpriseFactsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertEnterpriseFactsStmt: %w", cerr)
+		}
+	}
+	if q.insertEnterpriseGramStmt != nil {
+		if cerr := q.insertEnterpriseGramStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertEnterpriseGramStmt: %w", cerr)
 		}
 	}
 	if q.insertInstallationStmt != nil {
@@ -1933,6 +2132,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing officersStmt: %w", cerr)
 		}
 	}
+	if q.openEnterpriseApplicationsStmt != nil {
+		if cerr := q.openEnterpriseApplicationsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing openEnterpriseApplicationsStmt: %w", cerr)
+		}
+	}
 	if q.openScanTransactionsStmt != nil {
 		if cerr := q.openScanTransactionsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing openScanTransactionsStmt: %w", cerr)
@@ -2031,6 +2235,11 @@ func (q *Queries) Close() error {
 	if q.putCustodyNonceStmt != nil {
 		if cerr := q.putCustodyNonceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putCustodyNonceStmt: %w", cerr)
+		}
+	}
+	if q.putEnterprisePictureStmt != nil {
+		if cerr := q.putEnterprisePictureStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putEnterprisePictureStmt: %w", cerr)
 		}
 	}
 	if q.putOfficeCeremonyStmt != nil {
@@ -2218,6 +2427,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing uncountAccountWindowStmt: %w", cerr)
 		}
 	}
+	if q.uncountEnterpriseStmt != nil {
+		if cerr := q.uncountEnterpriseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing uncountEnterpriseStmt: %w", cerr)
+		}
+	}
 	if q.uncountOfficeWindowStmt != nil {
 		if cerr := q.uncountOfficeWindowStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing uncountOfficeWindowStmt: %w", cerr)
@@ -2251,6 +2465,16 @@ func (q *Queries) Close() error {
 	if q.updateCertificateStmt != nil {
 		if cerr := q.updateCertificateStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateCertificateStmt: %w", cerr)
+		}
+	}
+	if q.updateEnterpriseApplicationStmt != nil {
+		if cerr := q.updateEnterpriseApplicationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateEnterpriseApplicationStmt: %w", cerr)
+		}
+	}
+	if q.updateEnterpriseFactsStmt != nil {
+		if cerr := q.updateEnterpriseFactsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateEnterpriseFactsStmt: %w", cerr)
 		}
 	}
 	if q.updateInstallationStmt != nil {
@@ -2400,597 +2624,653 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 }
 
 type Queries struct {
-	db                                  DBTX
-	tx                                  *sql.Tx
-	accountStmt                         *sql.Stmt
-	accountByPhoneStmt                  *sql.Stmt
-	accountCodeStmt                     *sql.Stmt
-	accountDeviceStmt                   *sql.Stmt
-	accountHoursStmt                    *sql.Stmt
-	accountPasswordStmt                 *sql.Stmt
-	accountSessionByTokenStmt           *sql.Stmt
-	acknowledgePlatformCallbackStmt     *sql.Stmt
-	allOfficeFactorsStmt                *sql.Stmt
-	anyJobDueStmt                       *sql.Stmt
-	auditCheckpointsStmt                *sql.Stmt
-	auditEntriesFromStmt                *sql.Stmt
-	auditEntryOfStmt                    *sql.Stmt
-	auditSpanStmt                       *sql.Stmt
-	authoritiesStmt                     *sql.Stmt
-	buryJobStmt                         *sql.Stmt
-	busiestAccountWindowStmt            *sql.Stmt
-	catalogInstitutionStmt              *sql.Stmt
-	catalogInstitutionsStmt             *sql.Stmt
-	catalogPlatformStmt                 *sql.Stmt
-	catalogPlatformsStmt                *sql.Stmt
-	catalogPricesStmt                   *sql.Stmt
-	catalogWishesStmt                   *sql.Stmt
-	chargeAccountCodeStmt               *sql.Stmt
-	claimJobsStmt                       *sql.Stmt
-	countAccountHourStmt                *sql.Stmt
-	countAccountWindowStmt              *sql.Stmt
-	countCatalogPlatformsStmt           *sql.Stmt
-	countCatalogWishStmt                *sql.Stmt
-	countCertificatesStmt               *sql.Stmt
-	countJobsStmt                       *sql.Stmt
-	countLookupRevealStmt               *sql.Stmt
-	countOfficeWindowStmt               *sql.Stmt
-	countPlatformCallbackFailureStmt    *sql.Stmt
-	countRealnameAttemptStmt            *sql.Stmt
-	countUnpaidOrdersStmt               *sql.Stmt
-	countUnreadNoticesStmt              *sql.Stmt
-	countUnsealedAuditEntriesBeforeStmt *sql.Stmt
-	countUsageRecordsStmt               *sql.Stmt
-	decideOfficeProposalStmt            *sql.Stmt
-	deleteAccountCodesBeforeStmt        *sql.Stmt
-	deleteAccountHoursBeforeStmt        *sql.Stmt
-	deleteAccountNetworksBeforeStmt     *sql.Stmt
-	deleteAccountPasswordStmt           *sql.Stmt
-	deleteAccountSessionsBeforeStmt     *sql.Stmt
-	deleteAccountWindowStmt             *sql.Stmt
-	deleteAccountWindowsBeforeStmt      *sql.Stmt
-	deleteAuditCheckpointStmt           *sql.Stmt
-	deleteCustodyModuleKeysStmt         *sql.Stmt
-	deleteCustodyNoncesOfKeyStmt        *sql.Stmt
-	deleteCustodyPepperStmt             *sql.Stmt
-	deleteCustodyPeppersStmt            *sql.Stmt
-	deleteCustodyShareStmt              *sql.Stmt
-	deleteExpiredCustodyNoncesStmt      *sql.Stmt
-	deleteJobStmt                       *sql.Stmt
-	deleteOfficeFactorStmt              *sql.Stmt
-	deleteOfficeFactorsStmt             *sql.Stmt
-	deleteOfficeSessionsBeforeStmt      *sql.Stmt
-	deleteOfficeWindowsBeforeStmt       *sql.Stmt
-	deleteOfficeWindowsOfStmt           *sql.Stmt
-	deletePhoneChangesStmt              *sql.Stmt
-	deleteQuietNoticesStmt              *sql.Stmt
-	deleteRealnameNamesStmt             *sql.Stmt
-	deleteRealnamePersonStmt            *sql.Stmt
-	deleteScanMessageStmt               *sql.Stmt
-	dropCustodyMessageStmt              *sql.Stmt
-	dropExpiredCustodyMessagesStmt      *sql.Stmt
-	dropPlatformNoncesStmt              *sql.Stmt
-	dueScanTransactionsStmt             *sql.Stmt
-	endAccountSessionStmt               *sql.Stmt
-	endAccountSessionsButStmt           *sql.Stmt
-	endAccountSessionsOfStmt            *sql.Stmt
-	endAllRealnameChecksStmt            *sql.Stmt
-	endOfficeSessionStmt                *sql.Stmt
-	endOfficeSessionsOfStmt             *sql.Stmt
-	endOpenRealnameChecksStmt           *sql.Stmt
-	endOtherAccountSessionsStmt         *sql.Stmt
-	ensureCustodyAccountStmt            *sql.Stmt
-	eraseRealnameCardsStmt              *sql.Stmt
-	expireOfficeProposalsStmt           *sql.Stmt
-	findCustodyKeyStmt                  *sql.Stmt
-	finishOfficeVerificationStmt        *sql.Stmt
-	forgetScanResultsStmt               *sql.Stmt
-	getCertificateStmt                  *sql.Stmt
-	getCertificateOfLineStmt            *sql.Stmt
-	getCustodyAccountStmt               *sql.Stmt
-	getCustodyEnrolmentStmt             *sql.Stmt
-	getCustodyKeyStmt                   *sql.Stmt
-	getCustodyOperationStmt             *sql.Stmt
-	getCustodyPepperStmt                *sql.Stmt
-	getCustodyRefreshStmt               *sql.Stmt
-	getCustodyRoleKeyStmt               *sql.Stmt
-	getIssuedCertificateStmt            *sql.Stmt
-	getOrderStmt                        *sql.Stmt
-	getOrderOfLineStmt                  *sql.Stmt
-	getPaymentStmt                      *sql.Stmt
-	getRefundStmt                       *sql.Stmt
-	getRoamingStmt                      *sql.Stmt
-	giveBackRealnameAttemptStmt         *sql.Stmt
-	insertAccountStmt                   *sql.Stmt
-	insertAccountAgreementStmt          *sql.Stmt
-	insertAccountCodeStmt               *sql.Stmt
-	insertAccountSessionStmt            *sql.Stmt
-	insertAuditCheckpointStmt           *sql.Stmt
-	insertAuditEntryStmt                *sql.Stmt
-	insertAuthorityStmt                 *sql.Stmt
-	insertCatalogPlatformStmt           *sql.Stmt
-	insertCatalogWishStmt               *sql.Stmt
-	insertCertificateStmt               *sql.Stmt
-	insertCustodyEnrolmentStmt          *sql.Stmt
-	insertCustodyKeyStmt                *sql.Stmt
-	insertCustodyModuleKeyStmt          *sql.Stmt
-	insertCustodyOperationStmt          *sql.Stmt
-	insertCustodyPepperStmt             *sql.Stmt
-	insertCustodyRefreshStmt            *sql.Stmt
-	insertCustodyRoleKeyStmt            *sql.Stmt
-	insertCustodyShareStmt              *sql.Stmt
-	insertInstallationStmt              *sql.Stmt
-	insertIssuanceStmt                  *sql.Stmt
-	insertIssuedCertificateStmt         *sql.Stmt
-	insertJobStmt                       *sql.Stmt
-	insertListStmt                      *sql.Stmt
-	insertNoticeStmt                    *sql.Stmt
-	insertOfficeFactorStmt              *sql.Stmt
-	insertOfficeProposalStmt            *sql.Stmt
-	insertOfficeSessionStmt             *sql.Stmt
-	insertOfficeVerificationStmt        *sql.Stmt
-	insertOfficerStmt                   *sql.Stmt
-	insertOrderStmt                     *sql.Stmt
-	insertOrderLineStmt                 *sql.Stmt
-	insertPINSetupStmt                  *sql.Stmt
-	insertPINUnlockStmt                 *sql.Stmt
-	insertPaymentStmt                   *sql.Stmt
-	insertPhoneChangeStmt               *sql.Stmt
-	insertQuietNoticesStmt              *sql.Stmt
-	insertRealnameCheckStmt             *sql.Stmt
-	insertRealnameNameStmt              *sql.Stmt
-	insertRealnamePersonStmt            *sql.Stmt
-	insertRecoveryStmt                  *sql.Stmt
-	insertRedealingStmt                 *sql.Stmt
-	insertRedealtKeyStmt                *sql.Stmt
-	insertRefundStmt                    *sql.Stmt
-	insertRevocationRequestStmt         *sql.Stmt
-	insertRoamingStmt                   *sql.Stmt
-	insertScanMessageStmt               *sql.Stmt
-	insertScanResultStmt                *sql.Stmt
-	insertScanTransactionStmt           *sql.Stmt
-	insertUsageOperatorStmt             *sql.Stmt
-	insertUsageRecordStmt               *sql.Stmt
-	installationStmt                    *sql.Stmt
-	issuanceByRefStmt                   *sql.Stmt
-	issuanceBySerialStmt                *sql.Stmt
-	issuancesAfterStmt                  *sql.Stmt
-	knownAccountNetworkStmt             *sql.Stmt
-	lastAuditCheckpointStmt             *sql.Stmt
-	lastInstallationStmt                *sql.Stmt
-	lastListStmt                        *sql.Stmt
-	lastOfficeVerificationStmt          *sql.Stmt
-	lastRecoveryStmt                    *sql.Stmt
-	lastRevocationRequestStmt           *sql.Stmt
-	lastSealedAuditEntryStmt            *sql.Stmt
-	lastUsageCertificateStmt            *sql.Stmt
-	latestRealnameCheckStmt             *sql.Stmt
-	listCertificatePlatformsStmt        *sql.Stmt
-	listCertificatesStmt                *sql.Stmt
-	listCustodyEnrolmentsStmt           *sql.Stmt
-	listCustodyKeysStmt                 *sql.Stmt
-	listCustodyModuleKeysStmt           *sql.Stmt
-	listCustodySharesStmt               *sql.Stmt
-	listCustodySharesOfAccountStmt      *sql.Stmt
-	listIssuedCertificatesStmt          *sql.Stmt
-	listOpenCustodyRefreshesStmt        *sql.Stmt
-	listOrderLinesStmt                  *sql.Stmt
-	listOrdersStmt                      *sql.Stmt
-	listPaymentsStmt                    *sql.Stmt
-	listRefundsStmt                     *sql.Stmt
-	listRoamingsStmt                    *sql.Stmt
-	listRoamingsOfAccountStmt           *sql.Stmt
-	listRoamingsOfLineStmt              *sql.Stmt
-	listUnfinishedOrdersStmt            *sql.Stmt
-	listUnpaidOrderLinesStmt            *sql.Stmt
-	listUnpaidOrdersStmt                *sql.Stmt
-	liveInstallationsStmt               *sql.Stmt
-	liveRedealingStmt                   *sql.Stmt
-	lockAccountPasswordStmt             *sql.Stmt
-	lockCustodyAccountStmt              *sql.Stmt
-	lockOfficerStmt                     *sql.Stmt
-	lockOrderBuyerStmt                  *sql.Stmt
-	lookupAccountsByNameStmt            *sql.Stmt
-	lookupCertificatesStmt              *sql.Stmt
-	markCertificateKeysStmt             *sql.Stmt
-	markCustodyShareProvedStmt          *sql.Stmt
-	markNoticeReadStmt                  *sql.Stmt
-	markNoticesReadStmt                 *sql.Stmt
-	moveCustodyEnrolmentStmt            *sql.Stmt
-	moveCustodyOperationStmt            *sql.Stmt
-	moveCustodyRefreshStmt              *sql.Stmt
-	noticesBeforeStmt                   *sql.Stmt
-	officeCeremonyStmt                  *sql.Stmt
-	officeFactorsStmt                   *sql.Stmt
-	officeProposalStmt                  *sql.Stmt
-	officeProposalsStmt                 *sql.Stmt
-	officeSessionByTokenStmt            *sql.Stmt
-	officerStmt                         *sql.Stmt
-	officerByNameStmt                   *sql.Stmt
-	officersStmt                        *sql.Stmt
-	openScanTransactionsStmt            *sql.Stmt
-	ordersAfterStmt                     *sql.Stmt
-	overwriteCustodyModuleKeysStmt      *sql.Stmt
-	overwriteCustodyPepperStmt          *sql.Stmt
-	overwriteCustodyPeppersStmt         *sql.Stmt
-	overwriteCustodyShareStmt           *sql.Stmt
-	pINSetupStmt                        *sql.Stmt
-	pINUnlockStmt                       *sql.Stmt
-	passAccountCodeStmt                 *sql.Stmt
-	phoneChangeStmt                     *sql.Stmt
-	platformNonceStmt                   *sql.Stmt
-	promoteCustodyShareStmt             *sql.Stmt
-	putAccountDeviceStmt                *sql.Stmt
-	putAccountNetworkStmt               *sql.Stmt
-	putAccountPasswordStmt              *sql.Stmt
-	putCatalogInstitutionStmt           *sql.Stmt
-	putCatalogPriceStmt                 *sql.Stmt
-	putCustodyAccountStmt               *sql.Stmt
-	putCustodyKeyStmt                   *sql.Stmt
-	putCustodyNonceStmt                 *sql.Stmt
-	putOfficeCeremonyStmt               *sql.Stmt
-	putScanTransactionStmt              *sql.Stmt
-	quietNoticesStmt                    *sql.Stmt
-	realnameAttemptsStmt                *sql.Stmt
-	realnameCheckStmt                   *sql.Stmt
-	realnameNamesStmt                   *sql.Stmt
-	realnamePersonStmt                  *sql.Stmt
-	realnamePersonByDocumentStmt        *sql.Stmt
-	recoveryStmt                        *sql.Stmt
-	redealingStmt                       *sql.Stmt
-	redealtKeysStmt                     *sql.Stmt
-	registrationsPerDayStmt             *sql.Stmt
-	releaseIssuanceStmt                 *sql.Stmt
-	releaseJobsStmt                     *sql.Stmt
-	releaseRealnamePersonStmt           *sql.Stmt
-	renameRealnamePersonStmt            *sql.Stmt
-	replaceIssuedCertificateStmt        *sql.Stmt
-	rescheduleJobStmt                   *sql.Stmt
-	revocationRequestStmt               *sql.Stmt
-	revokeIssuanceStmt                  *sql.Stmt
-	revokedIssuancesStmt                *sql.Stmt
-	runningRecoveryStmt                 *sql.Stmt
-	scanMessageStmt                     *sql.Stmt
-	scanResultStmt                      *sql.Stmt
-	scanTransactionStmt                 *sql.Stmt
-	sealAuditEntryStmt                  *sql.Stmt
-	signAuthorityStmt                   *sql.Stmt
-	signIssuanceStmt                    *sql.Stmt
-	signedInAccountDevicesStmt          *sql.Stmt
-	stampAccountDeviceStmt              *sql.Stmt
-	takeCustodyNonceStmt                *sql.Stmt
-	takeOfficeCeremonyStmt              *sql.Stmt
-	takePlatformNonceStmt               *sql.Stmt
-	touchAccountDeviceStmt              *sql.Stmt
-	touchAccountSessionStmt             *sql.Stmt
-	touchOfficeSessionStmt              *sql.Stmt
-	uncountAccountWindowStmt            *sql.Stmt
-	uncountOfficeWindowStmt             *sql.Stmt
-	undeliveredPlatformCallbacksStmt    *sql.Stmt
-	unsealedAuditEntriesStmt            *sql.Stmt
-	unsettledRecoveryStmt               *sql.Stmt
-	updateAccountStmt                   *sql.Stmt
-	updateCatalogPlatformStmt           *sql.Stmt
-	updateCertificateStmt               *sql.Stmt
-	updateInstallationStmt              *sql.Stmt
-	updateOfficeFactorStmt              *sql.Stmt
-	updateOfficerStmt                   *sql.Stmt
-	updateOrderStmt                     *sql.Stmt
-	updateOrderLineStmt                 *sql.Stmt
-	updatePINSetupStmt                  *sql.Stmt
-	updatePINUnlockStmt                 *sql.Stmt
-	updatePaymentStmt                   *sql.Stmt
-	updatePhoneChangeStmt               *sql.Stmt
-	updateRealnameCheckStmt             *sql.Stmt
-	updateRecoveryStmt                  *sql.Stmt
-	updateRedealingStmt                 *sql.Stmt
-	updateRedealtKeyStmt                *sql.Stmt
-	updateRefundStmt                    *sql.Stmt
-	updateRevocationRequestStmt         *sql.Stmt
-	updateRoamingStmt                   *sql.Stmt
-	usageOperatorsStmt                  *sql.Stmt
-	usageRecordStmt                     *sql.Stmt
-	usageRecordsOfAccountStmt           *sql.Stmt
-	useAccountCodeStmt                  *sql.Stmt
-	useOfficeStepStmt                   *sql.Stmt
-	verificationsPerDayStmt             *sql.Stmt
+	db                                     DBTX
+	tx                                     *sql.Tx
+	accountStmt                            *sql.Stmt
+	accountByPhoneStmt                     *sql.Stmt
+	accountCodeStmt                        *sql.Stmt
+	accountDeviceStmt                      *sql.Stmt
+	accountHoursStmt                       *sql.Stmt
+	accountPasswordStmt                    *sql.Stmt
+	accountSessionByTokenStmt              *sql.Stmt
+	acknowledgePlatformCallbackStmt        *sql.Stmt
+	allOfficeFactorsStmt                   *sql.Stmt
+	anyJobDueStmt                          *sql.Stmt
+	auditCheckpointsStmt                   *sql.Stmt
+	auditEntriesFromStmt                   *sql.Stmt
+	auditEntryOfStmt                       *sql.Stmt
+	auditSpanStmt                          *sql.Stmt
+	authoritiesStmt                        *sql.Stmt
+	buryJobStmt                            *sql.Stmt
+	busiestAccountWindowStmt               *sql.Stmt
+	catalogInstitutionStmt                 *sql.Stmt
+	catalogInstitutionsStmt                *sql.Stmt
+	catalogPlatformStmt                    *sql.Stmt
+	catalogPlatformsStmt                   *sql.Stmt
+	catalogPricesStmt                      *sql.Stmt
+	catalogWishesStmt                      *sql.Stmt
+	chargeAccountCodeStmt                  *sql.Stmt
+	claimJobsStmt                          *sql.Stmt
+	countAccountHourStmt                   *sql.Stmt
+	countAccountWindowStmt                 *sql.Stmt
+	countCatalogPlatformsStmt              *sql.Stmt
+	countCatalogWishStmt                   *sql.Stmt
+	countCertificatesStmt                  *sql.Stmt
+	countDecidedEnterpriseApplicationsStmt *sql.Stmt
+	countEnterpriseStmt                    *sql.Stmt
+	countEnterpriseGramStmt                *sql.Stmt
+	countEnterpriseQueueStmt               *sql.Stmt
+	countJobsStmt                          *sql.Stmt
+	countLookupRevealStmt                  *sql.Stmt
+	countOfficeWindowStmt                  *sql.Stmt
+	countPlatformCallbackFailureStmt       *sql.Stmt
+	countRealnameAttemptStmt               *sql.Stmt
+	countUnpaidOrdersStmt                  *sql.Stmt
+	countUnreadNoticesStmt                 *sql.Stmt
+	countUnsealedAuditEntriesBeforeStmt    *sql.Stmt
+	countUsageRecordsStmt                  *sql.Stmt
+	decideOfficeProposalStmt               *sql.Stmt
+	decidedEnterpriseApplicationsStmt      *sql.Stmt
+	deleteAccountCodesBeforeStmt           *sql.Stmt
+	deleteAccountHoursBeforeStmt           *sql.Stmt
+	deleteAccountNetworksBeforeStmt        *sql.Stmt
+	deleteAccountPasswordStmt              *sql.Stmt
+	deleteAccountSessionsBeforeStmt        *sql.Stmt
+	deleteAccountWindowStmt                *sql.Stmt
+	deleteAccountWindowsBeforeStmt         *sql.Stmt
+	deleteAuditCheckpointStmt              *sql.Stmt
+	deleteCustodyModuleKeysStmt            *sql.Stmt
+	deleteCustodyNoncesOfKeyStmt           *sql.Stmt
+	deleteCustodyPepperStmt                *sql.Stmt
+	deleteCustodyPeppersStmt               *sql.Stmt
+	deleteCustodyShareStmt                 *sql.Stmt
+	deleteExpiredCustodyNoncesStmt         *sql.Stmt
+	deleteJobStmt                          *sql.Stmt
+	deleteOfficeFactorStmt                 *sql.Stmt
+	deleteOfficeFactorsStmt                *sql.Stmt
+	deleteOfficeSessionsBeforeStmt         *sql.Stmt
+	deleteOfficeWindowsBeforeStmt          *sql.Stmt
+	deleteOfficeWindowsOfStmt              *sql.Stmt
+	deletePhoneChangesStmt                 *sql.Stmt
+	deleteQuietNoticesStmt                 *sql.Stmt
+	deleteRealnameNamesStmt                *sql.Stmt
+	deleteRealnamePersonStmt               *sql.Stmt
+	deleteScanMessageStmt                  *sql.Stmt
+	dropCustodyMessageStmt                 *sql.Stmt
+	dropEnterpriseGramsStmt                *sql.Stmt
+	dropEnterprisePicturesStmt             *sql.Stmt
+	dropExpiredCustodyMessagesStmt         *sql.Stmt
+	dropPlatformNoncesStmt                 *sql.Stmt
+	dueScanTransactionsStmt                *sql.Stmt
+	endAccountSessionStmt                  *sql.Stmt
+	endAccountSessionsButStmt              *sql.Stmt
+	endAccountSessionsOfStmt               *sql.Stmt
+	endAllRealnameChecksStmt               *sql.Stmt
+	endOfficeSessionStmt                   *sql.Stmt
+	endOfficeSessionsOfStmt                *sql.Stmt
+	endOpenRealnameChecksStmt              *sql.Stmt
+	endOtherAccountSessionsStmt            *sql.Stmt
+	ensureCustodyAccountStmt               *sql.Stmt
+	enterpriseApplicationsOfStmt           *sql.Stmt
+	enterpriseByCodeStmt                   *sql.Stmt
+	enterpriseCountedStmt                  *sql.Stmt
+	enterpriseEventsStmt                   *sql.Stmt
+	enterpriseHistoryStmt                  *sql.Stmt
+	enterprisePictureStmt                  *sql.Stmt
+	enterprisePictureKindsStmt             *sql.Stmt
+	enterpriseQueueStmt                    *sql.Stmt
+	enterprisesLikeStmt                    *sql.Stmt
+	eraseRealnameCardsStmt                 *sql.Stmt
+	expireOfficeProposalsStmt              *sql.Stmt
+	findCustodyKeyStmt                     *sql.Stmt
+	finishOfficeVerificationStmt           *sql.Stmt
+	forgetScanResultsStmt                  *sql.Stmt
+	getCertificateStmt                     *sql.Stmt
+	getCertificateOfLineStmt               *sql.Stmt
+	getCustodyAccountStmt                  *sql.Stmt
+	getCustodyEnrolmentStmt                *sql.Stmt
+	getCustodyKeyStmt                      *sql.Stmt
+	getCustodyOperationStmt                *sql.Stmt
+	getCustodyPepperStmt                   *sql.Stmt
+	getCustodyRefreshStmt                  *sql.Stmt
+	getCustodyRoleKeyStmt                  *sql.Stmt
+	getEnterpriseStmt                      *sql.Stmt
+	getEnterpriseApplicationStmt           *sql.Stmt
+	getIssuedCertificateStmt               *sql.Stmt
+	getOrderStmt                           *sql.Stmt
+	getOrderOfLineStmt                     *sql.Stmt
+	getPaymentStmt                         *sql.Stmt
+	getRefundStmt                          *sql.Stmt
+	getRoamingStmt                         *sql.Stmt
+	giveBackRealnameAttemptStmt            *sql.Stmt
+	insertAccountStmt                      *sql.Stmt
+	insertAccountAgreementStmt             *sql.Stmt
+	insertAccountCodeStmt                  *sql.Stmt
+	insertAccountSessionStmt               *sql.Stmt
+	insertAuditCheckpointStmt              *sql.Stmt
+	insertAuditEntryStmt                   *sql.Stmt
+	insertAuthorityStmt                    *sql.Stmt
+	insertCatalogPlatformStmt              *sql.Stmt
+	insertCatalogWishStmt                  *sql.Stmt
+	insertCertificateStmt                  *sql.Stmt
+	insertCustodyEnrolmentStmt             *sql.Stmt
+	insertCustodyKeyStmt                   *sql.Stmt
+	insertCustodyModuleKeyStmt             *sql.Stmt
+	insertCustodyOperationStmt             *sql.Stmt
+	insertCustodyPepperStmt                *sql.Stmt
+	insertCustodyRefreshStmt               *sql.Stmt
+	insertCustodyRoleKeyStmt               *sql.Stmt
+	insertCustodyShareStmt                 *sql.Stmt
+	insertEnterpriseStmt                   *sql.Stmt
+	insertEnterpriseApplicationStmt        *sql.Stmt
+	insertEnterpriseEventStmt              *sql.Stmt
+	insertEnterpriseFactsStmt              *sql.Stmt
+	insertEnterpriseGramStmt               *sql.Stmt
+	insertInstallationStmt                 *sql.Stmt
+	insertIssuanceStmt                     *sql.Stmt
+	insertIssuedCertificateStmt            *sql.Stmt
+	insertJobStmt                          *sql.Stmt
+	insertListStmt                         *sql.Stmt
+	insertNoticeStmt                       *sql.Stmt
+	insertOfficeFactorStmt                 *sql.Stmt
+	insertOfficeProposalStmt               *sql.Stmt
+	insertOfficeSessionStmt                *sql.Stmt
+	insertOfficeVerificationStmt           *sql.Stmt
+	insertOfficerStmt                      *sql.Stmt
+	insertOrderStmt                        *sql.Stmt
+	insertOrderLineStmt                    *sql.Stmt
+	insertPINSetupStmt                     *sql.Stmt
+	insertPINUnlockStmt                    *sql.Stmt
+	insertPaymentStmt                      *sql.Stmt
+	insertPhoneChangeStmt                  *sql.Stmt
+	insertQuietNoticesStmt                 *sql.Stmt
+	insertRealnameCheckStmt                *sql.Stmt
+	insertRealnameNameStmt                 *sql.Stmt
+	insertRealnamePersonStmt               *sql.Stmt
+	insertRecoveryStmt                     *sql.Stmt
+	insertRedealingStmt                    *sql.Stmt
+	insertRedealtKeyStmt                   *sql.Stmt
+	insertRefundStmt                       *sql.Stmt
+	insertRevocationRequestStmt            *sql.Stmt
+	insertRoamingStmt                      *sql.Stmt
+	insertScanMessageStmt                  *sql.Stmt
+	insertScanResultStmt                   *sql.Stmt
+	insertScanTransactionStmt              *sql.Stmt
+	insertUsageOperatorStmt                *sql.Stmt
+	insertUsageRecordStmt                  *sql.Stmt
+	installationStmt                       *sql.Stmt
+	issuanceByRefStmt                      *sql.Stmt
+	issuanceBySerialStmt                   *sql.Stmt
+	issuancesAfterStmt                     *sql.Stmt
+	knownAccountNetworkStmt                *sql.Stmt
+	lastAuditCheckpointStmt                *sql.Stmt
+	lastInstallationStmt                   *sql.Stmt
+	lastListStmt                           *sql.Stmt
+	lastOfficeVerificationStmt             *sql.Stmt
+	lastRecoveryStmt                       *sql.Stmt
+	lastRevocationRequestStmt              *sql.Stmt
+	lastSealedAuditEntryStmt               *sql.Stmt
+	lastUsageCertificateStmt               *sql.Stmt
+	latestRealnameCheckStmt                *sql.Stmt
+	listCertificatePlatformsStmt           *sql.Stmt
+	listCertificatesStmt                   *sql.Stmt
+	listCustodyEnrolmentsStmt              *sql.Stmt
+	listCustodyKeysStmt                    *sql.Stmt
+	listCustodyModuleKeysStmt              *sql.Stmt
+	listCustodySharesStmt                  *sql.Stmt
+	listCustodySharesOfAccountStmt         *sql.Stmt
+	listIssuedCertificatesStmt             *sql.Stmt
+	listOpenCustodyRefreshesStmt           *sql.Stmt
+	listOrderLinesStmt                     *sql.Stmt
+	listOrdersStmt                         *sql.Stmt
+	listPaymentsStmt                       *sql.Stmt
+	listRefundsStmt                        *sql.Stmt
+	listRoamingsStmt                       *sql.Stmt
+	listRoamingsOfAccountStmt              *sql.Stmt
+	listRoamingsOfLineStmt                 *sql.Stmt
+	listUnfinishedOrdersStmt               *sql.Stmt
+	listUnpaidOrderLinesStmt               *sql.Stmt
+	listUnpaidOrdersStmt                   *sql.Stmt
+	liveInstallationsStmt                  *sql.Stmt
+	liveRedealingStmt                      *sql.Stmt
+	lockAccountPasswordStmt                *sql.Stmt
+	lockCustodyAccountStmt                 *sql.Stmt
+	lockOfficerStmt                        *sql.Stmt
+	lockOrderBuyerStmt                     *sql.Stmt
+	lookupAccountsByNameStmt               *sql.Stmt
+	lookupCertificatesStmt                 *sql.Stmt
+	markCertificateKeysStmt                *sql.Stmt
+	markCustodyShareProvedStmt             *sql.Stmt
+	markNoticeReadStmt                     *sql.Stmt
+	markNoticesReadStmt                    *sql.Stmt
+	moveCustodyEnrolmentStmt               *sql.Stmt
+	moveCustodyOperationStmt               *sql.Stmt
+	moveCustodyRefreshStmt                 *sql.Stmt
+	noticesBeforeStmt                      *sql.Stmt
+	officeCeremonyStmt                     *sql.Stmt
+	officeFactorsStmt                      *sql.Stmt
+	officeProposalStmt                     *sql.Stmt
+	officeProposalsStmt                    *sql.Stmt
+	officeSessionByTokenStmt               *sql.Stmt
+	officerStmt                            *sql.Stmt
+	officerByNameStmt                      *sql.Stmt
+	officersStmt                           *sql.Stmt
+	openEnterpriseApplicationsStmt         *sql.Stmt
+	openScanTransactionsStmt               *sql.Stmt
+	ordersAfterStmt                        *sql.Stmt
+	overwriteCustodyModuleKeysStmt         *sql.Stmt
+	overwriteCustodyPepperStmt             *sql.Stmt
+	overwriteCustodyPeppersStmt            *sql.Stmt
+	overwriteCustodyShareStmt              *sql.Stmt
+	pINSetupStmt                           *sql.Stmt
+	pINUnlockStmt                          *sql.Stmt
+	passAccountCodeStmt                    *sql.Stmt
+	phoneChangeStmt                        *sql.Stmt
+	platformNonceStmt                      *sql.Stmt
+	promoteCustodyShareStmt                *sql.Stmt
+	putAccountDeviceStmt                   *sql.Stmt
+	putAccountNetworkStmt                  *sql.Stmt
+	putAccountPasswordStmt                 *sql.Stmt
+	putCatalogInstitutionStmt              *sql.Stmt
+	putCatalogPriceStmt                    *sql.Stmt
+	putCustodyAccountStmt                  *sql.Stmt
+	putCustodyKeyStmt                      *sql.Stmt
+	putCustodyNonceStmt                    *sql.Stmt
+	putEnterprisePictureStmt               *sql.Stmt
+	putOfficeCeremonyStmt                  *sql.Stmt
+	putScanTransactionStmt                 *sql.Stmt
+	quietNoticesStmt                       *sql.Stmt
+	realnameAttemptsStmt                   *sql.Stmt
+	realnameCheckStmt                      *sql.Stmt
+	realnameNamesStmt                      *sql.Stmt
+	realnamePersonStmt                     *sql.Stmt
+	realnamePersonByDocumentStmt           *sql.Stmt
+	recoveryStmt                           *sql.Stmt
+	redealingStmt                          *sql.Stmt
+	redealtKeysStmt                        *sql.Stmt
+	registrationsPerDayStmt                *sql.Stmt
+	releaseIssuanceStmt                    *sql.Stmt
+	releaseJobsStmt                        *sql.Stmt
+	releaseRealnamePersonStmt              *sql.Stmt
+	renameRealnamePersonStmt               *sql.Stmt
+	replaceIssuedCertificateStmt           *sql.Stmt
+	rescheduleJobStmt                      *sql.Stmt
+	revocationRequestStmt                  *sql.Stmt
+	revokeIssuanceStmt                     *sql.Stmt
+	revokedIssuancesStmt                   *sql.Stmt
+	runningRecoveryStmt                    *sql.Stmt
+	scanMessageStmt                        *sql.Stmt
+	scanResultStmt                         *sql.Stmt
+	scanTransactionStmt                    *sql.Stmt
+	sealAuditEntryStmt                     *sql.Stmt
+	signAuthorityStmt                      *sql.Stmt
+	signIssuanceStmt                       *sql.Stmt
+	signedInAccountDevicesStmt             *sql.Stmt
+	stampAccountDeviceStmt                 *sql.Stmt
+	takeCustodyNonceStmt                   *sql.Stmt
+	takeOfficeCeremonyStmt                 *sql.Stmt
+	takePlatformNonceStmt                  *sql.Stmt
+	touchAccountDeviceStmt                 *sql.Stmt
+	touchAccountSessionStmt                *sql.Stmt
+	touchOfficeSessionStmt                 *sql.Stmt
+	uncountAccountWindowStmt               *sql.Stmt
+	uncountEnterpriseStmt                  *sql.Stmt
+	uncountOfficeWindowStmt                *sql.Stmt
+	undeliveredPlatformCallbacksStmt       *sql.Stmt
+	unsealedAuditEntriesStmt               *sql.Stmt
+	unsettledRecoveryStmt                  *sql.Stmt
+	updateAccountStmt                      *sql.Stmt
+	updateCatalogPlatformStmt              *sql.Stmt
+	updateCertificateStmt                  *sql.Stmt
+	updateEnterpriseApplicationStmt        *sql.Stmt
+	updateEnterpriseFactsStmt              *sql.Stmt
+	updateInstallationStmt                 *sql.Stmt
+	updateOfficeFactorStmt                 *sql.Stmt
+	updateOfficerStmt                      *sql.Stmt
+	updateOrderStmt                        *sql.Stmt
+	updateOrderLineStmt                    *sql.Stmt
+	updatePINSetupStmt                     *sql.Stmt
+	updatePINUnlockStmt                    *sql.Stmt
+	updatePaymentStmt                      *sql.Stmt
+	updatePhoneChangeStmt                  *sql.Stmt
+	updateRealnameCheckStmt                *sql.Stmt
+	updateRecoveryStmt                     *sql.Stmt
+	updateRedealingStmt                    *sql.Stmt
+	updateRedealtKeyStmt                   *sql.Stmt
+	updateRefundStmt                       *sql.Stmt
+	updateRevocationRequestStmt            *sql.Stmt
+	updateRoamingStmt                      *sql.Stmt
+	usageOperatorsStmt                     *sql.Stmt
+	usageRecordStmt                        *sql.Stmt
+	usageRecordsOfAccountStmt              *sql.Stmt
+	useAccountCodeStmt                     *sql.Stmt
+	useOfficeStepStmt                      *sql.Stmt
+	verificationsPerDayStmt                *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
-		db:                                  tx,
-		tx:                                  tx,
-		accountStmt:                         q.accountStmt,
-		accountByPhoneStmt:                  q.accountByPhoneStmt,
-		accountCodeStmt:                     q.accountCodeStmt,
-		accountDeviceStmt:                   q.accountDeviceStmt,
-		accountHoursStmt:                    q.accountHoursStmt,
-		accountPasswordStmt:                 q.accountPasswordStmt,
-		accountSessionByTokenStmt:           q.accountSessionByTokenStmt,
-		acknowledgePlatformCallbackStmt:     q.acknowledgePlatformCallbackStmt,
-		allOfficeFactorsStmt:                q.allOfficeFactorsStmt,
-		anyJobDueStmt:                       q.anyJobDueStmt,
-		auditCheckpointsStmt:                q.auditCheckpointsStmt,
-		auditEntriesFromStmt:                q.auditEntriesFromStmt,
-		auditEntryOfStmt:                    q.auditEntryOfStmt,
-		auditSpanStmt:                       q.auditSpanStmt,
-		authoritiesStmt:                     q.authoritiesStmt,
-		buryJobStmt:                         q.buryJobStmt,
-		busiestAccountWindowStmt:            q.busiestAccountWindowStmt,
-		catalogInstitutionStmt:              q.catalogInstitutionStmt,
-		catalogInstitutionsStmt:             q.catalogInstitutionsStmt,
-		catalogPlatformStmt:                 q.catalogPlatformStmt,
-		catalogPlatformsStmt:                q.catalogPlatformsStmt,
-		catalogPricesStmt:                   q.catalogPricesStmt,
-		catalogWishesStmt:                   q.catalogWishesStmt,
-		chargeAccountCodeStmt:               q.chargeAccountCodeStmt,
-		claimJobsStmt:                       q.claimJobsStmt,
-		countAccountHourStmt:                q.countAccountHourStmt,
-		countAccountWindowStmt:              q.countAccountWindowStmt,
-		countCatalogPlatformsStmt:           q.countCatalogPlatformsStmt,
-		countCatalogWishStmt:                q.countCatalogWishStmt,
-		countCertificatesStmt:               q.countCertificatesStmt,
-		countJobsStmt:                       q.countJobsStmt,
-		countLookupRevealStmt:               q.countLookupRevealStmt,
-		countOfficeWindowStmt:               q.countOfficeWindowStmt,
-		countPlatformCallbackFailureStmt:    q.countPlatformCallbackFailureStmt,
-		countRealnameAttemptStmt:            q.countRealnameAttemptStmt,
-		countUnpaidOrdersStmt:               q.countUnpaidOrdersStmt,
-		countUnreadNoticesStmt:              q.countUnreadNoticesStmt,
-		countUnsealedAuditEntriesBeforeStmt: q.countUnsealedAuditEntriesBeforeStmt,
-		countUsageRecordsStmt:               q.countUsageRecordsStmt,
-		decideOfficeProposalStmt:            q.decideOfficeProposalStmt,
-		deleteAccountCodesBeforeStmt:        q.deleteAccountCodesBeforeStmt,
-		deleteAccountHoursBeforeStmt:        q.deleteAccountHoursBeforeStmt,
-		deleteAccountNetworksBeforeStmt:     q.deleteAccountNetworksBeforeStmt,
-		deleteAccountPasswordStmt:           q.deleteAccountPasswordStmt,
-		deleteAccountSessionsBeforeStmt:     q.deleteAccountSessionsBeforeStmt,
-		deleteAccountWindowStmt:             q.deleteAccountWindowStmt,
-		deleteAccountWindowsBeforeStmt:      q.deleteAccountWindowsBeforeStmt,
-		deleteAuditCheckpointStmt:           q.deleteAuditCheckpointStmt,
-		deleteCustodyModuleKeysStmt:         q.deleteCustodyModuleKeysStmt,
-		deleteCustodyNoncesOfKeyStmt:        q.deleteCustodyNoncesOfKeyStmt,
-		deleteCustodyPepperStmt:             q.deleteCustodyPepperStmt,
-		deleteCustodyPeppersStmt:            q.deleteCustodyPeppersStmt,
-		deleteCustodyShareStmt:              q.deleteCustodyShareStmt,
-		deleteExpiredCustodyNoncesStmt:      q.deleteExpiredCustodyNoncesStmt,
-		deleteJobStmt:                       q.deleteJobStmt,
-		deleteOfficeFactorStmt:              q.deleteOfficeFactorStmt,
-		deleteOfficeFactorsStmt:             q.deleteOfficeFactorsStmt,
-		deleteOfficeSessionsBeforeStmt:      q.deleteOfficeSessionsBeforeStmt,
-		deleteOfficeWindowsBeforeStmt:       q.deleteOfficeWindowsBeforeStmt,
-		deleteOfficeWindowsOfStmt:           q.deleteOfficeWindowsOfStmt,
-		deletePhoneChangesStmt:              q.deletePhoneChangesStmt,
-		deleteQuietNoticesStmt:              q.deleteQuietNoticesStmt,
-		deleteRealnameNamesStmt:             q.deleteRealnameNamesStmt,
-		deleteRealnamePersonStmt:            q.deleteRealnamePersonStmt,
-		deleteScanMessageStmt:               q.deleteScanMessageStmt,
-		dropCustodyMessageStmt:              q.dropCustodyMessageStmt,
-		dropExpiredCustodyMessagesStmt:      q.dropExpiredCustodyMessagesStmt,
-		dropPlatformNoncesStmt:              q.dropPlatformNoncesStmt,
-		dueScanTransactionsStmt:             q.dueScanTransactionsStmt,
-		endAccountSessionStmt:               q.endAccountSessionStmt,
-		endAccountSessionsButStmt:           q.endAccountSessionsButStmt,
-		endAccountSessionsOfStmt:            q.endAccountSessionsOfStmt,
-		endAllRealnameChecksStmt:            q.endAllRealnameChecksStmt,
-		endOfficeSessionStmt:                q.endOfficeSessionStmt,
-		endOfficeSessionsOfStmt:             q.endOfficeSessionsOfStmt,
-		endOpenRealnameChecksStmt:           q.endOpenRealnameChecksStmt,
-		endOtherAccountSessionsStmt:         q.endOtherAccountSessionsStmt,
-		ensureCustodyAccountStmt:            q.ensureCustodyAccountStmt,
-		eraseRealnameCardsStmt:              q.eraseRealnameCardsStmt,
-		expireOfficeProposalsStmt:           q.expireOfficeProposalsStmt,
-		findCustodyKeyStmt:                  q.findCustodyKeyStmt,
-		finishOfficeVerificationStmt:        q.finishOfficeVerificationStmt,
-		forgetScanResultsStmt:               q.forgetScanResultsStmt,
-		getCertificateStmt:                  q.getCertificateStmt,
-		getCertificateOfLineStmt:            q.getCertificateOfLineStmt,
-		getCustodyAccountStmt:               q.getCustodyAccountStmt,
-		getCustodyEnrolmentStmt:             q.getCustodyEnrolmentStmt,
-		getCustodyKeyStmt:                   q.getCustodyKeyStmt,
-		getCustodyOperationStmt:             q.getCustodyOperationStmt,
-		getCustodyPepperStmt:                q.getCustodyPepperStmt,
-		getCustodyRefreshStmt:               q.getCustodyRefreshStmt,
-		getCustodyRoleKeyStmt:               q.getCustodyRoleKeyStmt,
-		getIssuedCertificateStmt:            q.getIssuedCertificateStmt,
-		getOrderStmt:                        q.getOrderStmt,
-		getOrderOfLineStmt:                  q.getOrderOfLineStmt,
-		getPaymentStmt:                      q.getPaymentStmt,
-		getRefundStmt:                       q.getRefundStmt,
-		getRoamingStmt:                      q.getRoamingStmt,
-		giveBackRealnameAttemptStmt:         q.giveBackRealnameAttemptStmt,
-		insertAccountStmt:                   q.insertAccountStmt,
-		insertAccountAgreementStmt:          q.insertAccountAgreementStmt,
-		insertAccountCodeStmt:               q.insertAccountCodeStmt,
-		insertAccountSessionStmt:            q.insertAccountSessionStmt,
-		insertAuditCheckpointStmt:           q.insertAuditCheckpointStmt,
-		insertAuditEntryStmt:                q.insertAuditEntryStmt,
-		insertAuthorityStmt:                 q.insertAuthorityStmt,
-		insertCatalogPlatformStmt:           q.insertCatalogPlatformStmt,
-		insertCatalogWishStmt:               q.insertCatalogWishStmt,
-		insertCertificateStmt:               q.insertCertificateStmt,
-		insertCustodyEnrolmentStmt:          q.insertCustodyEnrolmentStmt,
-		insertCustodyKeyStmt:                q.insertCustodyKeyStmt,
-		insertCustodyModuleKeyStmt:          q.insertCustodyModuleKeyStmt,
-		insertCustodyOperationStmt:          q.insertCustodyOperationStmt,
-		insertCustodyPepperStmt:             q.insertCustodyPepperStmt,
-		insertCustodyRefreshStmt:            q.insertCustodyRefreshStmt,
-		insertCustodyRoleKeyStmt:            q.insertCustodyRoleKeyStmt,
-		insertCustodyShareStmt:              q.insertCustodyShareStmt,
-		insertInstallationStmt:              q.insertInstallationStmt,
-		insertIssuanceStmt:                  q.insertIssuanceStmt,
-		insertIssuedCertificateStmt:         q.insertIssuedCertificateStmt,
-		insertJobStmt:                       q.insertJobStmt,
-		insertListStmt:                      q.insertListStmt,
-		insertNoticeStmt:                    q.insertNoticeStmt,
-		insertOfficeFactorStmt:              q.insertOfficeFactorStmt,
-		insertOfficeProposalStmt:            q.insertOfficeProposalStmt,
-		insertOfficeSessionStmt:             q.insertOfficeSessionStmt,
-		insertOfficeVerificationStmt:        q.insertOfficeVerificationStmt,
-		insertOfficerStmt:                   q.insertOfficerStmt,
-		insertOrderStmt:                     q.insertOrderStmt,
-		insertOrderLineStmt:                 q.insertOrderLineStmt,
-		insertPINSetupStmt:                  q.insertPINSetupStmt,
-		insertPINUnlockStmt:                 q.insertPINUnlockStmt,
-		insertPaymentStmt:                   q.insertPaymentStmt,
-		insertPhoneChangeStmt:               q.insertPhoneChangeStmt,
-		insertQuietNoticesStmt:              q.insertQuietNoticesStmt,
-		insertRealnameCheckStmt:             q.insertRealnameCheckStmt,
-		insertRealnameNameStmt:              q.insertRealnameNameStmt,
-		insertRealnamePersonStmt:            q.insertRealnamePersonStmt,
-		insertRecoveryStmt:                  q.insertRecoveryStmt,
-		insertRedealingStmt:                 q.insertRedealingStmt,
-		insertRedealtKeyStmt:                q.insertRedealtKeyStmt,
-		insertRefundStmt:                    q.insertRefundStmt,
-		insertRevocationRequestStmt:         q.insertRevocationRequestStmt,
-		insertRoamingStmt:                   q.insertRoamingStmt,
-		insertScanMessageStmt:               q.insertScanMessageStmt,
-		insertScanResultStmt:                q.insertScanResultStmt,
-		insertScanTransactionStmt:           q.insertScanTransactionStmt,
-		insertUsageOperatorStmt:             q.insertUsageOperatorStmt,
-		insertUsageRecordStmt:               q.insertUsageRecordStmt,
-		installationStmt:                    q.installationStmt,
-		issuanceByRefStmt:                   q.issuanceByRefStmt,
-		issuanceBySerialStmt:                q.issuanceBySerialStmt,
-		issuancesAfterStmt:                  q.issuancesAfterStmt,
-		knownAccountNetworkStmt:             q.knownAccountNetworkStmt,
-		lastAuditCheckpointStmt:             q.lastAuditCheckpointStmt,
-		lastInstallationStmt:                q.lastInstallationStmt,
-		lastListStmt:                        q.lastListStmt,
-		lastOfficeVerificationStmt:          q.lastOfficeVerificationStmt,
-		lastRecoveryStmt:                    q.lastRecoveryStmt,
-		lastRevocationRequestStmt:           q.lastRevocationRequestStmt,
-		lastSealedAuditEntryStmt:            q.lastSealedAuditEntryStmt,
-		lastUsageCertificateStmt:            q.lastUsageCertificateStmt,
-		latestRealnameCheckStmt:             q.latestRealnameCheckStmt,
-		listCertificatePlatformsStmt:        q.listCertificatePlatformsStmt,
-		listCertificatesStmt:                q.listCertificatesStmt,
-		listCustodyEnrolmentsStmt:           q.listCustodyEnrolmentsStmt,
-		listCustodyKeysStmt:                 q.listCustodyKeysStmt,
-		listCustodyModuleKeysStmt:           q.listCustodyModuleKeysStmt,
-		listCustodySharesStmt:               q.listCustodySharesStmt,
-		listCustodySharesOfAccountStmt:      q.listCustodySharesOfAccountStmt,
-		listIssuedCertificatesStmt:          q.listIssuedCertificatesStmt,
-		listOpenCustodyRefreshesStmt:        q.listOpenCustodyRefreshesStmt,
-		listOrderLinesStmt:                  q.listOrderLinesStmt,
-		listOrdersStmt:                      q.listOrdersStmt,
-		listPaymentsStmt:                    q.listPaymentsStmt,
-		listRefundsStmt:                     q.listRefundsStmt,
-		listRoamingsStmt:                    q.listRoamingsStmt,
-		listRoamingsOfAccountStmt:           q.listRoamingsOfAccountStmt,
-		listRoamingsOfLineStmt:              q.listRoamingsOfLineStmt,
-		listUnfinishedOrdersStmt:            q.listUnfinishedOrdersStmt,
-		listUnpaidOrderLinesStmt:            q.listUnpaidOrderLinesStmt,
-		listUnpaidOrdersStmt:                q.listUnpaidOrdersStmt,
-		liveInstallationsStmt:               q.liveInstallationsStmt,
-		liveRedealingStmt:                   q.liveRedealingStmt,
-		lockAccountPasswordStmt:             q.lockAccountPasswordStmt,
-		lockCustodyAccountStmt:              q.lockCustodyAccountStmt,
-		lockOfficerStmt:                     q.lockOfficerStmt,
-		lockOrderBuyerStmt:                  q.lockOrderBuyerStmt,
-		lookupAccountsByNameStmt:            q.lookupAccountsByNameStmt,
-		lookupCertificatesStmt:              q.lookupCertificatesStmt,
-		markCertificateKeysStmt:             q.markCertificateKeysStmt,
-		markCustodyShareProvedStmt:          q.markCustodyShareProvedStmt,
-		markNoticeReadStmt:                  q.markNoticeReadStmt,
-		markNoticesReadStmt:                 q.markNoticesReadStmt,
-		moveCustodyEnrolmentStmt:            q.moveCustodyEnrolmentStmt,
-		moveCustodyOperationStmt:            q.moveCustodyOperationStmt,
-		moveCustodyRefreshStmt:              q.moveCustodyRefreshStmt,
-		noticesBeforeStmt:                   q.noticesBeforeStmt,
-		officeCeremonyStmt:                  q.officeCeremonyStmt,
-		officeFactorsStmt:                   q.officeFactorsStmt,
-		officeProposalStmt:                  q.officeProposalStmt,
-		officeProposalsStmt:                 q.officeProposalsStmt,
-		officeSessionByTokenStmt:            q.officeSessionByTokenStmt,
-		officerStmt:                         q.officerStmt,
-		officerByNameStmt:                   q.officerByNameStmt,
-		officersStmt:                        q.officersStmt,
-		openScanTransactionsStmt:            q.openScanTransactionsStmt,
-		ordersAfterStmt:                     q.ordersAfterStmt,
-		overwriteCustodyModuleKeysStmt:      q.overwriteCustodyModuleKeysStmt,
-		overwriteCustodyPepperStmt:          q.overwriteCustodyPepperStmt,
-		overwriteCustodyPeppersStmt:         q.overwriteCustodyPeppersStmt,
-		overwriteCustodyShareStmt:           q.overwriteCustodyShareStmt,
-		pINSetupStmt:                        q.pINSetupStmt,
-		pINUnlockStmt:                       q.pINUnlockStmt,
-		passAccountCodeStmt:                 q.passAccountCodeStmt,
-		phoneChangeStmt:                     q.phoneChangeStmt,
-		platformNonceStmt:                   q.platformNonceStmt,
-		promoteCustodyShareStmt:             q.promoteCustodyShareStmt,
-		putAccountDeviceStmt:                q.putAccountDeviceStmt,
-		putAccountNetworkStmt:               q.putAccountNetworkStmt,
-		putAccountPasswordStmt:              q.putAccountPasswordStmt,
-		putCatalogInstitutionStmt:           q.putCatalogInstitutionStmt,
-		putCatalogPriceStmt:                 q.putCatalogPriceStmt,
-		putCustodyAccountStmt:               q.putCustodyAccountStmt,
-		putCustodyKeyStmt:                   q.putCustodyKeyStmt,
-		putCustodyNonceStmt:                 q.putCustodyNonceStmt,
-		putOfficeCeremonyStmt:               q.putOfficeCeremonyStmt,
-		putScanTransactionStmt:              q.putScanTransactionStmt,
-		quietNoticesStmt:                    q.quietNoticesStmt,
-		realnameAttemptsStmt:                q.realnameAttemptsStmt,
-		realnameCheckStmt:                   q.realnameCheckStmt,
-		realnameNamesStmt:                   q.realnameNamesStmt,
-		realnamePersonStmt:                  q.realnamePersonStmt,
-		realnamePersonByDocumentStmt:        q.realnamePersonByDocumentStmt,
-		recoveryStmt:                        q.recoveryStmt,
-		redealingStmt:                       q.redealingStmt,
-		redealtKeysStmt:                     q.redealtKeysStmt,
-		registrationsPerDayStmt:             q.registrationsPerDayStmt,
-		releaseIssuanceStmt:                 q.releaseIssuanceStmt,
-		releaseJobsStmt:                     q.releaseJobsStmt,
-		releaseRealnamePersonStmt:           q.releaseRealnamePersonStmt,
-		renameRealnamePersonStmt:            q.renameRealnamePersonStmt,
-		replaceIssuedCertificateStmt:        q.replaceIssuedCertificateStmt,
-		rescheduleJobStmt:                   q.rescheduleJobStmt,
-		revocationRequestStmt:               q.revocationRequestStmt,
-		revokeIssuanceStmt:                  q.revokeIssuanceStmt,
-		revokedIssuancesStmt:                q.revokedIssuancesStmt,
-		runningRecoveryStmt:                 q.runningRecoveryStmt,
-		scanMessageStmt:                     q.scanMessageStmt,
-		scanResultStmt:                      q.scanResultStmt,
-		scanTransactionStmt:                 q.scanTransactionStmt,
-		sealAuditEntryStmt:                  q.sealAuditEntryStmt,
-		signAuthorityStmt:                   q.signAuthorityStmt,
-		signIssuanceStmt:                    q.signIssuanceStmt,
-		signedInAccountDevicesStmt:          q.signedInAccountDevicesStmt,
-		stampAccountDeviceStmt:              q.stampAccountDeviceStmt,
-		takeCustodyNonceStmt:                q.takeCustodyNonceStmt,
-		takeOfficeCeremonyStmt:              q.takeOfficeCeremonyStmt,
-		takePlatformNonceStmt:               q.takePlatformNonceStmt,
-		touchAccountDeviceStmt:              q.touchAccountDeviceStmt,
-		touchAccountSessionStmt:             q.touchAccountSessionStmt,
-		touchOfficeSessionStmt:              q.touchOfficeSessionStmt,
-		uncountAccountWindowStmt:            q.uncountAccountWindowStmt,
-		uncountOfficeWindowStmt:             q.uncountOfficeWindowStmt,
-		undeliveredPlatformCallbacksStmt:    q.undeliveredPlatformCallbacksStmt,
-		unsealedAuditEntriesStmt:            q.unsealedAuditEntriesStmt,
-		unsettledRecoveryStmt:               q.unsettledRecoveryStmt,
-		updateAccountStmt:                   q.updateAccountStmt,
-		updateCatalogPlatformStmt:           q.updateCatalogPlatformStmt,
-		updateCertificateStmt:               q.updateCertificateStmt,
-		updateInstallationStmt:              q.updateInstallationStmt,
-		updateOfficeFactorStmt:              q.updateOfficeFactorStmt,
-		updateOfficerStmt:                   q.updateOfficerStmt,
-		updateOrderStmt:                     q.updateOrderStmt,
-		updateOrderLineStmt:                 q.updateOrderLineStmt,
-		updatePINSetupStmt:                  q.updatePINSetupStmt,
-		updatePINUnlockStmt:                 q.updatePINUnlockStmt,
-		updatePaymentStmt:                   q.updatePaymentStmt,
-		updatePhoneChangeStmt:               q.updatePhoneChangeStmt,
-		updateRealnameCheckStmt:             q.updateRealnameCheckStmt,
-		updateRecoveryStmt:                  q.updateRecoveryStmt,
-		updateRedealingStmt:                 q.updateRedealingStmt,
-		updateRedealtKeyStmt:                q.updateRedealtKeyStmt,
-		updateRefundStmt:                    q.updateRefundStmt,
-		updateRevocationRequestStmt:         q.updateRevocationRequestStmt,
-		updateRoamingStmt:                   q.updateRoamingStmt,
-		usageOperatorsStmt:                  q.usageOperatorsStmt,
-		usageRecordStmt:                     q.usageRecordStmt,
-		usageRecordsOfAccountStmt:           q.usageRecordsOfAccountStmt,
-		useAccountCodeStmt:                  q.useAccountCodeStmt,
-		useOfficeStepStmt:                   q.useOfficeStepStmt,
-		verificationsPerDayStmt:             q.verificationsPerDayStmt,
+		db:                                     tx,
+		tx:                                     tx,
+		accountStmt:                            q.accountStmt,
+		accountByPhoneStmt:                     q.accountByPhoneStmt,
+		accountCodeStmt:                        q.accountCodeStmt,
+		accountDeviceStmt:                      q.accountDeviceStmt,
+		accountHoursStmt:                       q.accountHoursStmt,
+		accountPasswordStmt:                    q.accountPasswordStmt,
+		accountSessionByTokenStmt:              q.accountSessionByTokenStmt,
+		acknowledgePlatformCallbackStmt:        q.acknowledgePlatformCallbackStmt,
+		allOfficeFactorsStmt:                   q.allOfficeFactorsStmt,
+		anyJobDueStmt:                          q.anyJobDueStmt,
+		auditCheckpointsStmt:                   q.auditCheckpointsStmt,
+		auditEntriesFromStmt:                   q.auditEntriesFromStmt,
+		auditEntryOfStmt:                       q.auditEntryOfStmt,
+		auditSpanStmt:                          q.auditSpanStmt,
+		authoritiesStmt:                        q.authoritiesStmt,
+		buryJobStmt:                            q.buryJobStmt,
+		busiestAccountWindowStmt:               q.busiestAccountWindowStmt,
+		catalogInstitutionStmt:                 q.catalogInstitutionStmt,
+		catalogInstitutionsStmt:                q.catalogInstitutionsStmt,
+		catalogPlatformStmt:                    q.catalogPlatformStmt,
+		catalogPlatformsStmt:                   q.catalogPlatformsStmt,
+		catalogPricesStmt:                      q.catalogPricesStmt,
+		catalogWishesStmt:                      q.catalogWishesStmt,
+		chargeAccountCodeStmt:                  q.chargeAccountCodeStmt,
+		claimJobsStmt:                          q.claimJobsStmt,
+		countAccountHourStmt:                   q.countAccountHourStmt,
+		countAccountWindowStmt:                 q.countAccountWindowStmt,
+		countCatalogPlatformsStmt:              q.countCatalogPlatformsStmt,
+		countCatalogWishStmt:                   q.countCatalogWishStmt,
+		countCertificatesStmt:                  q.countCertificatesStmt,
+		countDecidedEnterpriseApplicationsStmt: q.countDecidedEnterpriseApplicationsStmt,
+		countEnterpriseStmt:                    q.countEnterpriseStmt,
+		countEnterpriseGramStmt:                q.countEnterpriseGramStmt,
+		countEnterpriseQueueStmt:               q.countEnterpriseQueueStmt,
+		countJobsStmt:                          q.countJobsStmt,
+		countLookupRevealStmt:                  q.countLookupRevealStmt,
+		countOfficeWindowStmt:                  q.countOfficeWindowStmt,
+		countPlatformCallbackFailureStmt:       q.countPlatformCallbackFailureStmt,
+		countRealnameAttemptStmt:               q.countRealnameAttemptStmt,
+		countUnpaidOrdersStmt:                  q.countUnpaidOrdersStmt,
+		countUnreadNoticesStmt:                 q.countUnreadNoticesStmt,
+		countUnsealedAuditEntriesBeforeStmt:    q.countUnsealedAuditEntriesBeforeStmt,
+		countUsageRecordsStmt:                  q.countUsageRecordsStmt,
+		decideOfficeProposalStmt:               q.decideOfficeProposalStmt,
+		decidedEnterpriseApplicationsStmt:      q.decidedEnterpriseApplicationsStmt,
+		deleteAccountCodesBeforeStmt:           q.deleteAccountCodesBeforeStmt,
+		deleteAccountHoursBeforeStmt:           q.deleteAccountHoursBeforeStmt,
+		deleteAccountNetworksBeforeStmt:        q.deleteAccountNetworksBeforeStmt,
+		deleteAccountPasswordStmt:              q.deleteAccountPasswordStmt,
+		deleteAccountSessionsBeforeStmt:        q.deleteAccountSessionsBeforeStmt,
+		deleteAccountWindowStmt:                q.deleteAccountWindowStmt,
+		deleteAccountWindowsBeforeStmt:         q.deleteAccountWindowsBeforeStmt,
+		deleteAuditCheckpointStmt:              q.deleteAuditCheckpointStmt,
+		deleteCustodyModuleKeysStmt:            q.deleteCustodyModuleKeysStmt,
+		deleteCustodyNoncesOfKeyStmt:           q.deleteCustodyNoncesOfKeyStmt,
+		deleteCustodyPepperStmt:                q.deleteCustodyPepperStmt,
+		deleteCustodyPeppersStmt:               q.deleteCustodyPeppersStmt,
+		deleteCustodyShareStmt:                 q.deleteCustodyShareStmt,
+		deleteExpiredCustodyNoncesStmt:         q.deleteExpiredCustodyNoncesStmt,
+		deleteJobStmt:                          q.deleteJobStmt,
+		deleteOfficeFactorStmt:                 q.deleteOfficeFactorStmt,
+		deleteOfficeFactorsStmt:                q.deleteOfficeFactorsStmt,
+		deleteOfficeSessionsBeforeStmt:         q.deleteOfficeSessionsBeforeStmt,
+		deleteOfficeWindowsBeforeStmt:          q.deleteOfficeWindowsBeforeStmt,
+		deleteOfficeWindowsOfStmt:              q.deleteOfficeWindowsOfStmt,
+		deletePhoneChangesStmt:                 q.deletePhoneChangesStmt,
+		deleteQuietNoticesStmt:                 q.deleteQuietNoticesStmt,
+		deleteRealnameNamesStmt:                q.deleteRealnameNamesStmt,
+		deleteRealnamePersonStmt:               q.deleteRealnamePersonStmt,
+		deleteScanMessageStmt:                  q.deleteScanMessageStmt,
+		dropCustodyMessageStmt:                 q.dropCustodyMessageStmt,
+		dropEnterpriseGramsStmt:                q.dropEnterpriseGramsStmt,
+		dropEnterprisePicturesStmt:             q.dropEnterprisePicturesStmt,
+		dropExpiredCustodyMessagesStmt:         q.dropExpiredCustodyMessagesStmt,
+		dropPlatformNoncesStmt:                 q.dropPlatformNoncesStmt,
+		dueScanTransactionsStmt:                q.dueScanTransactionsStmt,
+		endAccountSessionStmt:                  q.endAccountSessionStmt,
+		endAccountSessionsButStmt:              q.endAccountSessionsButStmt,
+		endAccountSessionsOfStmt:               q.endAccountSessionsOfStmt,
+		endAllRealnameChecksStmt:               q.endAllRealnameChecksStmt,
+		endOfficeSessionStmt:                   q.endOfficeSessionStmt,
+		endOfficeSessionsOfStmt:                q.endOfficeSessionsOfStmt,
+		endOpenRealnameChecksStmt:              q.endOpenRealnameChecksStmt,
+		endOtherAccountSessionsStmt:            q.endOtherAccountSessionsStmt,
+		ensureCustodyAccountStmt:               q.ensureCustodyAccountStmt,
+		enterpriseApplicationsOfStmt:           q.enterpriseApplicationsOfStmt,
+		enterpriseByCodeStmt:                   q.enterpriseByCodeStmt,
+		enterpriseCountedStmt:                  q.enterpriseCountedStmt,
+		enterpriseEventsStmt:                   q.enterpriseEventsStmt,
+		enterpriseHistoryStmt:                  q.enterpriseHistoryStmt,
+		enterprisePictureStmt:                  q.enterprisePictureStmt,
+		enterprisePictureKindsStmt:             q.enterprisePictureKindsStmt,
+		enterpriseQueueStmt:                    q.enterpriseQueueStmt,
+		enterprisesLikeStmt:                    q.enterprisesLikeStmt,
+		eraseRealnameCardsStmt:                 q.eraseRealnameCardsStmt,
+		expireOfficeProposalsStmt:              q.expireOfficeProposalsStmt,
+		findCustodyKeyStmt:                     q.findCustodyKeyStmt,
+		finishOfficeVerificationStmt:           q.finishOfficeVerificationStmt,
+		forgetScanResultsStmt:                  q.forgetScanResultsStmt,
+		getCertificateStmt:                     q.getCertificateStmt,
+		getCertificateOfLineStmt:               q.getCertificateOfLineStmt,
+		getCustodyAccountStmt:                  q.getCustodyAccountStmt,
+		getCustodyEnrolmentStmt:                q.getCustodyEnrolmentStmt,
+		getCustodyKeyStmt:                      q.getCustodyKeyStmt,
+		getCustodyOperationStmt:                q.getCustodyOperationStmt,
+		getCustodyPepperStmt:                   q.getCustodyPepperStmt,
+		getCustodyRefreshStmt:                  q.getCustodyRefreshStmt,
+		getCustodyRoleKeyStmt:                  q.getCustodyRoleKeyStmt,
+		getEnterpriseStmt:                      q.getEnterpriseStmt,
+		getEnterpriseApplicationStmt:           q.getEnterpriseApplicationStmt,
+		getIssuedCertificateStmt:               q.getIssuedCertificateStmt,
+		getOrderStmt:                           q.getOrderStmt,
+		getOrderOfLineStmt:                     q.getOrderOfLineStmt,
+		getPaymentStmt:                         q.getPaymentStmt,
+		getRefundStmt:                          q.getRefundStmt,
+		getRoamingStmt:                         q.getRoamingStmt,
+		giveBackRealnameAttemptStmt:            q.giveBackRealnameAttemptStmt,
+		insertAccountStmt:                      q.insertAccountStmt,
+		insertAccountAgreementStmt:             q.insertAccountAgreementStmt,
+		insertAccountCodeStmt:                  q.insertAccountCodeStmt,
+		insertAccountSessionStmt:               q.insertAccountSessionStmt,
+		insertAuditCheckpointStmt:              q.insertAuditCheckpointStmt,
+		insertAuditEntryStmt:                   q.insertAuditEntryStmt,
+		insertAuthorityStmt:                    q.insertAuthorityStmt,
+		insertCatalogPlatformStmt:              q.insertCatalogPlatformStmt,
+		insertCatalogWishStmt:                  q.insertCatalogWishStmt,
+		insertCertificateStmt:                  q.insertCertificateStmt,
+		insertCustodyEnrolmentStmt:             q.insertCustodyEnrolmentStmt,
+		insertCustodyKeyStmt:                   q.insertCustodyKeyStmt,
+		insertCustodyModuleKeyStmt:             q.insertCustodyModuleKeyStmt,
+		insertCustodyOperationStmt:             q.insertCustodyOperationStmt,
+		insertCustodyPepperStmt:                q.insertCustodyPepperStmt,
+		insertCustodyRefreshStmt:               q.insertCustodyRefreshStmt,
+		insertCustodyRoleKeyStmt:               q.insertCustodyRoleKeyStmt,
+		insertCustodyShareStmt:                 q.insertCustodyShareStmt,
+		insertEnterpriseStmt:                   q.insertEnterpriseStmt,
+		insertEnterpriseApplicationStmt:        q.insertEnterpriseApplicationStmt,
+		insertEnterpriseEventStmt:              q.insertEnterpriseEventStmt,
+		insertEnterpriseFactsStmt:              q.insertEnterpriseFactsStmt,
+		insertEnterpriseGramStmt:               q.insertEnterpriseGramStmt,
+		insertInstallationStmt:                 q.insertInstallationStmt,
+		insertIssuanceStmt:                     q.insertIssuanceStmt,
+		insertIssuedCertificateStmt:            q.insertIssuedCertificateStmt,
+		insertJobStmt:                          q.insertJobStmt,
+		insertListStmt:                         q.insertListStmt,
+		insertNoticeStmt:                       q.insertNoticeStmt,
+		insertOfficeFactorStmt:                 q.insertOfficeFactorStmt,
+		insertOfficeProposalStmt:               q.insertOfficeProposalStmt,
+		insertOfficeSessionStmt:                q.insertOfficeSessionStmt,
+		insertOfficeVerificationStmt:           q.insertOfficeVerificationStmt,
+		insertOfficerStmt:                      q.insertOfficerStmt,
+		insertOrderStmt:                        q.insertOrderStmt,
+		insertOrderLineStmt:                    q.insertOrderLineStmt,
+		insertPINSetupStmt:                     q.insertPINSetupStmt,
+		insertPINUnlockStmt:                    q.insertPINUnlockStmt,
+		insertPaymentStmt:                      q.insertPaymentStmt,
+		insertPhoneChangeStmt:                  q.insertPhoneChangeStmt,
+		insertQuietNoticesStmt:                 q.insertQuietNoticesStmt,
+		insertRealnameCheckStmt:                q.insertRealnameCheckStmt,
+		insertRealnameNameStmt:                 q.insertRealnameNameStmt,
+		insertRealnamePersonStmt:               q.insertRealnamePersonStmt,
+		insertRecoveryStmt:                     q.insertRecoveryStmt,
+		insertRedealingStmt:                    q.insertRedealingStmt,
+		insertRedealtKeyStmt:                   q.insertRedealtKeyStmt,
+		insertRefundStmt:                       q.insertRefundStmt,
+		insertRevocationRequestStmt:            q.insertRevocationRequestStmt,
+		insertRoamingStmt:                      q.insertRoamingStmt,
+		insertScanMessageStmt:                  q.insertScanMessageStmt,
+		insertScanResultStmt:                   q.insertScanResultStmt,
+		insertScanTransactionStmt:              q.insertScanTransactionStmt,
+		insertUsageOperatorStmt:                q.insertUsageOperatorStmt,
+		insertUsageRecordStmt:                  q.insertUsageRecordStmt,
+		installationStmt:                       q.installationStmt,
+		issuanceByRefStmt:                      q.issuanceByRefStmt,
+		issuanceBySerialStmt:                   q.issuanceBySerialStmt,
+		issuancesAfterStmt:                     q.issuancesAfterStmt,
+		knownAccountNetworkStmt:                q.knownAccountNetworkStmt,
+		lastAuditCheckpointStmt:                q.lastAuditCheckpointStmt,
+		lastInstallationStmt:                   q.lastInstallationStmt,
+		lastListStmt:                           q.lastListStmt,
+		lastOfficeVerificationStmt:             q.lastOfficeVerificationStmt,
+		lastRecoveryStmt:                       q.lastRecoveryStmt,
+		lastRevocationRequestStmt:              q.lastRevocationRequestStmt,
+		lastSealedAuditEntryStmt:               q.lastSealedAuditEntryStmt,
+		lastUsageCertificateStmt:               q.lastUsageCertificateStmt,
+		latestRealnameCheckStmt:                q.latestRealnameCheckStmt,
+		listCertificatePlatformsStmt:           q.listCertificatePlatformsStmt,
+		listCertificatesStmt:                   q.listCertificatesStmt,
+		listCustodyEnrolmentsStmt:              q.listCustodyEnrolmentsStmt,
+		listCustodyKeysStmt:                    q.listCustodyKeysStmt,
+		listCustodyModuleKeysStmt:              q.listCustodyModuleKeysStmt,
+		listCustodySharesStmt:                  q.listCustodySharesStmt,
+		listCustodySharesOfAccountStmt:         q.listCustodySharesOfAccountStmt,
+		listIssuedCertificatesStmt:             q.listIssuedCertificatesStmt,
+		listOpenCustodyRefreshesStmt:           q.listOpenCustodyRefreshesStmt,
+		listOrderLinesStmt:                     q.listOrderLinesStmt,
+		listOrdersStmt:                         q.listOrdersStmt,
+		listPaymentsStmt:                       q.listPaymentsStmt,
+		listRefundsStmt:                        q.listRefundsStmt,
+		listRoamingsStmt:                       q.listRoamingsStmt,
+		listRoamingsOfAccountStmt:              q.listRoamingsOfAccountStmt,
+		listRoamingsOfLineStmt:                 q.listRoamingsOfLineStmt,
+		listUnfinishedOrdersStmt:               q.listUnfinishedOrdersStmt,
+		listUnpaidOrderLinesStmt:               q.listUnpaidOrderLinesStmt,
+		listUnpaidOrdersStmt:                   q.listUnpaidOrdersStmt,
+		liveInstallationsStmt:                  q.liveInstallationsStmt,
+		liveRedealingStmt:                      q.liveRedealingStmt,
+		lockAccountPasswordStmt:                q.lockAccountPasswordStmt,
+		lockCustodyAccountStmt:                 q.lockCustodyAccountStmt,
+		lockOfficerStmt:                        q.lockOfficerStmt,
+		lockOrderBuyerStmt:                     q.lockOrderBuyerStmt,
+		lookupAccountsByNameStmt:               q.lookupAccountsByNameStmt,
+		lookupCertificatesStmt:                 q.lookupCertificatesStmt,
+		markCertificateKeysStmt:                q.markCertificateKeysStmt,
+		markCustodyShareProvedStmt:             q.markCustodyShareProvedStmt,
+		markNoticeReadStmt:                     q.markNoticeReadStmt,
+		markNoticesReadStmt:                    q.markNoticesReadStmt,
+		moveCustodyEnrolmentStmt:               q.moveCustodyEnrolmentStmt,
+		moveCustodyOperationStmt:               q.moveCustodyOperationStmt,
+		moveCustodyRefreshStmt:                 q.moveCustodyRefreshStmt,
+		noticesBeforeStmt:                      q.noticesBeforeStmt,
+		officeCeremonyStmt:                     q.officeCeremonyStmt,
+		officeFactorsStmt:                      q.officeFactorsStmt,
+		officeProposalStmt:                     q.officeProposalStmt,
+		officeProposalsStmt:                    q.officeProposalsStmt,
+		officeSessionByTokenStmt:               q.officeSessionByTokenStmt,
+		officerStmt:                            q.officerStmt,
+		officerByNameStmt:                      q.officerByNameStmt,
+		officersStmt:                           q.officersStmt,
+		openEnterpriseApplicationsStmt:         q.openEnterpriseApplicationsStmt,
+		openScanTransactionsStmt:               q.openScanTransactionsStmt,
+		ordersAfterStmt:                        q.ordersAfterStmt,
+		overwriteCustodyModuleKeysStmt:         q.overwriteCustodyModuleKeysStmt,
+		overwriteCustodyPepperStmt:             q.overwriteCustodyPepperStmt,
+		overwriteCustodyPeppersStmt:            q.overwriteCustodyPeppersStmt,
+		overwriteCustodyShareStmt:              q.overwriteCustodyShareStmt,
+		pINSetupStmt:                           q.pINSetupStmt,
+		pINUnlockStmt:                          q.pINUnlockStmt,
+		passAccountCodeStmt:                    q.passAccountCodeStmt,
+		phoneChangeStmt:                        q.phoneChangeStmt,
+		platformNonceStmt:                      q.platformNonceStmt,
+		promoteCustodyShareStmt:                q.promoteCustodyShareStmt,
+		putAccountDeviceStmt:                   q.putAccountDeviceStmt,
+		putAccountNetworkStmt:                  q.putAccountNetworkStmt,
+		putAccountPasswordStmt:                 q.putAccountPasswordStmt,
+		putCatalogInstitutionStmt:              q.putCatalogInstitutionStmt,
+		putCatalogPriceStmt:                    q.putCatalogPriceStmt,
+		putCustodyAccountStmt:                  q.putCustodyAccountStmt,
+		putCustodyKeyStmt:                      q.putCustodyKeyStmt,
+		putCustodyNonceStmt:                    q.putCustodyNonceStmt,
+		putEnterprisePictureStmt:               q.putEnterprisePictureStmt,
+		putOfficeCeremonyStmt:                  q.putOfficeCeremonyStmt,
+		putScanTransactionStmt:                 q.putScanTransactionStmt,
+		quietNoticesStmt:                       q.quietNoticesStmt,
+		realnameAttemptsStmt:                   q.realnameAttemptsStmt,
+		realnameCheckStmt:                      q.realnameCheckStmt,
+		realnameNamesStmt:                      q.realnameNamesStmt,
+		realnamePersonStmt:                     q.realnamePersonStmt,
+		realnamePersonByDocumentStmt:           q.realnamePersonByDocumentStmt,
+		recoveryStmt:                           q.recoveryStmt,
+		redealingStmt:                          q.redealingStmt,
+		redealtKeysStmt:                        q.redealtKeysStmt,
+		registrationsPerDayStmt:                q.registrationsPerDayStmt,
+		releaseIssuanceStmt:                    q.releaseIssuanceStmt,
+		releaseJobsStmt:                        q.releaseJobsStmt,
+		releaseRealnamePersonStmt:              q.releaseRealnamePersonStmt,
+		renameRealnamePersonStmt:               q.renameRealnamePersonStmt,
+		replaceIssuedCertificateStmt:           q.replaceIssuedCertificateStmt,
+		rescheduleJobStmt:                      q.rescheduleJobStmt,
+		revocationRequestStmt:                  q.revocationRequestStmt,
+		revokeIssuanceStmt:                     q.revokeIssuanceStmt,
+		revokedIssuancesStmt:                   q.revokedIssuancesStmt,
+		runningRecoveryStmt:                    q.runningRecoveryStmt,
+		scanMessageStmt:                        q.scanMessageStmt,
+		scanResultStmt:                         q.scanResultStmt,
+		scanTransactionStmt:                    q.scanTransactionStmt,
+		sealAuditEntryStmt:                     q.sealAuditEntryStmt,
+		signAuthorityStmt:                      q.signAuthorityStmt,
+		signIssuanceStmt:                       q.signIssuanceStmt,
+		signedInAccountDevicesStmt:             q.signedInAccountDevicesStmt,
+		stampAccountDeviceStmt:                 q.stampAccountDeviceStmt,
+		takeCustodyNonceStmt:                   q.takeCustodyNonceStmt,
+		takeOfficeCeremonyStmt:                 q.takeOfficeCeremonyStmt,
+		takePlatformNonceStmt:                  q.takePlatformNonceStmt,
+		touchAccountDeviceStmt:                 q.touchAccountDeviceStmt,
+		touchAccountSessionStmt:                q.touchAccountSessionStmt,
+		touchOfficeSessionStmt:                 q.touchOfficeSessionStmt,
+		uncountAccountWindowStmt:               q.uncountAccountWindowStmt,
+		uncountEnterpriseStmt:                  q.uncountEnterpriseStmt,
+		uncountOfficeWindowStmt:                q.uncountOfficeWindowStmt,
+		undeliveredPlatformCallbacksStmt:       q.undeliveredPlatformCallbacksStmt,
+		unsealedAuditEntriesStmt:               q.unsealedAuditEntriesStmt,
+		unsettledRecoveryStmt:                  q.unsettledRecoveryStmt,
+		updateAccountStmt:                      q.updateAccountStmt,
+		updateCatalogPlatformStmt:              q.updateCatalogPlatformStmt,
+		updateCertificateStmt:                  q.updateCertificateStmt,
+		updateEnterpriseApplicationStmt:        q.updateEnterpriseApplicationStmt,
+		updateEnterpriseFactsStmt:              q.updateEnterpriseFactsStmt,
+		updateInstallationStmt:                 q.updateInstallationStmt,
+		updateOfficeFactorStmt:                 q.updateOfficeFactorStmt,
+		updateOfficerStmt:                      q.updateOfficerStmt,
+		updateOrderStmt:                        q.updateOrderStmt,
+		updateOrderLineStmt:                    q.updateOrderLineStmt,
+		updatePINSetupStmt:                     q.updatePINSetupStmt,
+		updatePINUnlockStmt:                    q.updatePINUnlockStmt,
+		updatePaymentStmt:                      q.updatePaymentStmt,
+		updatePhoneChangeStmt:                  q.updatePhoneChangeStmt,
+		updateRealnameCheckStmt:                q.updateRealnameCheckStmt,
+		updateRecoveryStmt:                     q.updateRecoveryStmt,
+		updateRedealingStmt:                    q.updateRedealingStmt,
+		updateRedealtKeyStmt:                   q.updateRedealtKeyStmt,
+		updateRefundStmt:                       q.updateRefundStmt,
+		updateRevocationRequestStmt:            q.updateRevocationRequestStmt,
+		updateRoamingStmt:                      q.updateRoamingStmt,
+		usageOperatorsStmt:                     q.usageOperatorsStmt,
+		usageRecordStmt:                        q.usageRecordStmt,
+		usageRecordsOfAccountStmt:              q.usageRecordsOfAccountStmt,
+		useAccountCodeStmt:                     q.useAccountCodeStmt,
+		useOfficeStepStmt:                      q.useOfficeStepStmt,
+		verificationsPerDayStmt:                q.verificationsPerDayStmt,
 	}
 }
