@@ -1,10 +1,10 @@
 /** The icons of the app: one set (Lucide), one meaning each. */
 import {
-  ALargeSmall, AlarmClock, ArrowRight, BadgeCheck, Bell, CalendarClock, Check, ChevronDown, ChevronLeft, ChevronRight, Circle, CircleAlert,
-  CircleCheck, CircleMinus, CircleQuestionMark, CircleX, Clock, Copy, CreditCard, Delete, Download, Ellipsis, Eye, EyeOff, FileBadge, FileText, Flashlight, Globe, Hand,
+  ALargeSmall, AlarmClock, ArrowLeftRight, ArrowRight, BadgeCheck, Bell, Building, CalendarClock, Camera, Check, ChevronDown, ChevronLeft, ChevronRight, Circle, CircleAlert,
+  CircleCheck, CircleMinus, CircleQuestionMark, CircleX, Clock, Copy, CreditCard, Delete, Download, Ellipsis, Eye, EyeOff, FileBadge, FileCheck, FileText, Flashlight, Globe, Hand,
   Headphones, History, House, IdCard, Image, Info, KeyRound, Keyboard, Landmark, LoaderCircle, Lock, LogIn, LogOut, MapPin, MessageSquareText, Monitor,
   Moon, PenLine, Phone, Plus, ReceiptText, RefreshCw, ScanFace, ScanLine, Search, ShieldCheck, ShieldPlus, SlidersHorizontal, Smartphone, Stamp, Sun,
-  Trash2, TriangleAlert, Upload, UserRound, Users, Video, Wallet, WifiOff, Wrench, X,
+  Trash2, TriangleAlert, Upload, UserMinus, UserPlus, UserRound, Users, Video, Wallet, WifiOff, Wrench, X,
 } from '@lucide/vue'
 
 export const icons = {
@@ -16,7 +16,7 @@ export const icons = {
   place: MapPin, sms: MessageSquareText, computer: Monitor, moon: Moon, sign: PenLine, phone: Phone, plus: Plus, order: ReceiptText, refresh: RefreshCw,
   face: ScanFace, scan: ScanLine, search: Search, shield: ShieldCheck, buy: ShieldPlus, filter: SlidersHorizontal, device: Smartphone, seal: Stamp,
   sun: Sun, trash: Trash2, warning: TriangleAlert, upload: Upload, person: UserRound, people: Users, video: Video, wallet: Wallet, offline: WifiOff,
-  repair: Wrench, close: X,
+  repair: Wrench, close: X, enterprise: Building, camera: Camera, letter: FileCheck, transfer: ArrowLeftRight, invite: UserPlus, remove: UserMinus,
 } as const
 
 export type IconName = keyof typeof icons
