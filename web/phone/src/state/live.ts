@@ -5,6 +5,8 @@
 import { useQueryClient } from '@tanstack/vue-query'
 import { onBeforeUnmount, watch } from 'vue'
 import { signedFetch } from '@twt/shared/api/device'
+import { heard } from '@/api'
+import { identity } from './identity'
 import { useSession } from './session'
 
 const KEYS: Record<string, string[]> = {
@@ -15,6 +17,7 @@ const KEYS: Record<string, string[]> = {
   recovery: ['me', 'recovery', 'todos'],
   realname: ['me', 'realname', 'todos'],
   session: ['me'],
+  enterprise: ['identities', 'enterprises', 'applications', 'requests', 'invitations', 'todos'],
 }
 
 export function useLive() {
@@ -29,8 +32,9 @@ export function useLive() {
     if (!session.signedIn || document.hidden) return
     const here = new AbortController()
     stop = here
+    const as = identity.value
     try {
-      const response = await signedFetch('GET', '/events', null, undefined, { signal: here.signal, headers: { Accept: 'text/event-stream' } })
+      const response = await heard(await signedFetch('GET', as ? `/events?as=${as}` : '/events', null, undefined, { signal: here.signal, headers: { Accept: 'text/event-stream' } }), as)
       if (!response.ok || !response.body) return
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
       let rest = ''
@@ -75,6 +79,7 @@ export function useLive() {
     queries.clear()
     void open()
   }, { immediate: true })
+  watch(identity, () => void open())
   onBeforeUnmount(() => {
     document.removeEventListener('visibilitychange', shown)
     close()
