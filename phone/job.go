@@ -16,13 +16,15 @@ type Job struct {
 	Certificate string      `json:"certificate"`
 	Reason      string      `json:"reason"`
 	Recovery    string      `json:"recovery"`
+	Enterprise  string      `json:"enterprise"`
+	Member      string      `json:"member"`
 	Items       []CheckItem `json:"items"`
 	Scan        *Scan       `json:"scan"`
 }
 
 // entries is how many PINs a job of each kind takes.
 var entries = map[string]int{
-	"setPIN": 2, "changePIN": 3, "install": 1, "execute": 1, "revoke": 1, "check": 1, "recover": 2, "resume": 1, "settle": 0,
+	"setPIN": 2, "changePIN": 3, "install": 1, "execute": 1, "revoke": 1, "check": 1, "recover": 2, "resume": 1, "settle": 0, "transfer": 1,
 }
 
 // Do does a job with the entries of the PIN in the order of the sheet: the old
@@ -63,6 +65,8 @@ func (p *Phone) Do(ctx context.Context, j Job, pins ...[]byte) (any, error) {
 		return p.execute(ctx, s, e[0])
 	case "revoke":
 		return nil, p.revoke(ctx, j.Certificate, j.Reason, e[0])
+	case "transfer":
+		return nil, p.transfer(ctx, j.Enterprise, j.Member, e[0])
 	case "check":
 		return p.check(ctx, j.Certificate, j.Items, e[0])
 	case "recover":

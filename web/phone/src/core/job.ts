@@ -16,6 +16,7 @@ export type Job =
   | { kind: 'check'; items: { name: 'sign' | 'decrypt'; opID: string }[]; certificate: string }
   | { kind: 'recover'; recovery: string }
   | { kind: 'resume'; recovery: string }
+  | { kind: 'transfer'; enterprise: string; member: string }
   | { kind: 'settle' }
 
 export type Entry = 'pin' | 'old' | 'new' | 'again'
@@ -30,6 +31,7 @@ export const ENTRIES: Record<Job['kind'], readonly Entry[]> = {
   check: ['pin'],
   recover: ['new', 'again'],
   resume: ['pin'],
+  transfer: ['pin'],
   settle: [],
 }
 

@@ -33,7 +33,7 @@ export function entryTitle(job: Job, entry: Entry): string {
 
 const WORKING: Record<Job['kind'], string> = {
   setPIN: '正在设置 PIN 码', changePIN: '正在修改 PIN 码', install: '正在安装证书', execute: '正在签名', revoke: '正在吊销证书',
-  check: '正在检测', recover: '正在恢复密钥', resume: '正在恢复密钥', settle: '正在处理',
+  check: '正在检测', recover: '正在恢复密钥', resume: '正在恢复密钥', transfer: '正在转让管理员', settle: '正在处理',
 }
 
 /** What the sheet says while a job runs. */
