@@ -11,6 +11,7 @@ import (
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/config"
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/notice"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/store/people"
@@ -67,7 +68,13 @@ func (s *seeder) fill(ctx context.Context) error {
 	if !errors.Is(err, work.ErrNotFound) {
 		return err
 	}
-	return s.each(ctx, "accounts", s.Accounts, s.account)
+	if err := s.each(ctx, "accounts", s.Accounts, s.account); err != nil || s.Enterprises == 0 {
+		return err
+	}
+	if err := s.each(ctx, "enterprises", s.Enterprises, s.enterprise); err != nil {
+		return err
+	}
+	return s.each(ctx, "members", s.Accounts, s.member)
 }
 
 // seedBatch is how many rows of a kind one transaction writes.
@@ -154,15 +161,72 @@ func (s *seeder) account(ctx context.Context, tx work.Tx, i int) error {
 	return nil
 }
 
+func (s *seeder) enterpriseID(i int) string { return s.id('e', s.at(i, s.Enterprises), i) }
+
+// enterprise makes enterprise i; account i is its representative and
+// administrator.
+func (s *seeder) enterprise(ctx context.Context, tx work.Tx, i int) error {
+	at, number := s.at(i, s.Enterprises), seedIDNumber(i)
+	e := enterprise.Enterprise{
+		ID: s.enterpriseID(i), Name: seedEnterpriseName(i), Code: seedCode(i), LegalName: seedName(i), LegalIDNumber: number,
+		LegalIDHash: s.store.Box.Hash("legal-id", []byte(realname.IDResident+":"+number)), Administrator: s.accountID(i),
+		Method: enterprise.MethodPhone, VerifiedAt: at, CreatedAt: at, Facts: 1, Version: 1,
+	}
+	fresh, err := people.Enterprises(s.store).AddEnterprise(ctx, tx, e, "")
+	if err == nil && !fresh {
+		err = errors.New("the code is somebody's already")
+	}
+	if err != nil {
+		return err
+	}
+	return s.join(ctx, tx, i, i, enterprise.ViaCreated)
+}
+
+// seedLarge is how many of the first enterprises are large: everybody belongs to
+// one of them, and to one of all.
+const seedLarge = 50
+
+// member makes account i a member of two enterprises.
+func (s *seeder) member(ctx context.Context, tx work.Tx, i int) error {
+	if err := s.join(ctx, tx, i%s.Enterprises, i, enterprise.ViaApplied); err != nil {
+		return err
+	}
+	return s.join(ctx, tx, i%min(seedLarge, s.Enterprises), i, enterprise.ViaInvited)
+}
+
+// join adds a member unless he is one.
+func (s *seeder) join(ctx context.Context, tx work.Tx, e, i int, via string) error {
+	members, kind := people.Members(s.store), map[string]byte{enterprise.ViaCreated: 'c', enterprise.ViaApplied: 'm', enterprise.ViaInvited: 'i'}[via]
+	at := s.at(max(i, e), s.Accounts)
+	m := enterprise.Member{ID: s.id(kind, at, i), Enterprise: s.enterpriseID(e), Account: s.accountID(i), JoinedAt: at, Via: via}
+	fresh, err := members.AddMember(ctx, tx, m)
+	if err != nil || !fresh {
+		return err
+	}
+	// What members are searched by: the beginnings of their names (docs/members.md).
+	var terms [][]byte
+	for n := range []rune(seedName(i)) {
+		terms = append(terms, s.store.Box.Hash("member-name", []byte(m.Enterprise+":"+string([]rune(seedName(i))[:n+1]))))
+	}
+	return members.PutTerms(ctx, tx, m.ID, terms)
+}
+
 func seedHash(what string, i int) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "tianweitong/seed/%s/%d", what, i))
 	return hex.EncodeToString(sum[:])
 }
 
-// seedName is one of 1,200 names that nobody has: 测试甲子一.
+// seedName is one of 484 names that nobody has: 测甲子.
 func seedName(i int) string {
-	pick := func(from string, n int) string { r := []rune(from); return string(r[n%len(r)]) }
-	return "测试" + pick("甲乙丙丁戊己庚辛壬癸", i) + pick("子丑寅卯辰巳午未申酉戌亥", i/10) + pick("一二三四五六七八九十", i/120)
+	given := []rune("甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥")
+	return "测" + string([]rune{given[i%len(given)], given[i/len(given)%len(given)]})
+}
+
+// seedEnterpriseName is a name that nobody registers: 样例建设〇〇〇四二有限公司.
+func seedEnterpriseName(i int) string {
+	trades := []string{"建设", "市政", "环保", "水利", "园林", "机电", "勘察", "监理"}
+	number := strings.Map(func(r rune) rune { return []rune("〇一二三四五六七八九")[r-'0'] }, fmt.Sprintf("%05d", i))
+	return "样例" + trades[i%len(trades)] + number + "有限公司"
 }
 
 // seedIDNumber is an ID number of a place that does not exist (区划 999998) with

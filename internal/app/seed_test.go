@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"testing"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/config"
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/store/people"
 	"tianweitong/internal/work"
@@ -24,6 +26,12 @@ func TestSeededPeopleAreWellFormedAndMadeOnce(t *testing.T) {
 			t.Errorf("ID number %d: %s, %v", i, seedIDNumber(i), err)
 		}
 		seen[seedIDNumber(i)] = true
+		if code, err := enterprise.CleanCode(seedCode(i % maxSeedEnterprises)); err != nil || code != seedCode(i%maxSeedEnterprises) {
+			t.Errorf("code %d: %s, %v", i, seedCode(i), err)
+		}
+		if name, err := enterprise.CleanName(seedEnterpriseName(i % maxSeedEnterprises)); err != nil || name != seedEnterpriseName(i%maxSeedEnterprises) {
+			t.Errorf("enterprise %d: %q, %v", i, seedEnterpriseName(i), err)
+		}
 	}
 	const free = "127.0.0.1:0"
 	c, err := config.Config{Data: t.TempDir(), App: free, Platform: free, PKI: free, Panel: free, Ops: free}.Complete()
@@ -72,6 +80,21 @@ func TestSeededPeopleAreWellFormedAndMadeOnce(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	// Account 0 administers the first of three enterprises; every third account belongs to it.
+	var own enterprise.Enterprise
+	err = a.store.View(t.Context(), func(ctx context.Context, tx work.Tx) (err error) {
+		own, err = found.EnterpriseByCode(ctx, tx, seedCode(0))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for search, want := range map[string]int{"": 10, seedName(3): 1, "没有": 0} {
+		page, err := a.house.members.List(t.Context(), account.Caller{Account: own.Administrator}, own.ID, search, "")
+		if err != nil || page.Total != want {
+			t.Errorf("members by %q: %d, %v", search, page.Total, err)
+		}
 	}
 	c.Mode = config.Production
 	if err := fill(); err == nil {

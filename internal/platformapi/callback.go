@@ -279,7 +279,8 @@ func (c *Callbacks) failed(ctx context.Context, j scan.Callback, why error) erro
 	return err
 }
 
-// Undelivered lists the callbacks of a platform that were never acknowledged.
+// Undelivered lists the callbacks of a platform, of all for an empty one, that
+// were never acknowledged.
 func (c *Callbacks) Undelivered(ctx context.Context, platform string, n int) ([]scan.Undelivered, error) {
 	var out []scan.Undelivered
 	err := c.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {

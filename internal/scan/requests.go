@@ -43,7 +43,7 @@ type Requests interface {
 	CallbackFailed(ctx context.Context, tx work.Tx, u Undelivered) (int, error)
 	// CallbackAcknowledged notes that a callback that had failed got through.
 	CallbackAcknowledged(ctx context.Context, tx work.Tx, transaction string, seq int64, at time.Time) error
-	// Undelivered gives up to n callbacks of a platform that failed and were never
-	// acknowledged, newest first.
+	// Undelivered gives up to n callbacks of a platform, of all for an empty one,
+	// that failed and were never acknowledged, newest first.
 	Undelivered(ctx context.Context, tx work.Tx, platform string, n int) ([]Undelivered, error)
 }

@@ -7,6 +7,7 @@ import (
 
 	"tianweitong/internal/clock"
 	"tianweitong/internal/work"
+	"tianweitong/internal/worktime"
 )
 
 // Figures counts per calendar day in China, numbered as clock.Day does. Days
@@ -15,12 +16,16 @@ type Figures interface {
 	Registrations(ctx context.Context, tx work.Tx, from, until time.Time) (map[int64]int, error)
 	// Verifications counts the persons whose name and document were last verified.
 	Verifications(ctx context.Context, tx work.Tx, from, until time.Time) (map[int64]int, error)
-	Enterprises(ctx context.Context, tx work.Tx, from, until time.Time) (map[int64]int, error)
-	// Reviews gives what officers decided.
-	Reviews(ctx context.Context, tx work.Tx, from, until time.Time) ([]Decision, error)
-	// Waiting counts what waits for an officer, and of that what is late.
-	Waiting(ctx context.Context, tx work.Tx, now time.Time) (open, late int, err error)
+	EnterprisesPerDay(ctx context.Context, tx work.Tx, from, until time.Time) (map[int64]int, error)
+	// Decided gives the reviews that officers decided.
+	Decided(ctx context.Context, tx work.Tx, from, until time.Time) ([]Decision, error)
+	// Waiting counts what waits for an officer.
+	Waiting(ctx context.Context, tx work.Tx, now time.Time) (Waiting, error)
 }
+
+// Waiting counts reviews that wait: for any officer, for a second one, and of
+// both those whose deadline has passed.
+type Waiting struct{ Open, Second, Late int }
 
 // Decision is one decided review (审核).
 type Decision struct {
@@ -34,15 +39,15 @@ type DayFigures struct {
 	Date                                      string
 	Registrations, Verifications, Enterprises int
 	Approved, Refused                         int
-	// WaitP50 and WaitP90 are how long the decided ones had waited, by the clock;
-	// zero when nothing was decided.
+	// WaitP50 and WaitP90 are how long the decided ones had waited, in working
+	// hours; zero when nothing was decided.
 	WaitP50, WaitP90 time.Duration
 }
 
 // Stats are the figures of the last days, the oldest first, today last.
 type Stats struct {
-	Days                 []DayFigures
-	Waiting, WaitingLate int
+	Days    []DayFigures
+	Waiting Waiting
 }
 
 // MaxDays is how far back Stats go.
@@ -67,7 +72,7 @@ func (s *Service) Stats(ctx context.Context, days int) (out Stats, err error) {
 		}{
 			{s.Store.Registrations, func(d *DayFigures) *int { return &d.Registrations }},
 			{s.Store.Verifications, func(d *DayFigures) *int { return &d.Verifications }},
-			{s.Store.Enterprises, func(d *DayFigures) *int { return &d.Enterprises }},
+			{s.Store.EnterprisesPerDay, func(d *DayFigures) *int { return &d.Enterprises }},
 		} {
 			counts, err := c.count(ctx, tx, from, begin(today+1))
 			if err != nil {
@@ -77,12 +82,12 @@ func (s *Service) Stats(ctx context.Context, days int) (out Stats, err error) {
 				*c.field(&out.Days[day-first]) = n
 			}
 		}
-		decided, err := s.Store.Reviews(ctx, tx, from, begin(today+1))
+		decided, err := s.Store.Decided(ctx, tx, from, begin(today+1))
 		if err != nil {
 			return err
 		}
-		out.add(decided, first)
-		out.Waiting, out.WaitingLate, err = s.Store.Waiting(ctx, tx, now)
+		out.add(decided, first, s.Calendar)
+		out.Waiting, err = s.Store.Waiting(ctx, tx, now)
 		return err
 	})
 	return out, err
@@ -91,7 +96,7 @@ func (s *Service) Stats(ctx context.Context, days int) (out Stats, err error) {
 // begin is the first moment of a day in China.
 func begin(day int64) time.Time { return time.Unix(day*24*60*60, 0).Add(-8 * time.Hour).UTC() }
 
-func (s *Stats) add(decided []Decision, first int64) {
+func (s *Stats) add(decided []Decision, first int64, c worktime.Calendar) {
 	waits := make([][]time.Duration, len(s.Days))
 	for _, d := range decided {
 		i := clock.Day(d.Decided) - first
@@ -100,7 +105,7 @@ func (s *Stats) add(decided []Decision, first int64) {
 		} else {
 			s.Days[i].Refused++
 		}
-		waits[i] = append(waits[i], d.Decided.Sub(d.Submitted))
+		waits[i] = append(waits[i], c.Left(d.Submitted, d.Decided))
 	}
 	for i, w := range waits {
 		slices.Sort(w)

@@ -19,6 +19,7 @@ import (
 	"tianweitong/internal/fault"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/work"
+	"tianweitong/internal/worktime"
 )
 
 // The refusals of this package.
@@ -74,10 +75,10 @@ type Device struct {
 
 // Membership is one of an account's places in an enterprise, present or former.
 type Membership struct {
-	Enterprise, Name    string
-	Administrator       bool
-	JoinedAt, LeftAt    time.Time
-	Via, LeftBy, Member string
+	Enterprise, Name string
+	Administrator    bool
+	JoinedAt, LeftAt time.Time
+	Via              string
 }
 
 // Detail is one account with what belongs to it.
@@ -105,6 +106,7 @@ type Store interface {
 	// gives the count.
 	CountReveal(ctx context.Context, tx work.Tx, officer string, day int64) (int, error)
 
+	EnterpriseStore
 	Figures
 }
 
@@ -134,6 +136,8 @@ type Deps struct {
 	Clock        clock.Clock
 	Sessions     Sessions
 	Certificates Certificates
+	// Calendar tells working hours.
+	Calendar worktime.Calendar
 }
 
 // Service is the flow.

@@ -3,6 +3,7 @@ package lookup
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"tianweitong/internal/clock"
 	"tianweitong/internal/fault"
@@ -22,10 +23,10 @@ var (
 
 // Wish is which value an officer wants to see in full, and why.
 type Wish struct {
-	// Kind is "account" or "enterprise".
+	// Kind is account, enterprise or application.
 	Kind, ID string
 	// Field is phone, name or idNumber of an account's person; legalName or
-	// legalIDNumber of an enterprise.
+	// legalIDNumber of an enterprise or an application.
 	Field, Reason string
 }
 
@@ -81,8 +82,35 @@ func (s *Service) value(ctx context.Context, tx work.Tx, w Wish) (string, error)
 		case w.Field == "idNumber":
 			return f.IDNumber, nil
 		}
+	case "enterprise":
+		e, err := s.verified(ctx, tx, w.ID)
+		return representative(w.Field, e.LegalName, e.LegalIDNumber), err
+	case "application":
+		a, err := s.Store.Application(ctx, tx, w.ID)
+		if errors.Is(err, work.ErrNotFound) {
+			return "", CodeNoEnterprise
+		}
+		return representative(w.Field, a.LegalName, a.LegalIDNumber), err
 	}
 	return "", CodeRevealField
+}
+
+func representative(field, name, number string) string {
+	switch field {
+	case "legalName":
+		return name
+	case "legalIDNumber":
+		return number
+	}
+	return ""
+}
+
+// Note puts what an officer did or saw into the audit chain, for doors that have
+// no transaction of their own.
+func (s *Service) Note(ctx context.Context, o Officer, kind, subject string, detail map[string]any) error {
+	return s.Runner.Do(ctx, "lookup.note", func(ctx context.Context, tx work.Tx) error {
+		return record(ctx, tx, kind, o, subject, detail)
+	})
 }
 
 func record(ctx context.Context, tx work.Tx, kind string, o Officer, subject string, detail map[string]any) error {

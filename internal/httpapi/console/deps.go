@@ -12,6 +12,7 @@ type Deps struct {
 	Runner   work.Runner
 	Officers *office.Service
 	Audit    audit.Store
+	Desk
 }
 
 func (s *Server) routes() {
@@ -20,4 +21,5 @@ func (s *Server) routes() {
 	s.officerRoutes()
 	s.proposalRoutes()
 	s.auditRoutes()
+	s.deskRoutes()
 }

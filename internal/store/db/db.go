@@ -52,6 +52,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.anyJobDueStmt, err = db.PrepareContext(ctx, anyJobDue); err != nil {
 		return nil, fmt.Errorf("error preparing query AnyJobDue: %w", err)
 	}
+	if q.askedTransferStmt, err = db.PrepareContext(ctx, askedTransfer); err != nil {
+		return nil, fmt.Errorf("error preparing query AskedTransfer: %w", err)
+	}
 	if q.auditCheckpointsStmt, err = db.PrepareContext(ctx, auditCheckpoints); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditCheckpoints: %w", err)
 	}
@@ -118,11 +121,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countEnterpriseStmt, err = db.PrepareContext(ctx, countEnterprise); err != nil {
 		return nil, fmt.Errorf("error preparing query CountEnterprise: %w", err)
 	}
+	if q.countEnterpriseCertificatesStmt, err = db.PrepareContext(ctx, countEnterpriseCertificates); err != nil {
+		return nil, fmt.Errorf("error preparing query CountEnterpriseCertificates: %w", err)
+	}
 	if q.countEnterpriseGramStmt, err = db.PrepareContext(ctx, countEnterpriseGram); err != nil {
 		return nil, fmt.Errorf("error preparing query CountEnterpriseGram: %w", err)
 	}
 	if q.countEnterpriseQueueStmt, err = db.PrepareContext(ctx, countEnterpriseQueue); err != nil {
 		return nil, fmt.Errorf("error preparing query CountEnterpriseQueue: %w", err)
+	}
+	if q.countFoundMembersStmt, err = db.PrepareContext(ctx, countFoundMembers); err != nil {
+		return nil, fmt.Errorf("error preparing query CountFoundMembers: %w", err)
 	}
 	if q.countJobsStmt, err = db.PrepareContext(ctx, countJobs); err != nil {
 		return nil, fmt.Errorf("error preparing query CountJobs: %w", err)
@@ -130,8 +139,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countLookupRevealStmt, err = db.PrepareContext(ctx, countLookupReveal); err != nil {
 		return nil, fmt.Errorf("error preparing query CountLookupReveal: %w", err)
 	}
+	if q.countMembersStmt, err = db.PrepareContext(ctx, countMembers); err != nil {
+		return nil, fmt.Errorf("error preparing query CountMembers: %w", err)
+	}
 	if q.countOfficeWindowStmt, err = db.PrepareContext(ctx, countOfficeWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query CountOfficeWindow: %w", err)
+	}
+	if q.countOpenRequestsStmt, err = db.PrepareContext(ctx, countOpenRequests); err != nil {
+		return nil, fmt.Errorf("error preparing query CountOpenRequests: %w", err)
 	}
 	if q.countPlatformCallbackFailureStmt, err = db.PrepareContext(ctx, countPlatformCallbackFailure); err != nil {
 		return nil, fmt.Errorf("error preparing query CountPlatformCallbackFailure: %w", err)
@@ -151,11 +166,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countUsageRecordsStmt, err = db.PrepareContext(ctx, countUsageRecords); err != nil {
 		return nil, fmt.Errorf("error preparing query CountUsageRecords: %w", err)
 	}
+	if q.currentMemberStmt, err = db.PrepareContext(ctx, currentMember); err != nil {
+		return nil, fmt.Errorf("error preparing query CurrentMember: %w", err)
+	}
 	if q.decideOfficeProposalStmt, err = db.PrepareContext(ctx, decideOfficeProposal); err != nil {
 		return nil, fmt.Errorf("error preparing query DecideOfficeProposal: %w", err)
 	}
 	if q.decidedEnterpriseApplicationsStmt, err = db.PrepareContext(ctx, decidedEnterpriseApplications); err != nil {
 		return nil, fmt.Errorf("error preparing query DecidedEnterpriseApplications: %w", err)
+	}
+	if q.decidedReviewsStmt, err = db.PrepareContext(ctx, decidedReviews); err != nil {
+		return nil, fmt.Errorf("error preparing query DecidedReviews: %w", err)
 	}
 	if q.deleteAccountCodesBeforeStmt, err = db.PrepareContext(ctx, deleteAccountCodesBefore); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountCodesBefore: %w", err)
@@ -201,6 +222,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.deleteJobStmt, err = db.PrepareContext(ctx, deleteJob); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteJob: %w", err)
+	}
+	if q.deleteMemberTermsStmt, err = db.PrepareContext(ctx, deleteMemberTerms); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteMemberTerms: %w", err)
 	}
 	if q.deleteOfficeFactorStmt, err = db.PrepareContext(ctx, deleteOfficeFactor); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteOfficeFactor: %w", err)
@@ -262,6 +286,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.endAllRealnameChecksStmt, err = db.PrepareContext(ctx, endAllRealnameChecks); err != nil {
 		return nil, fmt.Errorf("error preparing query EndAllRealnameChecks: %w", err)
 	}
+	if q.endMemberStmt, err = db.PrepareContext(ctx, endMember); err != nil {
+		return nil, fmt.Errorf("error preparing query EndMember: %w", err)
+	}
 	if q.endOfficeSessionStmt, err = db.PrepareContext(ctx, endOfficeSession); err != nil {
 		return nil, fmt.Errorf("error preparing query EndOfficeSession: %w", err)
 	}
@@ -289,6 +316,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.enterpriseEventsStmt, err = db.PrepareContext(ctx, enterpriseEvents); err != nil {
 		return nil, fmt.Errorf("error preparing query EnterpriseEvents: %w", err)
 	}
+	if q.enterpriseHeadStmt, err = db.PrepareContext(ctx, enterpriseHead); err != nil {
+		return nil, fmt.Errorf("error preparing query EnterpriseHead: %w", err)
+	}
 	if q.enterpriseHistoryStmt, err = db.PrepareContext(ctx, enterpriseHistory); err != nil {
 		return nil, fmt.Errorf("error preparing query EnterpriseHistory: %w", err)
 	}
@@ -304,6 +334,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.enterprisesLikeStmt, err = db.PrepareContext(ctx, enterprisesLike); err != nil {
 		return nil, fmt.Errorf("error preparing query EnterprisesLike: %w", err)
 	}
+	if q.enterprisesPerDayStmt, err = db.PrepareContext(ctx, enterprisesPerDay); err != nil {
+		return nil, fmt.Errorf("error preparing query EnterprisesPerDay: %w", err)
+	}
 	if q.eraseRealnameCardsStmt, err = db.PrepareContext(ctx, eraseRealnameCards); err != nil {
 		return nil, fmt.Errorf("error preparing query EraseRealnameCards: %w", err)
 	}
@@ -312,6 +345,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.findCustodyKeyStmt, err = db.PrepareContext(ctx, findCustodyKey); err != nil {
 		return nil, fmt.Errorf("error preparing query FindCustodyKey: %w", err)
+	}
+	if q.findMembersStmt, err = db.PrepareContext(ctx, findMembers); err != nil {
+		return nil, fmt.Errorf("error preparing query FindMembers: %w", err)
 	}
 	if q.finishOfficeVerificationStmt, err = db.PrepareContext(ctx, finishOfficeVerification); err != nil {
 		return nil, fmt.Errorf("error preparing query FinishOfficeVerification: %w", err)
@@ -352,8 +388,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.getEnterpriseApplicationStmt, err = db.PrepareContext(ctx, getEnterpriseApplication); err != nil {
 		return nil, fmt.Errorf("error preparing query GetEnterpriseApplication: %w", err)
 	}
+	if q.getInvitationStmt, err = db.PrepareContext(ctx, getInvitation); err != nil {
+		return nil, fmt.Errorf("error preparing query GetInvitation: %w", err)
+	}
 	if q.getIssuedCertificateStmt, err = db.PrepareContext(ctx, getIssuedCertificate); err != nil {
 		return nil, fmt.Errorf("error preparing query GetIssuedCertificate: %w", err)
+	}
+	if q.getMemberStmt, err = db.PrepareContext(ctx, getMember); err != nil {
+		return nil, fmt.Errorf("error preparing query GetMember: %w", err)
 	}
 	if q.getOrderStmt, err = db.PrepareContext(ctx, getOrder); err != nil {
 		return nil, fmt.Errorf("error preparing query GetOrder: %w", err)
@@ -367,11 +409,20 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.getRefundStmt, err = db.PrepareContext(ctx, getRefund); err != nil {
 		return nil, fmt.Errorf("error preparing query GetRefund: %w", err)
 	}
+	if q.getRequestStmt, err = db.PrepareContext(ctx, getRequest); err != nil {
+		return nil, fmt.Errorf("error preparing query GetRequest: %w", err)
+	}
 	if q.getRoamingStmt, err = db.PrepareContext(ctx, getRoaming); err != nil {
 		return nil, fmt.Errorf("error preparing query GetRoaming: %w", err)
 	}
+	if q.getTransferStmt, err = db.PrepareContext(ctx, getTransfer); err != nil {
+		return nil, fmt.Errorf("error preparing query GetTransfer: %w", err)
+	}
 	if q.giveBackRealnameAttemptStmt, err = db.PrepareContext(ctx, giveBackRealnameAttempt); err != nil {
 		return nil, fmt.Errorf("error preparing query GiveBackRealnameAttempt: %w", err)
+	}
+	if q.handEnterpriseStmt, err = db.PrepareContext(ctx, handEnterprise); err != nil {
+		return nil, fmt.Errorf("error preparing query HandEnterprise: %w", err)
 	}
 	if q.insertAccountStmt, err = db.PrepareContext(ctx, insertAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAccount: %w", err)
@@ -445,6 +496,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertInstallationStmt, err = db.PrepareContext(ctx, insertInstallation); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertInstallation: %w", err)
 	}
+	if q.insertInvitationStmt, err = db.PrepareContext(ctx, insertInvitation); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertInvitation: %w", err)
+	}
 	if q.insertIssuanceStmt, err = db.PrepareContext(ctx, insertIssuance); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertIssuance: %w", err)
 	}
@@ -456,6 +510,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertListStmt, err = db.PrepareContext(ctx, insertList); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertList: %w", err)
+	}
+	if q.insertMemberStmt, err = db.PrepareContext(ctx, insertMember); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertMember: %w", err)
+	}
+	if q.insertMemberTermStmt, err = db.PrepareContext(ctx, insertMemberTerm); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertMemberTerm: %w", err)
 	}
 	if q.insertNoticeStmt, err = db.PrepareContext(ctx, insertNotice); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertNotice: %w", err)
@@ -517,6 +577,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertRefundStmt, err = db.PrepareContext(ctx, insertRefund); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertRefund: %w", err)
 	}
+	if q.insertRequestStmt, err = db.PrepareContext(ctx, insertRequest); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRequest: %w", err)
+	}
 	if q.insertRevocationRequestStmt, err = db.PrepareContext(ctx, insertRevocationRequest); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertRevocationRequest: %w", err)
 	}
@@ -532,6 +595,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertScanTransactionStmt, err = db.PrepareContext(ctx, insertScanTransaction); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertScanTransaction: %w", err)
 	}
+	if q.insertTransferStmt, err = db.PrepareContext(ctx, insertTransfer); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertTransfer: %w", err)
+	}
 	if q.insertUsageOperatorStmt, err = db.PrepareContext(ctx, insertUsageOperator); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertUsageOperator: %w", err)
 	}
@@ -540,6 +606,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.installationStmt, err = db.PrepareContext(ctx, installation); err != nil {
 		return nil, fmt.Errorf("error preparing query Installation: %w", err)
+	}
+	if q.invitationByTokenStmt, err = db.PrepareContext(ctx, invitationByToken); err != nil {
+		return nil, fmt.Errorf("error preparing query InvitationByToken: %w", err)
+	}
+	if q.invitationsOfEnterpriseStmt, err = db.PrepareContext(ctx, invitationsOfEnterprise); err != nil {
+		return nil, fmt.Errorf("error preparing query InvitationsOfEnterprise: %w", err)
+	}
+	if q.invitationsToPhoneStmt, err = db.PrepareContext(ctx, invitationsToPhone); err != nil {
+		return nil, fmt.Errorf("error preparing query InvitationsToPhone: %w", err)
 	}
 	if q.issuanceByRefStmt, err = db.PrepareContext(ctx, issuanceByRef); err != nil {
 		return nil, fmt.Errorf("error preparing query IssuanceByRef: %w", err)
@@ -601,8 +676,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.listCustodySharesOfAccountStmt, err = db.PrepareContext(ctx, listCustodySharesOfAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query ListCustodySharesOfAccount: %w", err)
 	}
+	if q.listEnterpriseCertificatePlatformsStmt, err = db.PrepareContext(ctx, listEnterpriseCertificatePlatforms); err != nil {
+		return nil, fmt.Errorf("error preparing query ListEnterpriseCertificatePlatforms: %w", err)
+	}
+	if q.listEnterpriseCertificatesStmt, err = db.PrepareContext(ctx, listEnterpriseCertificates); err != nil {
+		return nil, fmt.Errorf("error preparing query ListEnterpriseCertificates: %w", err)
+	}
 	if q.listIssuedCertificatesStmt, err = db.PrepareContext(ctx, listIssuedCertificates); err != nil {
 		return nil, fmt.Errorf("error preparing query ListIssuedCertificates: %w", err)
+	}
+	if q.listMembersStmt, err = db.PrepareContext(ctx, listMembers); err != nil {
+		return nil, fmt.Errorf("error preparing query ListMembers: %w", err)
 	}
 	if q.listOpenCustodyRefreshesStmt, err = db.PrepareContext(ctx, listOpenCustodyRefreshes); err != nil {
 		return nil, fmt.Errorf("error preparing query ListOpenCustodyRefreshes: %w", err)
@@ -649,6 +733,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.lockCustodyAccountStmt, err = db.PrepareContext(ctx, lockCustodyAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query LockCustodyAccount: %w", err)
 	}
+	if q.lockEnterpriseStmt, err = db.PrepareContext(ctx, lockEnterprise); err != nil {
+		return nil, fmt.Errorf("error preparing query LockEnterprise: %w", err)
+	}
 	if q.lockOfficerStmt, err = db.PrepareContext(ctx, lockOfficer); err != nil {
 		return nil, fmt.Errorf("error preparing query LockOfficer: %w", err)
 	}
@@ -661,6 +748,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.lookupCertificatesStmt, err = db.PrepareContext(ctx, lookupCertificates); err != nil {
 		return nil, fmt.Errorf("error preparing query LookupCertificates: %w", err)
 	}
+	if q.lookupEnterprisesStmt, err = db.PrepareContext(ctx, lookupEnterprises); err != nil {
+		return nil, fmt.Errorf("error preparing query LookupEnterprises: %w", err)
+	}
+	if q.lookupEnterprisesLikeStmt, err = db.PrepareContext(ctx, lookupEnterprisesLike); err != nil {
+		return nil, fmt.Errorf("error preparing query LookupEnterprisesLike: %w", err)
+	}
+	if q.lookupMembershipsStmt, err = db.PrepareContext(ctx, lookupMemberships); err != nil {
+		return nil, fmt.Errorf("error preparing query LookupMemberships: %w", err)
+	}
 	if q.markCertificateKeysStmt, err = db.PrepareContext(ctx, markCertificateKeys); err != nil {
 		return nil, fmt.Errorf("error preparing query MarkCertificateKeys: %w", err)
 	}
@@ -672,6 +768,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.markNoticesReadStmt, err = db.PrepareContext(ctx, markNoticesRead); err != nil {
 		return nil, fmt.Errorf("error preparing query MarkNoticesRead: %w", err)
+	}
+	if q.membershipsStmt, err = db.PrepareContext(ctx, memberships); err != nil {
+		return nil, fmt.Errorf("error preparing query Memberships: %w", err)
 	}
 	if q.moveCustodyEnrolmentStmt, err = db.PrepareContext(ctx, moveCustodyEnrolment); err != nil {
 		return nil, fmt.Errorf("error preparing query MoveCustodyEnrolment: %w", err)
@@ -711,6 +810,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.openEnterpriseApplicationsStmt, err = db.PrepareContext(ctx, openEnterpriseApplications); err != nil {
 		return nil, fmt.Errorf("error preparing query OpenEnterpriseApplications: %w", err)
+	}
+	if q.openInvitationStmt, err = db.PrepareContext(ctx, openInvitation); err != nil {
+		return nil, fmt.Errorf("error preparing query OpenInvitation: %w", err)
+	}
+	if q.openRequestsStmt, err = db.PrepareContext(ctx, openRequests); err != nil {
+		return nil, fmt.Errorf("error preparing query OpenRequests: %w", err)
 	}
 	if q.openScanTransactionsStmt, err = db.PrepareContext(ctx, openScanTransactions); err != nil {
 		return nil, fmt.Errorf("error preparing query OpenScanTransactions: %w", err)
@@ -826,6 +931,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.replaceIssuedCertificateStmt, err = db.PrepareContext(ctx, replaceIssuedCertificate); err != nil {
 		return nil, fmt.Errorf("error preparing query ReplaceIssuedCertificate: %w", err)
 	}
+	if q.requestsOfAccountStmt, err = db.PrepareContext(ctx, requestsOfAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query RequestsOfAccount: %w", err)
+	}
 	if q.rescheduleJobStmt, err = db.PrepareContext(ctx, rescheduleJob); err != nil {
 		return nil, fmt.Errorf("error preparing query RescheduleJob: %w", err)
 	}
@@ -852,6 +960,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.sealAuditEntryStmt, err = db.PrepareContext(ctx, sealAuditEntry); err != nil {
 		return nil, fmt.Errorf("error preparing query SealAuditEntry: %w", err)
+	}
+	if q.settleInvitationStmt, err = db.PrepareContext(ctx, settleInvitation); err != nil {
+		return nil, fmt.Errorf("error preparing query SettleInvitation: %w", err)
+	}
+	if q.settleRequestStmt, err = db.PrepareContext(ctx, settleRequest); err != nil {
+		return nil, fmt.Errorf("error preparing query SettleRequest: %w", err)
 	}
 	if q.signAuthorityStmt, err = db.PrepareContext(ctx, signAuthority); err != nil {
 		return nil, fmt.Errorf("error preparing query SignAuthority: %w", err)
@@ -883,6 +997,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.touchOfficeSessionStmt, err = db.PrepareContext(ctx, touchOfficeSession); err != nil {
 		return nil, fmt.Errorf("error preparing query TouchOfficeSession: %w", err)
 	}
+	if q.tryMemberStmt, err = db.PrepareContext(ctx, tryMember); err != nil {
+		return nil, fmt.Errorf("error preparing query TryMember: %w", err)
+	}
 	if q.uncountAccountWindowStmt, err = db.PrepareContext(ctx, uncountAccountWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query UncountAccountWindow: %w", err)
 	}
@@ -901,6 +1018,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.unsettledRecoveryStmt, err = db.PrepareContext(ctx, unsettledRecovery); err != nil {
 		return nil, fmt.Errorf("error preparing query UnsettledRecovery: %w", err)
 	}
+	if q.untryMemberStmt, err = db.PrepareContext(ctx, untryMember); err != nil {
+		return nil, fmt.Errorf("error preparing query UntryMember: %w", err)
+	}
 	if q.updateAccountStmt, err = db.PrepareContext(ctx, updateAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateAccount: %w", err)
 	}
@@ -918,6 +1038,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.updateInstallationStmt, err = db.PrepareContext(ctx, updateInstallation); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateInstallation: %w", err)
+	}
+	if q.updateInvitationStmt, err = db.PrepareContext(ctx, updateInvitation); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateInvitation: %w", err)
 	}
 	if q.updateOfficeFactorStmt, err = db.PrepareContext(ctx, updateOfficeFactor); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateOfficeFactor: %w", err)
@@ -958,11 +1081,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.updateRefundStmt, err = db.PrepareContext(ctx, updateRefund); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateRefund: %w", err)
 	}
+	if q.updateRequestStmt, err = db.PrepareContext(ctx, updateRequest); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateRequest: %w", err)
+	}
 	if q.updateRevocationRequestStmt, err = db.PrepareContext(ctx, updateRevocationRequest); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateRevocationRequest: %w", err)
 	}
 	if q.updateRoamingStmt, err = db.PrepareContext(ctx, updateRoaming); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateRoaming: %w", err)
+	}
+	if q.updateTransferStmt, err = db.PrepareContext(ctx, updateTransfer); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateTransfer: %w", err)
 	}
 	if q.usageOperatorsStmt, err = db.PrepareContext(ctx, usageOperators); err != nil {
 		return nil, fmt.Errorf("error preparing query UsageOperators: %w", err)
@@ -973,6 +1102,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.usageRecordsOfAccountStmt, err = db.PrepareContext(ctx, usageRecordsOfAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query UsageRecordsOfAccount: %w", err)
 	}
+	if q.usageRecordsOfEnterpriseStmt, err = db.PrepareContext(ctx, usageRecordsOfEnterprise); err != nil {
+		return nil, fmt.Errorf("error preparing query UsageRecordsOfEnterprise: %w", err)
+	}
 	if q.useAccountCodeStmt, err = db.PrepareContext(ctx, useAccountCode); err != nil {
 		return nil, fmt.Errorf("error preparing query UseAccountCode: %w", err)
 	}
@@ -981,6 +1113,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.verificationsPerDayStmt, err = db.PrepareContext(ctx, verificationsPerDay); err != nil {
 		return nil, fmt.Errorf("error preparing query VerificationsPerDay: %w", err)
+	}
+	if q.waitingReviewsStmt, err = db.PrepareContext(ctx, waitingReviews); err != nil {
+		return nil, fmt.Errorf("error preparing query WaitingReviews: %w", err)
 	}
 	return &q, nil
 }
@@ -1035,6 +1170,11 @@ func (q *Queries) Close() error {
 	if q.anyJobDueStmt != nil {
 		if cerr := q.anyJobDueStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing anyJobDueStmt: %w", cerr)
+		}
+	}
+	if q.askedTransferStmt != nil {
+		if cerr := q.askedTransferStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing askedTransferStmt: %w", cerr)
 		}
 	}
 	if q.auditCheckpointsStmt != nil {
@@ -1147,6 +1287,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing countEnterpriseStmt: %w", cerr)
 		}
 	}
+	if q.countEnterpriseCertificatesStmt != nil {
+		if cerr := q.countEnterpriseCertificatesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countEnterpriseCertificatesStmt: %w", cerr)
+		}
+	}
 	if q.countEnterpriseGramStmt != nil {
 		if cerr := q.countEnterpriseGramStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countEnterpriseGramStmt: %w", cerr)
@@ -1155,6 +1300,11 @@ func (q *Queries) Close() error {
 	if q.countEnterpriseQueueStmt != nil {
 		if cerr := q.countEnterpriseQueueStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countEnterpriseQueueStmt: %w", cerr)
+		}
+	}
+	if q.countFoundMembersStmt != nil {
+		if cerr := q.countFoundMembersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countFoundMembersStmt: %w", cerr)
 		}
 	}
 	if q.countJobsStmt != nil {
@@ -1167,9 +1317,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing countLookupRevealStmt: %w", cerr)
 		}
 	}
+	if q.countMembersStmt != nil {
+		if cerr := q.countMembersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countMembersStmt: %w", cerr)
+		}
+	}
 	if q.countOfficeWindowStmt != nil {
 		if cerr := q.countOfficeWindowStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countOfficeWindowStmt: %w", cerr)
+		}
+	}
+	if q.countOpenRequestsStmt != nil {
+		if cerr := q.countOpenRequestsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countOpenRequestsStmt: %w", cerr)
 		}
 	}
 	if q.countPlatformCallbackFailureStmt != nil {
@@ -1202,6 +1362,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing countUsageRecordsStmt: %w", cerr)
 		}
 	}
+	if q.currentMemberStmt != nil {
+		if cerr := q.currentMemberStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing currentMemberStmt: %w", cerr)
+		}
+	}
 	if q.decideOfficeProposalStmt != nil {
 		if cerr := q.decideOfficeProposalStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing decideOfficeProposalStmt: %w", cerr)
@@ -1210,6 +1375,11 @@ func (q *Queries) Close() error {
 	if q.decidedEnterpriseApplicationsStmt != nil {
 		if cerr := q.decidedEnterpriseApplicationsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing decidedEnterpriseApplicationsStmt: %w", cerr)
+		}
+	}
+	if q.decidedReviewsStmt != nil {
+		if cerr := q.decidedReviewsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing decidedReviewsStmt: %w", cerr)
 		}
 	}
 	if q.deleteAccountCodesBeforeStmt != nil {
@@ -1285,6 +1455,11 @@ func (q *Queries) Close() error {
 	if q.deleteJobStmt != nil {
 		if cerr := q.deleteJobStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteJobStmt: %w", cerr)
+		}
+	}
+	if q.deleteMemberTermsStmt != nil {
+		if cerr := q.deleteMemberTermsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteMemberTermsStmt: %w", cerr)
 		}
 	}
 	if q.deleteOfficeFactorStmt != nil {
@@ -1387,6 +1562,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing endAllRealnameChecksStmt: %w", cerr)
 		}
 	}
+	if q.endMemberStmt != nil {
+		if cerr := q.endMemberStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endMemberStmt: %w", cerr)
+		}
+	}
 	if q.endOfficeSessionStmt != nil {
 		if cerr := q.endOfficeSessionStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing endOfficeSessionStmt: %w", cerr)
@@ -1432,6 +1612,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing enterpriseEventsStmt: %w", cerr)
 		}
 	}
+	if q.enterpriseHeadStmt != nil {
+		if cerr := q.enterpriseHeadStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enterpriseHeadStmt: %w", cerr)
+		}
+	}
 	if q.enterpriseHistoryStmt != nil {
 		if cerr := q.enterpriseHistoryStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing enterpriseHistoryStmt: %w", cerr)
@@ -1457,6 +1642,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing enterprisesLikeStmt: %w", cerr)
 		}
 	}
+	if q.enterprisesPerDayStmt != nil {
+		if cerr := q.enterprisesPerDayStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enterprisesPerDayStmt: %w", cerr)
+		}
+	}
 	if q.eraseRealnameCardsStmt != nil {
 		if cerr := q.eraseRealnameCardsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing eraseRealnameCardsStmt: %w", cerr)
@@ -1470,6 +1660,11 @@ func (q *Queries) Close() error {
 	if q.findCustodyKeyStmt != nil {
 		if cerr := q.findCustodyKeyStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing findCustodyKeyStmt: %w", cerr)
+		}
+	}
+	if q.findMembersStmt != nil {
+		if cerr := q.findMembersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing findMembersStmt: %w", cerr)
 		}
 	}
 	if q.finishOfficeVerificationStmt != nil {
@@ -1537,9 +1732,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing getEnterpriseApplicationStmt: %w", cerr)
 		}
 	}
+	if q.getInvitationStmt != nil {
+		if cerr := q.getInvitationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getInvitationStmt: %w", cerr)
+		}
+	}
 	if q.getIssuedCertificateStmt != nil {
 		if cerr := q.getIssuedCertificateStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing getIssuedCertificateStmt: %w", cerr)
+		}
+	}
+	if q.getMemberStmt != nil {
+		if cerr := q.getMemberStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getMemberStmt: %w", cerr)
 		}
 	}
 	if q.getOrderStmt != nil {
@@ -1562,14 +1767,29 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing getRefundStmt: %w", cerr)
 		}
 	}
+	if q.getRequestStmt != nil {
+		if cerr := q.getRequestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getRequestStmt: %w", cerr)
+		}
+	}
 	if q.getRoamingStmt != nil {
 		if cerr := q.getRoamingStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing getRoamingStmt: %w", cerr)
 		}
 	}
+	if q.getTransferStmt != nil {
+		if cerr := q.getTransferStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing getTransferStmt: %w", cerr)
+		}
+	}
 	if q.giveBackRealnameAttemptStmt != nil {
 		if cerr := q.giveBackRealnameAttemptStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing giveBackRealnameAttemptStmt: %w", cerr)
+		}
+	}
+	if q.handEnterpriseStmt != nil {
+		if cerr := q.handEnterpriseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing handEnterpriseStmt: %w", cerr)
 		}
 	}
 	if q.insertAccountStmt != nil {
@@ -1692,6 +1912,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertInstallationStmt: %w", cerr)
 		}
 	}
+	if q.insertInvitationStmt != nil {
+		if cerr := q.insertInvitationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertInvitationStmt: %w", cerr)
+		}
+	}
 	if q.insertIssuanceStmt != nil {
 		if cerr := q.insertIssuanceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertIssuanceStmt: %w", cerr)
@@ -1710,6 +1935,16 @@ func (q *Queries) Close() error {
 	if q.insertListStmt != nil {
 		if cerr := q.insertListStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertListStmt: %w", cerr)
+		}
+	}
+	if q.insertMemberStmt != nil {
+		if cerr := q.insertMemberStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertMemberStmt: %w", cerr)
+		}
+	}
+	if q.insertMemberTermStmt != nil {
+		if cerr := q.insertMemberTermStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertMemberTermStmt: %w", cerr)
 		}
 	}
 	if q.insertNoticeStmt != nil {
@@ -1812,6 +2047,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertRefundStmt: %w", cerr)
 		}
 	}
+	if q.insertRequestStmt != nil {
+		if cerr := q.insertRequestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRequestStmt: %w", cerr)
+		}
+	}
 	if q.insertRevocationRequestStmt != nil {
 		if cerr := q.insertRevocationRequestStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertRevocationRequestStmt: %w", cerr)
@@ -1837,6 +2077,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertScanTransactionStmt: %w", cerr)
 		}
 	}
+	if q.insertTransferStmt != nil {
+		if cerr := q.insertTransferStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertTransferStmt: %w", cerr)
+		}
+	}
 	if q.insertUsageOperatorStmt != nil {
 		if cerr := q.insertUsageOperatorStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertUsageOperatorStmt: %w", cerr)
@@ -1850,6 +2095,21 @@ func (q *Queries) Close() error {
 	if q.installationStmt != nil {
 		if cerr := q.installationStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing installationStmt: %w", cerr)
+		}
+	}
+	if q.invitationByTokenStmt != nil {
+		if cerr := q.invitationByTokenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing invitationByTokenStmt: %w", cerr)
+		}
+	}
+	if q.invitationsOfEnterpriseStmt != nil {
+		if cerr := q.invitationsOfEnterpriseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing invitationsOfEnterpriseStmt: %w", cerr)
+		}
+	}
+	if q.invitationsToPhoneStmt != nil {
+		if cerr := q.invitationsToPhoneStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing invitationsToPhoneStmt: %w", cerr)
 		}
 	}
 	if q.issuanceByRefStmt != nil {
@@ -1952,9 +2212,24 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing listCustodySharesOfAccountStmt: %w", cerr)
 		}
 	}
+	if q.listEnterpriseCertificatePlatformsStmt != nil {
+		if cerr := q.listEnterpriseCertificatePlatformsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listEnterpriseCertificatePlatformsStmt: %w", cerr)
+		}
+	}
+	if q.listEnterpriseCertificatesStmt != nil {
+		if cerr := q.listEnterpriseCertificatesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listEnterpriseCertificatesStmt: %w", cerr)
+		}
+	}
 	if q.listIssuedCertificatesStmt != nil {
 		if cerr := q.listIssuedCertificatesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing listIssuedCertificatesStmt: %w", cerr)
+		}
+	}
+	if q.listMembersStmt != nil {
+		if cerr := q.listMembersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listMembersStmt: %w", cerr)
 		}
 	}
 	if q.listOpenCustodyRefreshesStmt != nil {
@@ -2032,6 +2307,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing lockCustodyAccountStmt: %w", cerr)
 		}
 	}
+	if q.lockEnterpriseStmt != nil {
+		if cerr := q.lockEnterpriseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lockEnterpriseStmt: %w", cerr)
+		}
+	}
 	if q.lockOfficerStmt != nil {
 		if cerr := q.lockOfficerStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lockOfficerStmt: %w", cerr)
@@ -2052,6 +2332,21 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing lookupCertificatesStmt: %w", cerr)
 		}
 	}
+	if q.lookupEnterprisesStmt != nil {
+		if cerr := q.lookupEnterprisesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lookupEnterprisesStmt: %w", cerr)
+		}
+	}
+	if q.lookupEnterprisesLikeStmt != nil {
+		if cerr := q.lookupEnterprisesLikeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lookupEnterprisesLikeStmt: %w", cerr)
+		}
+	}
+	if q.lookupMembershipsStmt != nil {
+		if cerr := q.lookupMembershipsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lookupMembershipsStmt: %w", cerr)
+		}
+	}
 	if q.markCertificateKeysStmt != nil {
 		if cerr := q.markCertificateKeysStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing markCertificateKeysStmt: %w", cerr)
@@ -2070,6 +2365,11 @@ func (q *Queries) Close() error {
 	if q.markNoticesReadStmt != nil {
 		if cerr := q.markNoticesReadStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing markNoticesReadStmt: %w", cerr)
+		}
+	}
+	if q.membershipsStmt != nil {
+		if cerr := q.membershipsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing membershipsStmt: %w", cerr)
 		}
 	}
 	if q.moveCustodyEnrolmentStmt != nil {
@@ -2135,6 +2435,16 @@ func (q *Queries) Close() error {
 	if q.openEnterpriseApplicationsStmt != nil {
 		if cerr := q.openEnterpriseApplicationsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing openEnterpriseApplicationsStmt: %w", cerr)
+		}
+	}
+	if q.openInvitationStmt != nil {
+		if cerr := q.openInvitationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing openInvitationStmt: %w", cerr)
+		}
+	}
+	if q.openRequestsStmt != nil {
+		if cerr := q.openRequestsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing openRequestsStmt: %w", cerr)
 		}
 	}
 	if q.openScanTransactionsStmt != nil {
@@ -2327,6 +2637,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing replaceIssuedCertificateStmt: %w", cerr)
 		}
 	}
+	if q.requestsOfAccountStmt != nil {
+		if cerr := q.requestsOfAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing requestsOfAccountStmt: %w", cerr)
+		}
+	}
 	if q.rescheduleJobStmt != nil {
 		if cerr := q.rescheduleJobStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing rescheduleJobStmt: %w", cerr)
@@ -2370,6 +2685,16 @@ func (q *Queries) Close() error {
 	if q.sealAuditEntryStmt != nil {
 		if cerr := q.sealAuditEntryStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sealAuditEntryStmt: %w", cerr)
+		}
+	}
+	if q.settleInvitationStmt != nil {
+		if cerr := q.settleInvitationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing settleInvitationStmt: %w", cerr)
+		}
+	}
+	if q.settleRequestStmt != nil {
+		if cerr := q.settleRequestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing settleRequestStmt: %w", cerr)
 		}
 	}
 	if q.signAuthorityStmt != nil {
@@ -2422,6 +2747,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing touchOfficeSessionStmt: %w", cerr)
 		}
 	}
+	if q.tryMemberStmt != nil {
+		if cerr := q.tryMemberStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing tryMemberStmt: %w", cerr)
+		}
+	}
 	if q.uncountAccountWindowStmt != nil {
 		if cerr := q.uncountAccountWindowStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing uncountAccountWindowStmt: %w", cerr)
@@ -2452,6 +2782,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing unsettledRecoveryStmt: %w", cerr)
 		}
 	}
+	if q.untryMemberStmt != nil {
+		if cerr := q.untryMemberStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing untryMemberStmt: %w", cerr)
+		}
+	}
 	if q.updateAccountStmt != nil {
 		if cerr := q.updateAccountStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateAccountStmt: %w", cerr)
@@ -2480,6 +2815,11 @@ func (q *Queries) Close() error {
 	if q.updateInstallationStmt != nil {
 		if cerr := q.updateInstallationStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateInstallationStmt: %w", cerr)
+		}
+	}
+	if q.updateInvitationStmt != nil {
+		if cerr := q.updateInvitationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateInvitationStmt: %w", cerr)
 		}
 	}
 	if q.updateOfficeFactorStmt != nil {
@@ -2547,6 +2887,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing updateRefundStmt: %w", cerr)
 		}
 	}
+	if q.updateRequestStmt != nil {
+		if cerr := q.updateRequestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateRequestStmt: %w", cerr)
+		}
+	}
 	if q.updateRevocationRequestStmt != nil {
 		if cerr := q.updateRevocationRequestStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateRevocationRequestStmt: %w", cerr)
@@ -2555,6 +2900,11 @@ func (q *Queries) Close() error {
 	if q.updateRoamingStmt != nil {
 		if cerr := q.updateRoamingStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateRoamingStmt: %w", cerr)
+		}
+	}
+	if q.updateTransferStmt != nil {
+		if cerr := q.updateTransferStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateTransferStmt: %w", cerr)
 		}
 	}
 	if q.usageOperatorsStmt != nil {
@@ -2572,6 +2922,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing usageRecordsOfAccountStmt: %w", cerr)
 		}
 	}
+	if q.usageRecordsOfEnterpriseStmt != nil {
+		if cerr := q.usageRecordsOfEnterpriseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing usageRecordsOfEnterpriseStmt: %w", cerr)
+		}
+	}
 	if q.useAccountCodeStmt != nil {
 		if cerr := q.useAccountCodeStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing useAccountCodeStmt: %w", cerr)
@@ -2585,6 +2940,11 @@ func (q *Queries) Close() error {
 	if q.verificationsPerDayStmt != nil {
 		if cerr := q.verificationsPerDayStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing verificationsPerDayStmt: %w", cerr)
+		}
+	}
+	if q.waitingReviewsStmt != nil {
+		if cerr := q.waitingReviewsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing waitingReviewsStmt: %w", cerr)
 		}
 	}
 	return err
@@ -2636,6 +2996,7 @@ type Queries struct {
 	acknowledgePlatformCallbackStmt        *sql.Stmt
 	allOfficeFactorsStmt                   *sql.Stmt
 	anyJobDueStmt                          *sql.Stmt
+	askedTransferStmt                      *sql.Stmt
 	auditCheckpointsStmt                   *sql.Stmt
 	auditEntriesFromStmt                   *sql.Stmt
 	auditEntryOfStmt                       *sql.Stmt
@@ -2658,19 +3019,25 @@ type Queries struct {
 	countCertificatesStmt                  *sql.Stmt
 	countDecidedEnterpriseApplicationsStmt *sql.Stmt
 	countEnterpriseStmt                    *sql.Stmt
+	countEnterpriseCertificatesStmt        *sql.Stmt
 	countEnterpriseGramStmt                *sql.Stmt
 	countEnterpriseQueueStmt               *sql.Stmt
+	countFoundMembersStmt                  *sql.Stmt
 	countJobsStmt                          *sql.Stmt
 	countLookupRevealStmt                  *sql.Stmt
+	countMembersStmt                       *sql.Stmt
 	countOfficeWindowStmt                  *sql.Stmt
+	countOpenRequestsStmt                  *sql.Stmt
 	countPlatformCallbackFailureStmt       *sql.Stmt
 	countRealnameAttemptStmt               *sql.Stmt
 	countUnpaidOrdersStmt                  *sql.Stmt
 	countUnreadNoticesStmt                 *sql.Stmt
 	countUnsealedAuditEntriesBeforeStmt    *sql.Stmt
 	countUsageRecordsStmt                  *sql.Stmt
+	currentMemberStmt                      *sql.Stmt
 	decideOfficeProposalStmt               *sql.Stmt
 	decidedEnterpriseApplicationsStmt      *sql.Stmt
+	decidedReviewsStmt                     *sql.Stmt
 	deleteAccountCodesBeforeStmt           *sql.Stmt
 	deleteAccountHoursBeforeStmt           *sql.Stmt
 	deleteAccountNetworksBeforeStmt        *sql.Stmt
@@ -2686,6 +3053,7 @@ type Queries struct {
 	deleteCustodyShareStmt                 *sql.Stmt
 	deleteExpiredCustodyNoncesStmt         *sql.Stmt
 	deleteJobStmt                          *sql.Stmt
+	deleteMemberTermsStmt                  *sql.Stmt
 	deleteOfficeFactorStmt                 *sql.Stmt
 	deleteOfficeFactorsStmt                *sql.Stmt
 	deleteOfficeSessionsBeforeStmt         *sql.Stmt
@@ -2706,6 +3074,7 @@ type Queries struct {
 	endAccountSessionsButStmt              *sql.Stmt
 	endAccountSessionsOfStmt               *sql.Stmt
 	endAllRealnameChecksStmt               *sql.Stmt
+	endMemberStmt                          *sql.Stmt
 	endOfficeSessionStmt                   *sql.Stmt
 	endOfficeSessionsOfStmt                *sql.Stmt
 	endOpenRealnameChecksStmt              *sql.Stmt
@@ -2715,14 +3084,17 @@ type Queries struct {
 	enterpriseByCodeStmt                   *sql.Stmt
 	enterpriseCountedStmt                  *sql.Stmt
 	enterpriseEventsStmt                   *sql.Stmt
+	enterpriseHeadStmt                     *sql.Stmt
 	enterpriseHistoryStmt                  *sql.Stmt
 	enterprisePictureStmt                  *sql.Stmt
 	enterprisePictureKindsStmt             *sql.Stmt
 	enterpriseQueueStmt                    *sql.Stmt
 	enterprisesLikeStmt                    *sql.Stmt
+	enterprisesPerDayStmt                  *sql.Stmt
 	eraseRealnameCardsStmt                 *sql.Stmt
 	expireOfficeProposalsStmt              *sql.Stmt
 	findCustodyKeyStmt                     *sql.Stmt
+	findMembersStmt                        *sql.Stmt
 	finishOfficeVerificationStmt           *sql.Stmt
 	forgetScanResultsStmt                  *sql.Stmt
 	getCertificateStmt                     *sql.Stmt
@@ -2736,13 +3108,18 @@ type Queries struct {
 	getCustodyRoleKeyStmt                  *sql.Stmt
 	getEnterpriseStmt                      *sql.Stmt
 	getEnterpriseApplicationStmt           *sql.Stmt
+	getInvitationStmt                      *sql.Stmt
 	getIssuedCertificateStmt               *sql.Stmt
+	getMemberStmt                          *sql.Stmt
 	getOrderStmt                           *sql.Stmt
 	getOrderOfLineStmt                     *sql.Stmt
 	getPaymentStmt                         *sql.Stmt
 	getRefundStmt                          *sql.Stmt
+	getRequestStmt                         *sql.Stmt
 	getRoamingStmt                         *sql.Stmt
+	getTransferStmt                        *sql.Stmt
 	giveBackRealnameAttemptStmt            *sql.Stmt
+	handEnterpriseStmt                     *sql.Stmt
 	insertAccountStmt                      *sql.Stmt
 	insertAccountAgreementStmt             *sql.Stmt
 	insertAccountCodeStmt                  *sql.Stmt
@@ -2767,10 +3144,13 @@ type Queries struct {
 	insertEnterpriseFactsStmt              *sql.Stmt
 	insertEnterpriseGramStmt               *sql.Stmt
 	insertInstallationStmt                 *sql.Stmt
+	insertInvitationStmt                   *sql.Stmt
 	insertIssuanceStmt                     *sql.Stmt
 	insertIssuedCertificateStmt            *sql.Stmt
 	insertJobStmt                          *sql.Stmt
 	insertListStmt                         *sql.Stmt
+	insertMemberStmt                       *sql.Stmt
+	insertMemberTermStmt                   *sql.Stmt
 	insertNoticeStmt                       *sql.Stmt
 	insertOfficeFactorStmt                 *sql.Stmt
 	insertOfficeProposalStmt               *sql.Stmt
@@ -2791,14 +3171,19 @@ type Queries struct {
 	insertRedealingStmt                    *sql.Stmt
 	insertRedealtKeyStmt                   *sql.Stmt
 	insertRefundStmt                       *sql.Stmt
+	insertRequestStmt                      *sql.Stmt
 	insertRevocationRequestStmt            *sql.Stmt
 	insertRoamingStmt                      *sql.Stmt
 	insertScanMessageStmt                  *sql.Stmt
 	insertScanResultStmt                   *sql.Stmt
 	insertScanTransactionStmt              *sql.Stmt
+	insertTransferStmt                     *sql.Stmt
 	insertUsageOperatorStmt                *sql.Stmt
 	insertUsageRecordStmt                  *sql.Stmt
 	installationStmt                       *sql.Stmt
+	invitationByTokenStmt                  *sql.Stmt
+	invitationsOfEnterpriseStmt            *sql.Stmt
+	invitationsToPhoneStmt                 *sql.Stmt
 	issuanceByRefStmt                      *sql.Stmt
 	issuanceBySerialStmt                   *sql.Stmt
 	issuancesAfterStmt                     *sql.Stmt
@@ -2819,7 +3204,10 @@ type Queries struct {
 	listCustodyModuleKeysStmt              *sql.Stmt
 	listCustodySharesStmt                  *sql.Stmt
 	listCustodySharesOfAccountStmt         *sql.Stmt
+	listEnterpriseCertificatePlatformsStmt *sql.Stmt
+	listEnterpriseCertificatesStmt         *sql.Stmt
 	listIssuedCertificatesStmt             *sql.Stmt
+	listMembersStmt                        *sql.Stmt
 	listOpenCustodyRefreshesStmt           *sql.Stmt
 	listOrderLinesStmt                     *sql.Stmt
 	listOrdersStmt                         *sql.Stmt
@@ -2835,14 +3223,19 @@ type Queries struct {
 	liveRedealingStmt                      *sql.Stmt
 	lockAccountPasswordStmt                *sql.Stmt
 	lockCustodyAccountStmt                 *sql.Stmt
+	lockEnterpriseStmt                     *sql.Stmt
 	lockOfficerStmt                        *sql.Stmt
 	lockOrderBuyerStmt                     *sql.Stmt
 	lookupAccountsByNameStmt               *sql.Stmt
 	lookupCertificatesStmt                 *sql.Stmt
+	lookupEnterprisesStmt                  *sql.Stmt
+	lookupEnterprisesLikeStmt              *sql.Stmt
+	lookupMembershipsStmt                  *sql.Stmt
 	markCertificateKeysStmt                *sql.Stmt
 	markCustodyShareProvedStmt             *sql.Stmt
 	markNoticeReadStmt                     *sql.Stmt
 	markNoticesReadStmt                    *sql.Stmt
+	membershipsStmt                        *sql.Stmt
 	moveCustodyEnrolmentStmt               *sql.Stmt
 	moveCustodyOperationStmt               *sql.Stmt
 	moveCustodyRefreshStmt                 *sql.Stmt
@@ -2856,6 +3249,8 @@ type Queries struct {
 	officerByNameStmt                      *sql.Stmt
 	officersStmt                           *sql.Stmt
 	openEnterpriseApplicationsStmt         *sql.Stmt
+	openInvitationStmt                     *sql.Stmt
+	openRequestsStmt                       *sql.Stmt
 	openScanTransactionsStmt               *sql.Stmt
 	ordersAfterStmt                        *sql.Stmt
 	overwriteCustodyModuleKeysStmt         *sql.Stmt
@@ -2894,6 +3289,7 @@ type Queries struct {
 	releaseRealnamePersonStmt              *sql.Stmt
 	renameRealnamePersonStmt               *sql.Stmt
 	replaceIssuedCertificateStmt           *sql.Stmt
+	requestsOfAccountStmt                  *sql.Stmt
 	rescheduleJobStmt                      *sql.Stmt
 	revocationRequestStmt                  *sql.Stmt
 	revokeIssuanceStmt                     *sql.Stmt
@@ -2903,6 +3299,8 @@ type Queries struct {
 	scanResultStmt                         *sql.Stmt
 	scanTransactionStmt                    *sql.Stmt
 	sealAuditEntryStmt                     *sql.Stmt
+	settleInvitationStmt                   *sql.Stmt
+	settleRequestStmt                      *sql.Stmt
 	signAuthorityStmt                      *sql.Stmt
 	signIssuanceStmt                       *sql.Stmt
 	signedInAccountDevicesStmt             *sql.Stmt
@@ -2913,18 +3311,21 @@ type Queries struct {
 	touchAccountDeviceStmt                 *sql.Stmt
 	touchAccountSessionStmt                *sql.Stmt
 	touchOfficeSessionStmt                 *sql.Stmt
+	tryMemberStmt                          *sql.Stmt
 	uncountAccountWindowStmt               *sql.Stmt
 	uncountEnterpriseStmt                  *sql.Stmt
 	uncountOfficeWindowStmt                *sql.Stmt
 	undeliveredPlatformCallbacksStmt       *sql.Stmt
 	unsealedAuditEntriesStmt               *sql.Stmt
 	unsettledRecoveryStmt                  *sql.Stmt
+	untryMemberStmt                        *sql.Stmt
 	updateAccountStmt                      *sql.Stmt
 	updateCatalogPlatformStmt              *sql.Stmt
 	updateCertificateStmt                  *sql.Stmt
 	updateEnterpriseApplicationStmt        *sql.Stmt
 	updateEnterpriseFactsStmt              *sql.Stmt
 	updateInstallationStmt                 *sql.Stmt
+	updateInvitationStmt                   *sql.Stmt
 	updateOfficeFactorStmt                 *sql.Stmt
 	updateOfficerStmt                      *sql.Stmt
 	updateOrderStmt                        *sql.Stmt
@@ -2938,14 +3339,18 @@ type Queries struct {
 	updateRedealingStmt                    *sql.Stmt
 	updateRedealtKeyStmt                   *sql.Stmt
 	updateRefundStmt                       *sql.Stmt
+	updateRequestStmt                      *sql.Stmt
 	updateRevocationRequestStmt            *sql.Stmt
 	updateRoamingStmt                      *sql.Stmt
+	updateTransferStmt                     *sql.Stmt
 	usageOperatorsStmt                     *sql.Stmt
 	usageRecordStmt                        *sql.Stmt
 	usageRecordsOfAccountStmt              *sql.Stmt
+	usageRecordsOfEnterpriseStmt           *sql.Stmt
 	useAccountCodeStmt                     *sql.Stmt
 	useOfficeStepStmt                      *sql.Stmt
 	verificationsPerDayStmt                *sql.Stmt
+	waitingReviewsStmt                     *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
@@ -2962,6 +3367,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		acknowledgePlatformCallbackStmt:        q.acknowledgePlatformCallbackStmt,
 		allOfficeFactorsStmt:                   q.allOfficeFactorsStmt,
 		anyJobDueStmt:                          q.anyJobDueStmt,
+		askedTransferStmt:                      q.askedTransferStmt,
 		auditCheckpointsStmt:                   q.auditCheckpointsStmt,
 		auditEntriesFromStmt:                   q.auditEntriesFromStmt,
 		auditEntryOfStmt:                       q.auditEntryOfStmt,
@@ -2984,19 +3390,25 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countCertificatesStmt:                  q.countCertificatesStmt,
 		countDecidedEnterpriseApplicationsStmt: q.countDecidedEnterpriseApplicationsStmt,
 		countEnterpriseStmt:                    q.countEnterpriseStmt,
+		countEnterpriseCertificatesStmt:        q.countEnterpriseCertificatesStmt,
 		countEnterpriseGramStmt:                q.countEnterpriseGramStmt,
 		countEnterpriseQueueStmt:               q.countEnterpriseQueueStmt,
+		countFoundMembersStmt:                  q.countFoundMembersStmt,
 		countJobsStmt:                          q.countJobsStmt,
 		countLookupRevealStmt:                  q.countLookupRevealStmt,
+		countMembersStmt:                       q.countMembersStmt,
 		countOfficeWindowStmt:                  q.countOfficeWindowStmt,
+		countOpenRequestsStmt:                  q.countOpenRequestsStmt,
 		countPlatformCallbackFailureStmt:       q.countPlatformCallbackFailureStmt,
 		countRealnameAttemptStmt:               q.countRealnameAttemptStmt,
 		countUnpaidOrdersStmt:                  q.countUnpaidOrdersStmt,
 		countUnreadNoticesStmt:                 q.countUnreadNoticesStmt,
 		countUnsealedAuditEntriesBeforeStmt:    q.countUnsealedAuditEntriesBeforeStmt,
 		countUsageRecordsStmt:                  q.countUsageRecordsStmt,
+		currentMemberStmt:                      q.currentMemberStmt,
 		decideOfficeProposalStmt:               q.decideOfficeProposalStmt,
 		decidedEnterpriseApplicationsStmt:      q.decidedEnterpriseApplicationsStmt,
+		decidedReviewsStmt:                     q.decidedReviewsStmt,
 		deleteAccountCodesBeforeStmt:           q.deleteAccountCodesBeforeStmt,
 		deleteAccountHoursBeforeStmt:           q.deleteAccountHoursBeforeStmt,
 		deleteAccountNetworksBeforeStmt:        q.deleteAccountNetworksBeforeStmt,
@@ -3012,6 +3424,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteCustodyShareStmt:                 q.deleteCustodyShareStmt,
 		deleteExpiredCustodyNoncesStmt:         q.deleteExpiredCustodyNoncesStmt,
 		deleteJobStmt:                          q.deleteJobStmt,
+		deleteMemberTermsStmt:                  q.deleteMemberTermsStmt,
 		deleteOfficeFactorStmt:                 q.deleteOfficeFactorStmt,
 		deleteOfficeFactorsStmt:                q.deleteOfficeFactorsStmt,
 		deleteOfficeSessionsBeforeStmt:         q.deleteOfficeSessionsBeforeStmt,
@@ -3032,6 +3445,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		endAccountSessionsButStmt:              q.endAccountSessionsButStmt,
 		endAccountSessionsOfStmt:               q.endAccountSessionsOfStmt,
 		endAllRealnameChecksStmt:               q.endAllRealnameChecksStmt,
+		endMemberStmt:                          q.endMemberStmt,
 		endOfficeSessionStmt:                   q.endOfficeSessionStmt,
 		endOfficeSessionsOfStmt:                q.endOfficeSessionsOfStmt,
 		endOpenRealnameChecksStmt:              q.endOpenRealnameChecksStmt,
@@ -3041,14 +3455,17 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		enterpriseByCodeStmt:                   q.enterpriseByCodeStmt,
 		enterpriseCountedStmt:                  q.enterpriseCountedStmt,
 		enterpriseEventsStmt:                   q.enterpriseEventsStmt,
+		enterpriseHeadStmt:                     q.enterpriseHeadStmt,
 		enterpriseHistoryStmt:                  q.enterpriseHistoryStmt,
 		enterprisePictureStmt:                  q.enterprisePictureStmt,
 		enterprisePictureKindsStmt:             q.enterprisePictureKindsStmt,
 		enterpriseQueueStmt:                    q.enterpriseQueueStmt,
 		enterprisesLikeStmt:                    q.enterprisesLikeStmt,
+		enterprisesPerDayStmt:                  q.enterprisesPerDayStmt,
 		eraseRealnameCardsStmt:                 q.eraseRealnameCardsStmt,
 		expireOfficeProposalsStmt:              q.expireOfficeProposalsStmt,
 		findCustodyKeyStmt:                     q.findCustodyKeyStmt,
+		findMembersStmt:                        q.findMembersStmt,
 		finishOfficeVerificationStmt:           q.finishOfficeVerificationStmt,
 		forgetScanResultsStmt:                  q.forgetScanResultsStmt,
 		getCertificateStmt:                     q.getCertificateStmt,
@@ -3062,13 +3479,18 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		getCustodyRoleKeyStmt:                  q.getCustodyRoleKeyStmt,
 		getEnterpriseStmt:                      q.getEnterpriseStmt,
 		getEnterpriseApplicationStmt:           q.getEnterpriseApplicationStmt,
+		getInvitationStmt:                      q.getInvitationStmt,
 		getIssuedCertificateStmt:               q.getIssuedCertificateStmt,
+		getMemberStmt:                          q.getMemberStmt,
 		getOrderStmt:                           q.getOrderStmt,
 		getOrderOfLineStmt:                     q.getOrderOfLineStmt,
 		getPaymentStmt:                         q.getPaymentStmt,
 		getRefundStmt:                          q.getRefundStmt,
+		getRequestStmt:                         q.getRequestStmt,
 		getRoamingStmt:                         q.getRoamingStmt,
+		getTransferStmt:                        q.getTransferStmt,
 		giveBackRealnameAttemptStmt:            q.giveBackRealnameAttemptStmt,
+		handEnterpriseStmt:                     q.handEnterpriseStmt,
 		insertAccountStmt:                      q.insertAccountStmt,
 		insertAccountAgreementStmt:             q.insertAccountAgreementStmt,
 		insertAccountCodeStmt:                  q.insertAccountCodeStmt,
@@ -3093,10 +3515,13 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertEnterpriseFactsStmt:              q.insertEnterpriseFactsStmt,
 		insertEnterpriseGramStmt:               q.insertEnterpriseGramStmt,
 		insertInstallationStmt:                 q.insertInstallationStmt,
+		insertInvitationStmt:                   q.insertInvitationStmt,
 		insertIssuanceStmt:                     q.insertIssuanceStmt,
 		insertIssuedCertificateStmt:            q.insertIssuedCertificateStmt,
 		insertJobStmt:                          q.insertJobStmt,
 		insertListStmt:                         q.insertListStmt,
+		insertMemberStmt:                       q.insertMemberStmt,
+		insertMemberTermStmt:                   q.insertMemberTermStmt,
 		insertNoticeStmt:                       q.insertNoticeStmt,
 		insertOfficeFactorStmt:                 q.insertOfficeFactorStmt,
 		insertOfficeProposalStmt:               q.insertOfficeProposalStmt,
@@ -3117,14 +3542,19 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertRedealingStmt:                    q.insertRedealingStmt,
 		insertRedealtKeyStmt:                   q.insertRedealtKeyStmt,
 		insertRefundStmt:                       q.insertRefundStmt,
+		insertRequestStmt:                      q.insertRequestStmt,
 		insertRevocationRequestStmt:            q.insertRevocationRequestStmt,
 		insertRoamingStmt:                      q.insertRoamingStmt,
 		insertScanMessageStmt:                  q.insertScanMessageStmt,
 		insertScanResultStmt:                   q.insertScanResultStmt,
 		insertScanTransactionStmt:              q.insertScanTransactionStmt,
+		insertTransferStmt:                     q.insertTransferStmt,
 		insertUsageOperatorStmt:                q.insertUsageOperatorStmt,
 		insertUsageRecordStmt:                  q.insertUsageRecordStmt,
 		installationStmt:                       q.installationStmt,
+		invitationByTokenStmt:                  q.invitationByTokenStmt,
+		invitationsOfEnterpriseStmt:            q.invitationsOfEnterpriseStmt,
+		invitationsToPhoneStmt:                 q.invitationsToPhoneStmt,
 		issuanceByRefStmt:                      q.issuanceByRefStmt,
 		issuanceBySerialStmt:                   q.issuanceBySerialStmt,
 		issuancesAfterStmt:                     q.issuancesAfterStmt,
@@ -3145,7 +3575,10 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		listCustodyModuleKeysStmt:              q.listCustodyModuleKeysStmt,
 		listCustodySharesStmt:                  q.listCustodySharesStmt,
 		listCustodySharesOfAccountStmt:         q.listCustodySharesOfAccountStmt,
+		listEnterpriseCertificatePlatformsStmt: q.listEnterpriseCertificatePlatformsStmt,
+		listEnterpriseCertificatesStmt:         q.listEnterpriseCertificatesStmt,
 		listIssuedCertificatesStmt:             q.listIssuedCertificatesStmt,
+		listMembersStmt:                        q.listMembersStmt,
 		listOpenCustodyRefreshesStmt:           q.listOpenCustodyRefreshesStmt,
 		listOrderLinesStmt:                     q.listOrderLinesStmt,
 		listOrdersStmt:                         q.listOrdersStmt,
@@ -3161,14 +3594,19 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		liveRedealingStmt:                      q.liveRedealingStmt,
 		lockAccountPasswordStmt:                q.lockAccountPasswordStmt,
 		lockCustodyAccountStmt:                 q.lockCustodyAccountStmt,
+		lockEnterpriseStmt:                     q.lockEnterpriseStmt,
 		lockOfficerStmt:                        q.lockOfficerStmt,
 		lockOrderBuyerStmt:                     q.lockOrderBuyerStmt,
 		lookupAccountsByNameStmt:               q.lookupAccountsByNameStmt,
 		lookupCertificatesStmt:                 q.lookupCertificatesStmt,
+		lookupEnterprisesStmt:                  q.lookupEnterprisesStmt,
+		lookupEnterprisesLikeStmt:              q.lookupEnterprisesLikeStmt,
+		lookupMembershipsStmt:                  q.lookupMembershipsStmt,
 		markCertificateKeysStmt:                q.markCertificateKeysStmt,
 		markCustodyShareProvedStmt:             q.markCustodyShareProvedStmt,
 		markNoticeReadStmt:                     q.markNoticeReadStmt,
 		markNoticesReadStmt:                    q.markNoticesReadStmt,
+		membershipsStmt:                        q.membershipsStmt,
 		moveCustodyEnrolmentStmt:               q.moveCustodyEnrolmentStmt,
 		moveCustodyOperationStmt:               q.moveCustodyOperationStmt,
 		moveCustodyRefreshStmt:                 q.moveCustodyRefreshStmt,
@@ -3182,6 +3620,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		officerByNameStmt:                      q.officerByNameStmt,
 		officersStmt:                           q.officersStmt,
 		openEnterpriseApplicationsStmt:         q.openEnterpriseApplicationsStmt,
+		openInvitationStmt:                     q.openInvitationStmt,
+		openRequestsStmt:                       q.openRequestsStmt,
 		openScanTransactionsStmt:               q.openScanTransactionsStmt,
 		ordersAfterStmt:                        q.ordersAfterStmt,
 		overwriteCustodyModuleKeysStmt:         q.overwriteCustodyModuleKeysStmt,
@@ -3220,6 +3660,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		releaseRealnamePersonStmt:              q.releaseRealnamePersonStmt,
 		renameRealnamePersonStmt:               q.renameRealnamePersonStmt,
 		replaceIssuedCertificateStmt:           q.replaceIssuedCertificateStmt,
+		requestsOfAccountStmt:                  q.requestsOfAccountStmt,
 		rescheduleJobStmt:                      q.rescheduleJobStmt,
 		revocationRequestStmt:                  q.revocationRequestStmt,
 		revokeIssuanceStmt:                     q.revokeIssuanceStmt,
@@ -3229,6 +3670,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		scanResultStmt:                         q.scanResultStmt,
 		scanTransactionStmt:                    q.scanTransactionStmt,
 		sealAuditEntryStmt:                     q.sealAuditEntryStmt,
+		settleInvitationStmt:                   q.settleInvitationStmt,
+		settleRequestStmt:                      q.settleRequestStmt,
 		signAuthorityStmt:                      q.signAuthorityStmt,
 		signIssuanceStmt:                       q.signIssuanceStmt,
 		signedInAccountDevicesStmt:             q.signedInAccountDevicesStmt,
@@ -3239,18 +3682,21 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		touchAccountDeviceStmt:                 q.touchAccountDeviceStmt,
 		touchAccountSessionStmt:                q.touchAccountSessionStmt,
 		touchOfficeSessionStmt:                 q.touchOfficeSessionStmt,
+		tryMemberStmt:                          q.tryMemberStmt,
 		uncountAccountWindowStmt:               q.uncountAccountWindowStmt,
 		uncountEnterpriseStmt:                  q.uncountEnterpriseStmt,
 		uncountOfficeWindowStmt:                q.uncountOfficeWindowStmt,
 		undeliveredPlatformCallbacksStmt:       q.undeliveredPlatformCallbacksStmt,
 		unsealedAuditEntriesStmt:               q.unsealedAuditEntriesStmt,
 		unsettledRecoveryStmt:                  q.unsettledRecoveryStmt,
+		untryMemberStmt:                        q.untryMemberStmt,
 		updateAccountStmt:                      q.updateAccountStmt,
 		updateCatalogPlatformStmt:              q.updateCatalogPlatformStmt,
 		updateCertificateStmt:                  q.updateCertificateStmt,
 		updateEnterpriseApplicationStmt:        q.updateEnterpriseApplicationStmt,
 		updateEnterpriseFactsStmt:              q.updateEnterpriseFactsStmt,
 		updateInstallationStmt:                 q.updateInstallationStmt,
+		updateInvitationStmt:                   q.updateInvitationStmt,
 		updateOfficeFactorStmt:                 q.updateOfficeFactorStmt,
 		updateOfficerStmt:                      q.updateOfficerStmt,
 		updateOrderStmt:                        q.updateOrderStmt,
@@ -3264,13 +3710,17 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		updateRedealingStmt:                    q.updateRedealingStmt,
 		updateRedealtKeyStmt:                   q.updateRedealtKeyStmt,
 		updateRefundStmt:                       q.updateRefundStmt,
+		updateRequestStmt:                      q.updateRequestStmt,
 		updateRevocationRequestStmt:            q.updateRevocationRequestStmt,
 		updateRoamingStmt:                      q.updateRoamingStmt,
+		updateTransferStmt:                     q.updateTransferStmt,
 		usageOperatorsStmt:                     q.usageOperatorsStmt,
 		usageRecordStmt:                        q.usageRecordStmt,
 		usageRecordsOfAccountStmt:              q.usageRecordsOfAccountStmt,
+		usageRecordsOfEnterpriseStmt:           q.usageRecordsOfEnterpriseStmt,
 		useAccountCodeStmt:                     q.useAccountCodeStmt,
 		useOfficeStepStmt:                      q.useOfficeStepStmt,
 		verificationsPerDayStmt:                q.verificationsPerDayStmt,
+		waitingReviewsStmt:                     q.waitingReviewsStmt,
 	}
 }

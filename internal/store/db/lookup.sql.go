@@ -27,6 +27,83 @@ func (q *Queries) CountLookupReveal(ctx context.Context, arg CountLookupRevealPa
 	return n, err
 }
 
+const decidedReviews = `-- name: DecidedReviews :many
+SELECT submitted_at, decided_at, state FROM enterprise_applications
+WHERE decided_at >= $1 AND decided_at < $2 AND decided_by <> ''
+`
+
+type DecidedReviewsParams struct {
+	FromAt  int64
+	UntilAt int64
+}
+
+type DecidedReviewsRow struct {
+	SubmittedAt int64
+	DecidedAt   int64
+	State       string
+}
+
+func (q *Queries) DecidedReviews(ctx context.Context, arg DecidedReviewsParams) ([]DecidedReviewsRow, error) {
+	rows, err := q.query(ctx, q.decidedReviewsStmt, decidedReviews, arg.FromAt, arg.UntilAt)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DecidedReviewsRow{}
+	for rows.Next() {
+		var i DecidedReviewsRow
+		if err := rows.Scan(&i.SubmittedAt, &i.DecidedAt, &i.State); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const enterprisesPerDay = `-- name: EnterprisesPerDay :many
+SELECT CAST((created_at + 28800000) / 86400000 AS BIGINT) AS day, COUNT(*) AS n FROM enterprises
+WHERE created_at >= $1 AND created_at < $2 GROUP BY 1
+`
+
+type EnterprisesPerDayParams struct {
+	FromAt  int64
+	UntilAt int64
+}
+
+type EnterprisesPerDayRow struct {
+	Day int64
+	N   int64
+}
+
+func (q *Queries) EnterprisesPerDay(ctx context.Context, arg EnterprisesPerDayParams) ([]EnterprisesPerDayRow, error) {
+	rows, err := q.query(ctx, q.enterprisesPerDayStmt, enterprisesPerDay, arg.FromAt, arg.UntilAt)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []EnterprisesPerDayRow{}
+	for rows.Next() {
+		var i EnterprisesPerDayRow
+		if err := rows.Scan(&i.Day, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lookupAccountsByName = `-- name: LookupAccountsByName :many
 SELECT account FROM realname_persons
 WHERE name_hash = $1 AND (CAST($2 AS TEXT) = '' OR account < CAST($2 AS TEXT))
@@ -84,6 +161,128 @@ func (q *Queries) LookupCertificates(ctx context.Context, arg LookupCertificates
 			return nil, err
 		}
 		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lookupEnterprises = `-- name: LookupEnterprises :many
+SELECT id FROM enterprises
+WHERE CAST($1 AS TEXT) = '' OR id < CAST($1 AS TEXT)
+ORDER BY id DESC LIMIT $2
+`
+
+type LookupEnterprisesParams struct {
+	Before string
+	Most   int32
+}
+
+func (q *Queries) LookupEnterprises(ctx context.Context, arg LookupEnterprisesParams) ([]string, error) {
+	rows, err := q.query(ctx, q.lookupEnterprisesStmt, lookupEnterprises, arg.Before, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lookupEnterprisesLike = `-- name: LookupEnterprisesLike :many
+SELECT e.id FROM enterprise_grams g JOIN enterprises e ON e.id = g.enterprise
+WHERE g.gram = $1 AND e.name LIKE CAST($2 AS TEXT) ESCAPE '\'
+  AND (CAST($3 AS TEXT) = '' OR e.id < CAST($3 AS TEXT))
+ORDER BY e.id DESC LIMIT $4
+`
+
+type LookupEnterprisesLikeParams struct {
+	Gram    string
+	Pattern string
+	Before  string
+	Most    int32
+}
+
+// A gram of the part narrows by index; the pattern decides.
+func (q *Queries) LookupEnterprisesLike(ctx context.Context, arg LookupEnterprisesLikeParams) ([]string, error) {
+	rows, err := q.query(ctx, q.lookupEnterprisesLikeStmt, lookupEnterprisesLike,
+		arg.Gram,
+		arg.Pattern,
+		arg.Before,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lookupMemberships = `-- name: LookupMemberships :many
+SELECT m.id, m.enterprise, m.account, m.joined_at, m.via, m.left_at, m.left_by, e.name, e.administrator FROM enterprise_members m JOIN enterprises e ON e.id = m.enterprise
+WHERE m.account = $1 ORDER BY m.id DESC
+`
+
+type LookupMembershipsRow struct {
+	EnterpriseMember EnterpriseMember
+	Name             string
+	Administrator    string
+}
+
+// Present and former ones, the last joined first.
+func (q *Queries) LookupMemberships(ctx context.Context, account string) ([]LookupMembershipsRow, error) {
+	rows, err := q.query(ctx, q.lookupMembershipsStmt, lookupMemberships, account)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LookupMembershipsRow{}
+	for rows.Next() {
+		var i LookupMembershipsRow
+		if err := rows.Scan(
+			&i.EnterpriseMember.ID,
+			&i.EnterpriseMember.Enterprise,
+			&i.EnterpriseMember.Account,
+			&i.EnterpriseMember.JoinedAt,
+			&i.EnterpriseMember.Via,
+			&i.EnterpriseMember.LeftAt,
+			&i.EnterpriseMember.LeftBy,
+			&i.Name,
+			&i.Administrator,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -158,6 +357,45 @@ func (q *Queries) VerificationsPerDay(ctx context.Context, arg VerificationsPerD
 	for rows.Next() {
 		var i VerificationsPerDayRow
 		if err := rows.Scan(&i.Day, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const waitingReviews = `-- name: WaitingReviews :many
+SELECT CAST(CASE WHEN escalated <> '' THEN 1 ELSE 0 END AS BIGINT) AS second, CAST(CASE WHEN due_at < CAST($1 AS BIGINT) THEN 1 ELSE 0 END AS BIGINT) AS late, COUNT(*) AS n
+FROM enterprise_applications WHERE state = $2 GROUP BY 1, 2
+`
+
+type WaitingReviewsParams struct {
+	Now   int64
+	State string
+}
+
+type WaitingReviewsRow struct {
+	Second int64
+	Late   int64
+	N      int64
+}
+
+func (q *Queries) WaitingReviews(ctx context.Context, arg WaitingReviewsParams) ([]WaitingReviewsRow, error) {
+	rows, err := q.query(ctx, q.waitingReviewsStmt, waitingReviews, arg.Now, arg.State)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []WaitingReviewsRow{}
+	for rows.Next() {
+		var i WaitingReviewsRow
+		if err := rows.Scan(&i.Second, &i.Late, &i.N); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

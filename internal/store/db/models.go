@@ -398,11 +398,65 @@ type EnterpriseGram struct {
 	Enterprise string
 }
 
+type EnterpriseInvitation struct {
+	ID         string
+	Enterprise string
+	Inviter    string
+	Name       []byte
+	Phone      []byte
+	PhoneHash  []byte
+	TokenHash  []byte
+	State      string
+	Sendings   int64
+	SentAt     int64
+	ExpiresAt  int64
+	CreatedAt  int64
+	EndedAt    int64
+	Version    int64
+}
+
+type EnterpriseMember struct {
+	ID         string
+	Enterprise string
+	Account    string
+	JoinedAt   int64
+	Via        string
+	LeftAt     int64
+	LeftBy     string
+}
+
+type EnterpriseMemberTerm struct {
+	Term   []byte
+	Member string
+}
+
 type EnterprisePicture struct {
 	Application string
 	Kind        string
 	Picture     []byte
 	At          int64
+}
+
+type EnterpriseRequest struct {
+	ID         string
+	Enterprise string
+	Account    string
+	State      string
+	Reason     []byte
+	AskedAt    int64
+	EndedAt    int64
+	Version    int64
+}
+
+type EnterpriseTransfer struct {
+	ID            string
+	Enterprise    string
+	Administrator string
+	Member        string
+	Op            string
+	State         string
+	CreatedAt     int64
+	Version       int64
 }
 
 type Installation struct {
@@ -833,6 +887,7 @@ type UsageRecord struct {
 	Ref          string
 	EndedAt      int64
 	Account      string
+	Enterprise   string
 	Device       string
 	Certificate  string
 	Serial       string

@@ -113,7 +113,8 @@ func (q *Queries) TakePlatformNonce(ctx context.Context, arg TakePlatformNoncePa
 }
 
 const undeliveredPlatformCallbacks = `-- name: UndeliveredPlatformCallbacks :many
-SELECT transaction_id, seq, platform, attempts, problem, first_at, last_at, acknowledged_at FROM platform_callbacks WHERE platform = $1 AND acknowledged_at = 0
+SELECT transaction_id, seq, platform, attempts, problem, first_at, last_at, acknowledged_at FROM platform_callbacks
+WHERE (CAST($1 AS TEXT) = '' OR platform = CAST($1 AS TEXT)) AND acknowledged_at = 0
 ORDER BY last_at DESC, transaction_id LIMIT $2
 `
 
@@ -122,6 +123,7 @@ type UndeliveredPlatformCallbacksParams struct {
 	MaxCallbacks int32
 }
 
+// An empty platform stands for all.
 func (q *Queries) UndeliveredPlatformCallbacks(ctx context.Context, arg UndeliveredPlatformCallbacksParams) ([]PlatformCallback, error) {
 	rows, err := q.query(ctx, q.undeliveredPlatformCallbacksStmt, undeliveredPlatformCallbacks, arg.Platform, arg.MaxCallbacks)
 	if err != nil {

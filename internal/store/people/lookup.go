@@ -3,8 +3,10 @@ package people
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/flow/lookup"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/store"
@@ -52,8 +54,64 @@ func (s lookups) ByName(ctx context.Context, tx work.Tx, name, before string, n 
 	return ids, store.Failure(err)
 }
 
-func (lookups) Memberships(context.Context, work.Tx, string) ([]lookup.Membership, error) {
-	return nil, nil
+func (lookups) Memberships(ctx context.Context, tx work.Tx, account string) ([]lookup.Membership, error) {
+	rows, err := store.Queries(tx).LookupMemberships(ctx, account)
+	out := make([]lookup.Membership, len(rows))
+	for i, r := range rows {
+		m := memberOf(r.EnterpriseMember)
+		out[i] = lookup.Membership{Enterprise: m.Enterprise, Name: r.Name, Administrator: r.Administrator == account && m.LeftAt.IsZero(),
+			JoinedAt: m.JoinedAt, LeftAt: m.LeftAt, Via: m.Via}
+	}
+	return out, store.Failure(err)
+}
+
+func (s lookups) Enterprise(ctx context.Context, tx work.Tx, id string) (enterprise.Enterprise, error) {
+	return enterprises(s).Enterprise(ctx, tx, id)
+}
+
+func (s lookups) EnterpriseByCode(ctx context.Context, tx work.Tx, code string) (enterprise.Enterprise, error) {
+	return enterprises(s).ByCode(ctx, tx, code)
+}
+
+func (s lookups) EnterprisesLike(ctx context.Context, tx work.Tx, part, before string, n int) ([]enterprise.Enterprise, error) {
+	var ids []string
+	var err error
+	if runes := []rune(part); len(runes) == 0 {
+		ids, err = store.Queries(tx).LookupEnterprises(ctx, db.LookupEnterprisesParams{Before: before, Most: int32(n)})
+	} else {
+		ids, err = store.Queries(tx).LookupEnterprisesLike(ctx, db.LookupEnterprisesLikeParams{
+			Gram: string(runes[:min(2, len(runes))]), Pattern: "%" + likeEscaper.Replace(part) + "%", Before: before, Most: int32(n),
+		})
+	}
+	if err != nil {
+		return nil, store.Failure(err)
+	}
+	out := make([]enterprise.Enterprise, len(ids))
+	for i, id := range ids {
+		if out[i], err = s.Enterprise(ctx, tx, id); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// likeEscaper keeps what is typed from being a pattern.
+var likeEscaper = strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
+
+func (s lookups) History(ctx context.Context, tx work.Tx, id string) ([]enterprise.FactsVersion, error) {
+	return enterprises(s).History(ctx, tx, id)
+}
+
+func (s lookups) Members(ctx context.Context, tx work.Tx, id, after string, n int) ([]enterprise.Member, error) {
+	return members(s).Members(ctx, tx, id, nil, after, n)
+}
+
+func (s lookups) CountMembers(ctx context.Context, tx work.Tx, id string) (int, error) {
+	return members(s).CountMembers(ctx, tx, id, nil)
+}
+
+func (s lookups) Application(ctx context.Context, tx work.Tx, id string) (enterprise.Application, error) {
+	return enterprises(s).Application(ctx, tx, id)
 }
 
 func (lookups) Certificates(ctx context.Context, tx work.Tx, account string, n int) ([]string, error) {
@@ -84,14 +142,35 @@ func (lookups) Verifications(ctx context.Context, tx work.Tx, from, until time.T
 	return out, store.Failure(err)
 }
 
-func (lookups) Enterprises(context.Context, work.Tx, time.Time, time.Time) (map[int64]int, error) {
-	return nil, nil
+func (lookups) EnterprisesPerDay(ctx context.Context, tx work.Tx, from, until time.Time) (map[int64]int, error) {
+	rows, err := store.Queries(tx).EnterprisesPerDay(ctx, db.EnterprisesPerDayParams{FromAt: store.Ms(from), UntilAt: store.Ms(until)})
+	out := map[int64]int{}
+	for _, r := range rows {
+		out[r.Day] = int(r.N)
+	}
+	return out, store.Failure(err)
 }
 
-func (lookups) Reviews(context.Context, work.Tx, time.Time, time.Time) ([]lookup.Decision, error) {
-	return nil, nil
+func (lookups) Decided(ctx context.Context, tx work.Tx, from, until time.Time) ([]lookup.Decision, error) {
+	rows, err := store.Queries(tx).DecidedReviews(ctx, db.DecidedReviewsParams{FromAt: store.Ms(from), UntilAt: store.Ms(until)})
+	out := make([]lookup.Decision, len(rows))
+	for i, r := range rows {
+		out[i] = lookup.Decision{Submitted: store.At(r.SubmittedAt), Decided: store.At(r.DecidedAt), Approved: r.State == string(enterprise.StateVerified)}
+	}
+	return out, store.Failure(err)
 }
 
-func (lookups) Waiting(context.Context, work.Tx, time.Time) (open, late int, err error) {
-	return 0, 0, nil
+func (lookups) Waiting(ctx context.Context, tx work.Tx, now time.Time) (w lookup.Waiting, err error) {
+	rows, err := store.Queries(tx).WaitingReviews(ctx, db.WaitingReviewsParams{Now: store.Ms(now), State: string(enterprise.StateReviewing)})
+	for _, r := range rows {
+		if r.Second == 1 {
+			w.Second += int(r.N)
+		} else {
+			w.Open += int(r.N)
+		}
+		if r.Late == 1 {
+			w.Late += int(r.N)
+		}
+	}
+	return w, store.Failure(err)
 }

@@ -19,6 +19,8 @@ RETURNING attempts;
 -- name: AcknowledgePlatformCallback :exec
 UPDATE platform_callbacks SET acknowledged_at = @acknowledged_at WHERE transaction_id = @transaction_id AND seq = @seq;
 
+-- An empty platform stands for all.
 -- name: UndeliveredPlatformCallbacks :many
-SELECT * FROM platform_callbacks WHERE platform = @platform AND acknowledged_at = 0
+SELECT * FROM platform_callbacks
+WHERE (CAST(@platform AS TEXT) = '' OR platform = CAST(@platform AS TEXT)) AND acknowledged_at = 0
 ORDER BY last_at DESC, transaction_id LIMIT @max_callbacks;
