@@ -108,7 +108,7 @@ func (s *Service) Apply(ctx context.Context, c account.Caller, f Facts) (Applica
 			return err
 		}
 		a.ID, a.Number = id.New(s.Rand), fmt.Sprintf("RV-%s-%04d", now.In(clock.China).Format("060102"), n)
-		a.Account, a.State, a.CreatedAt, a.Version = c.Account, StateDraft, now, 1
+		a.State, a.CreatedAt, a.Version = StateDraft, now, 1
 		if err := s.Store.InsertApplication(ctx, tx, a); err != nil {
 			return err
 		}
@@ -126,13 +126,13 @@ func (s *Service) Apply(ctx context.Context, c account.Caller, f Facts) (Applica
 // the caller wants to change.
 func (s *Service) before(ctx context.Context, tx work.Tx, acc, enterprise string) (Application, error) {
 	if enterprise == "" {
-		return Application{Kind: KindCreate}, nil
+		return Application{Account: acc, Kind: KindCreate}, nil
 	}
 	if _, err := s.Members.governed(ctx, tx, acc, enterprise, s.Members.Store.Head); err != nil {
 		return Application{}, err
 	}
 	e, err := s.Store.Enterprise(ctx, tx, enterprise)
-	return Application{Kind: KindChange, Enterprise: e.ID, Name: e.Name, Code: e.Code, LegalName: e.LegalName, LegalIDNumber: e.LegalIDNumber}, err
+	return Application{Account: acc, Kind: KindChange, Enterprise: e.ID, Name: e.Name, Code: e.Code, LegalName: e.LegalName, LegalIDNumber: e.LegalIDNumber}, err
 }
 
 // free refuses what nobody needs to be asked about: a code that is verified, a second
