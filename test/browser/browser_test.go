@@ -4,6 +4,7 @@ package browser
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http/httptest"
@@ -19,6 +20,7 @@ import (
 
 	"tianweitong/examples/tradingplatform/site"
 	"tianweitong/internal/app"
+	"tianweitong/internal/office"
 	"tianweitong/internal/store"
 	"tianweitong/platform"
 	"tianweitong/test/housetest"
@@ -172,7 +174,8 @@ func journey(t *testing.T, file string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "node", "--test", "--test-reporter=spec", "--test-concurrency=1", file)
 	cmd.Env = append(os.Environ(), "TWT_APP="+house.URLs().App, "TWT_SANDBOX="+house.URLs().Sandbox,
 		"TWT_PLATFORM="+tradingPlatform(t, house, "D1100009001", "样例招采平台"),
-		"TWT_OTHER_PLATFORM="+tradingPlatform(t, house, "D1100009002", "样例交易中心"), "TWT_CHROMIUM="+chromium())
+		"TWT_OTHER_PLATFORM="+tradingPlatform(t, house, "D1100009002", "样例交易中心"), "TWT_CHROMIUM="+chromium(),
+		"TWT_CONSOLE="+house.URLs().Console, "TWT_OFFICERS="+officers(t, house))
 	// The browser is node's child: both end together.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -182,6 +185,29 @@ func journey(t *testing.T, file string) ([]byte, error) {
 		err = fmt.Errorf("not done after %s", perFile)
 	}
 	return out, err
+}
+
+// officers makes two verifiers, who may need a second pair of eyes, and somebody of
+// each other role; it gives their one-time passwords by name, as JSON.
+func officers(t *testing.T, house *housetest.House) string {
+	t.Helper()
+	passwords := map[string]string{}
+	for name, role := range map[string]office.Role{
+		"verifier-1": office.Verifier, "verifier-2": office.Verifier, "operator": office.Operator, "auditor": office.Auditor, "super-1": office.Super, "super-2": office.Super,
+	} {
+		password, err := house.NewOfficer(t.Context(), office.Newcomer{
+			Name: name, DisplayName: "测试" + name, Phone: fmt.Sprintf("1990000%04d", len(passwords)), Roles: []office.Role{role},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		passwords[name] = password
+	}
+	b, err := json.Marshal(passwords)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // tradingPlatform runs the example site against the house and gives its address.
