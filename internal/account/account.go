@@ -191,6 +191,11 @@ type Caller struct {
 	// Restricted: a re-key runs on another device; this one may only confirm or
 	// stop it (docs/domain.md A11).
 	Restricted bool
+	// Enterprise is what the caller acts for in this request, as a member of it;
+	// empty for himself. Administrator: he was its administrator when the request
+	// came; what changes anything asks again.
+	Enterprise    string
+	Administrator bool
 }
 
 // Device is the device of a session, for checking its requests' signatures.

@@ -55,6 +55,12 @@ func (s *Service) Text(ctx context.Context, tx work.Tx, account, template string
 	return s.enqueueText(ctx, tx, text{Phone: a.Phone, Template: template, Params: params})
 }
 
+// TextTo sends an SMS with the commit to a number that need not have an account.
+// The caller bounds how often.
+func (s *Service) TextTo(ctx context.Context, tx work.Tx, phone, template string, params map[string]string) error {
+	return s.enqueueText(ctx, tx, text{Phone: phone, Template: template, Params: params})
+}
+
 func (s *Service) enqueueText(ctx context.Context, tx work.Tx, t text) error {
 	plain, err := json.Marshal(t)
 	if err != nil {

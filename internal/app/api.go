@@ -34,11 +34,12 @@ func (a *App) appDeps() app.Deps {
 		Runner: a.store, Accounts: h.accounts, Puzzles: h.puzzles, Rephone: h.rephone, Safety: h.safety, Closing: h.closing, Realnames: h.realname, Catalog: h.catalog, Notices: h.notices,
 		Orders: h.orders, Purchases: h.purchase, Certificates: h.certificates, Roamings: h.roamings,
 		PINs: h.pin, Recoveries: h.recover, Custody: h.custody, PIN: h.pin, Installs: h.install, Recovers: h.recover,
-		Revokes: h.revoke, Checks: h.check, Scans: h.scans, Usages: h.usage,
-		Standings: standing.New(standing.Deps{Clock: a.Clock, Certificates: h.certificates, Roamings: h.roamings, Orders: h.orders}),
+		Revokes: h.revoke, Checks: h.check, Scans: h.scans, Usages: h.usage, Members: h.members, Handovers: h.handovers,
+		Enterprises: h.enterprises,
+		Standings:   standing.New(standing.Deps{Clock: a.Clock, Certificates: h.certificates, Roamings: h.roamings, Orders: h.orders}),
 		Todos: todo.New(todo.Deps{
 			Runner: a.store, Clock: a.Clock, Persons: h.realname, Orders: h.orders, Certificates: h.certificates, Institutions: h.catalog,
-			PINs: h.pin, Recoveries: h.recover,
+			PINs: h.pin, Recoveries: h.recover, Members: h.members,
 		}),
 	}
 }

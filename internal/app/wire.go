@@ -56,6 +56,7 @@ import (
 
 // house holds every room after wiring.
 type house struct {
+	peopleRooms
 	arc          pki.Arc
 	custody      *custody.Module
 	ca           *ca.Service
@@ -307,6 +308,8 @@ func (h *house) service(role string) func(context.Context) ([]byte, error) {
 // wireFlows builds what spans the nouns.
 func (a *App) wireFlows(context.Context) error {
 	h, st := a.house, a.store
+	a.wireMembers()
+	a.wireEnterprises()
 	h.safety = safety.New(safety.Deps{Runner: st, Accounts: h.accounts, Keys: h.custody, Notices: h.notices})
 	h.rephone = rephone.New(rephone.Deps{
 		Store: people.PhoneChanges(st), Runner: st, Clock: a.Clock, Rand: a.Rand, Accounts: h.accounts, Faces: h.realname, Notices: h.notices,
@@ -322,6 +325,7 @@ func (a *App) wireFlows(context.Context) error {
 	})
 	h.closing = closing.New(closing.Deps{
 		Runner: st, Accounts: h.accounts, Certificates: h.certificates, Orders: h.orders, Recoveries: h.recover, Persons: h.realname, Keys: h.custody,
+		Members: h.members,
 	})
 	h.install = install.NewService(install.Deps{
 		Store: st.Installations(), Runner: st, Clock: a.Clock, Rand: a.Rand, Log: a.Log, Arc: h.arc, Custody: h.custody, KMC: h.centre,
@@ -343,7 +347,7 @@ func (a *App) wireFlows(context.Context) error {
 func (a *App) start(ctx context.Context) error {
 	h := a.house
 	for _, room := range []interface{ Register(*job.Runner) }{
-		h.accounts, h.realname, h.orders, h.scans, h.callbacks, h.custody, h.ca, h.install,
+		h.accounts, h.realname, h.enterprises, h.orders, h.scans, h.callbacks, h.custody, h.ca, h.install,
 	} {
 		room.Register(a.jobs)
 	}

@@ -177,7 +177,9 @@ type Store interface {
 	// OfLine finds the record that an order line paid for.
 	OfLine(ctx context.Context, tx work.Tx, line string) (Certificate, error)
 	// List gives up to n of a holder's records, newest first, those before an id
-	// if one is given. It selects by the states as Certificate.At derives them.
+	// if one is given. It selects by the states as Certificate.At derives them. For
+	// an enterprise without an account it, Counts and Platforms take everybody's,
+	// each by the active device of who holds it.
 	List(ctx context.Context, tx work.Tx, h Holder, s Selection, before string, n int) ([]Certificate, error)
 	// Counts counts a holder's records by the states as Certificate.At derives them.
 	Counts(ctx context.Context, tx work.Tx, h Holder, now time.Time, device string) (map[State]int, error)

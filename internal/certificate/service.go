@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/catalog"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/id"
@@ -77,6 +78,19 @@ func (s *Service) Get(ctx context.Context, tx work.Tx, account, id string) (Cert
 	return s.derive(ctx, tx, c)
 }
 
+// Show gives a record to the identity whose lists show it; another's is CodeNotFound.
+func (s *Service) Show(ctx context.Context, tx work.Tx, sc account.Scope, id string) (Certificate, error) {
+	c, err := s.stored(ctx, tx, id)
+	if err != nil {
+		return Certificate{}, err
+	}
+	h := holderOf(sc)
+	if c.Holder.Kind != h.Kind || c.Holder.Enterprise != h.Enterprise || h.Account != "" && c.Holder.Account != h.Account {
+		return Certificate{}, CodeNotFound
+	}
+	return s.derive(ctx, tx, c)
+}
+
 // Find gives a record to the house itself, without asking whose it is.
 func (s *Service) Find(ctx context.Context, tx work.Tx, id string) (Certificate, error) {
 	c, err := s.stored(ctx, tx, id)
@@ -111,7 +125,32 @@ const maxHeld = 500
 // first, cancelled ones left out: what the scan gate decides on (docs/domain.md
 // §3.9).
 func (s *Service) Held(ctx context.Context, tx work.Tx, account string) ([]Certificate, error) {
-	all, err := s.list(ctx, tx, account, Filter{}, "", maxHeld)
+	return s.held(ctx, tx, person(account))
+}
+
+func person(account string) Holder { return Holder{Kind: Person, Account: account} }
+
+// holderOf is whose certificates a scope shows: an enterprise's have no account
+// where they are everybody's.
+func holderOf(sc account.Scope) Holder {
+	switch {
+	case sc.Enterprise == "":
+		return person(sc.Account)
+	case sc.All:
+		return Holder{Kind: Enterprise, Enterprise: sc.Enterprise}
+	}
+	return Holder{Kind: Enterprise, Account: sc.Account, Enterprise: sc.Enterprise}
+}
+
+// Mine gives what Held gives, of the caller's identity, and only what he himself
+// can use: a person's own certificates, or those that he holds as a member.
+func (s *Service) Mine(ctx context.Context, tx work.Tx, sc account.Scope) ([]Certificate, error) {
+	sc.All = false
+	return s.held(ctx, tx, holderOf(sc))
+}
+
+func (s *Service) held(ctx context.Context, tx work.Tx, h Holder) ([]Certificate, error) {
+	all, err := s.list(ctx, tx, h, Filter{}, "", maxHeld)
 	if err != nil {
 		return nil, err
 	}
@@ -124,17 +163,23 @@ func (s *Service) Held(ctx context.Context, tx work.Tx, account string) ([]Certi
 	return out, nil
 }
 
+// OfMember gives what Held gives, of what an account holds as a member of an
+// enterprise.
+func (s *Service) OfMember(ctx context.Context, tx work.Tx, enterprise, account string) ([]Certificate, error) {
+	return s.held(ctx, tx, Holder{Kind: Enterprise, Account: account, Enterprise: enterprise})
+}
+
 // Usable gives a person's own certificates that can sign now: 有效, in their
 // validity, not frozen, keys on the active device. Newest first.
 func (s *Service) Usable(ctx context.Context, tx work.Tx, account string) ([]Certificate, error) {
-	return s.list(ctx, tx, account, Filter{State: Valid}, "", maxHeld)
+	return s.list(ctx, tx, person(account), Filter{State: Valid}, "", maxHeld)
 }
 
-// List gives a page of a person's own records (M§2.7.1); cursor is empty or the
-// Next of the page before.
-func (s *Service) List(ctx context.Context, account string, f Filter, cursor string) (p Page, err error) {
+// List gives a page of an identity's records (M§2.7.1, docs/domain.md A27); cursor is
+// empty or the Next of the page before.
+func (s *Service) List(ctx context.Context, sc account.Scope, f Filter, cursor string) (p Page, err error) {
 	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
-		p.Certificates, err = s.list(ctx, tx, account, f, cursor, PageSize+1)
+		p.Certificates, err = s.list(ctx, tx, holderOf(sc), f, cursor, PageSize+1)
 		return err
 	})
 	if len(p.Certificates) > PageSize {
@@ -144,15 +189,16 @@ func (s *Service) List(ctx context.Context, account string, f Filter, cursor str
 	return p, err
 }
 
-// Counts counts a person's own records by state (the chips of M§2.7.1); states
-// that nothing is in are absent.
-func (s *Service) Counts(ctx context.Context, account string) (out map[State]int, err error) {
+// Counts counts an identity's records by state (the chips of M§2.7.1); states that
+// nothing is in are absent.
+func (s *Service) Counts(ctx context.Context, sc account.Scope) (out map[State]int, err error) {
 	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
-		device, err := s.Devices.ActiveDevice(ctx, tx, account)
+		h := holderOf(sc)
+		device, err := s.device(ctx, tx, h.Account)
 		if err != nil {
 			return err
 		}
-		out, err = s.Store.Counts(ctx, tx, Holder{Kind: Person, Account: account}, s.Clock.Now(), device)
+		out, err = s.Store.Counts(ctx, tx, h, s.Clock.Now(), device)
 		return err
 	})
 	return out, err
@@ -397,12 +443,20 @@ func (s *Service) derive(ctx context.Context, tx work.Tx, c Certificate) (Certif
 	return c, err
 }
 
-func (s *Service) list(ctx context.Context, tx work.Tx, account string, f Filter, before string, n int) ([]Certificate, error) {
-	device, err := s.Devices.ActiveDevice(ctx, tx, account)
+// device gives an account's active device; of everybody's certificates each has its
+// own, which the store looks up.
+func (s *Service) device(ctx context.Context, tx work.Tx, account string) (string, error) {
+	if account == "" {
+		return "", nil
+	}
+	return s.Devices.ActiveDevice(ctx, tx, account)
+}
+
+func (s *Service) list(ctx context.Context, tx work.Tx, h Holder, f Filter, before string, n int) ([]Certificate, error) {
+	device, err := s.device(ctx, tx, h.Account)
 	if err != nil {
 		return nil, err
 	}
-	h := Holder{Kind: Person, Account: account}
 	sel := Selection{State: f.State, Now: s.Clock.Now(), Device: device}
 	if f.Platform != "" {
 		if sel.Platforms, err = s.named(ctx, tx, h, f.Platform); err != nil {
@@ -410,10 +464,18 @@ func (s *Service) list(ctx context.Context, tx work.Tx, account string, f Filter
 		}
 	}
 	all, err := s.Store.List(ctx, tx, h, sel, before, n)
+	if err != nil {
+		return nil, err
+	}
 	for i, c := range all {
+		if h.Account == "" {
+			if device, err = s.Devices.ActiveDevice(ctx, tx, c.Holder.Account); err != nil {
+				return nil, err
+			}
+		}
 		all[i].State = c.At(sel.Now, device)
 	}
-	return all, err
+	return all, nil
 }
 
 // named gives those of a holder's platforms whose name contains a part,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/catalog"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/clock"
@@ -394,7 +395,7 @@ func TestCertificatesAreTheirHoldersAlone(t *testing.T) {
 				d.Errorf("%s: %v", name, err)
 			}
 		}
-		page, err := d.List(d.Context(), "stranger", certificate.Filter{}, "")
+		page, err := d.List(d.Context(), account.Scope{Account: "stranger"}, certificate.Filter{}, "")
 		if err != nil || len(page.Certificates) != 0 {
 			d.Errorf("list: %+v, %v", page, err)
 		}
@@ -406,11 +407,11 @@ func TestListIsPaged(t *testing.T) {
 		for i := range certificate.PageSize + 3 {
 			d.pending(string(rune('A' + i)))
 		}
-		first, err := d.List(d.Context(), owner, certificate.Filter{}, "")
+		first, err := d.List(d.Context(), account.Scope{Account: owner}, certificate.Filter{}, "")
 		if err != nil || len(first.Certificates) != certificate.PageSize || first.Next == "" {
 			d.Fatalf("%d, %q, %v", len(first.Certificates), first.Next, err)
 		}
-		rest, err := d.List(d.Context(), owner, certificate.Filter{}, first.Next)
+		rest, err := d.List(d.Context(), account.Scope{Account: owner}, certificate.Filter{}, first.Next)
 		if err != nil || len(rest.Certificates) != 3 || rest.Next != "" || rest.Certificates[0].ID >= first.Next {
 			d.Fatalf("%d, %q, %v", len(rest.Certificates), rest.Next, err)
 		}
@@ -421,7 +422,7 @@ func TestListIsSearchedByThePlatformsName(t *testing.T) {
 	each(t, func(d *desk) {
 		d.pending("l1")
 		for part, want := range map[string]int{"": 1, "示例": 1, "trading平台m11": 1, "M1100000034": 1, "别的": 0} {
-			page, err := d.List(d.Context(), owner, certificate.Filter{Platform: part}, "")
+			page, err := d.List(d.Context(), account.Scope{Account: owner}, certificate.Filter{Platform: part}, "")
 			if err != nil || len(page.Certificates) != want {
 				d.Errorf("%q: %d found, %v", part, len(page.Certificates), err)
 			}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/id"
 	"tianweitong/internal/job"
@@ -23,11 +24,11 @@ type Store interface {
 	Insert(ctx context.Context, tx work.Tx, o Order) error
 	Get(ctx context.Context, tx work.Tx, id string) (Order, error)
 	OfLine(ctx context.Context, tx work.Tx, line string) (Order, error)
-	// List gives up to n of an account's orders, newest first, those before an
-	// id if one is given.
-	List(ctx context.Context, tx work.Tx, account, before string, n int) ([]Order, error)
-	// Unpaid gives an account's orders that can be paid now, newest first.
-	Unpaid(ctx context.Context, tx work.Tx, account string, now time.Time) ([]Order, error)
+	// List gives up to n of the orders that an account placed under an identity,
+	// newest first, those before an id if one is given.
+	List(ctx context.Context, tx work.Tx, sc account.Scope, before string, n int) ([]Order, error)
+	// Unpaid gives those that can be paid now, newest first.
+	Unpaid(ctx context.Context, tx work.Tx, sc account.Scope, now time.Time) ([]Order, error)
 	// CountUnpaid counts an account's orders that can be paid now. Transactions
 	// that count for one account go one after the other, so that each sees what
 	// the ones before it inserted.
@@ -165,11 +166,11 @@ func (s *Service) Get(ctx context.Context, account, id string) (Order, []Payment
 	return o, payments, refunds, err
 }
 
-// List gives a page of the orders that an account placed (M§2.4.6); cursor is
-// empty or the Next of the page before.
-func (s *Service) List(ctx context.Context, account, cursor string) (p Page, err error) {
+// List gives a page of the orders that an account placed under an identity
+// (M§2.4.6); cursor is empty or the Next of the page before.
+func (s *Service) List(ctx context.Context, sc account.Scope, cursor string) (p Page, err error) {
 	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
-		p.Orders, err = s.Store.List(ctx, tx, account, cursor, PageSize+1)
+		p.Orders, err = s.Store.List(ctx, tx, sc, cursor, PageSize+1)
 		return err
 	})
 	if len(p.Orders) > PageSize {
@@ -182,9 +183,10 @@ func (s *Service) List(ctx context.Context, account, cursor string) (p Page, err
 	return p, err
 }
 
-// Unpaid gives the orders of an account that wait for their payment, newest first.
-func (s *Service) Unpaid(ctx context.Context, tx work.Tx, account string) ([]Order, error) {
-	return s.Store.Unpaid(ctx, tx, account, s.Clock.Now())
+// Unpaid gives the orders that an account placed under an identity and that wait for
+// their payment, newest first.
+func (s *Service) Unpaid(ctx context.Context, tx work.Tx, sc account.Scope) ([]Order, error) {
+	return s.Store.Unpaid(ctx, tx, sc, s.Clock.Now())
 }
 
 // Cancel ends an unpaid order. Money that is on its way is refunded when it

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/money"
 	"tianweitong/internal/order"
 	"tianweitong/internal/work"
@@ -353,7 +354,7 @@ func TestOrdersAreTheirBuyersAlone(t *testing.T) {
 				s.Errorf("%d: %v", i+1, err)
 			}
 		}
-		if p, err := s.List(ctx, "stranger", ""); err != nil || len(p.Orders) != 0 {
+		if p, err := s.List(ctx, account.Scope{Account: "stranger"}, ""); err != nil || len(p.Orders) != 0 {
 			s.Errorf("list: %v, %v", p, err)
 		}
 	})
@@ -387,7 +388,7 @@ func TestPlacingChecksTheCart(t *testing.T) {
 		s.place() // the others can no longer be paid
 		var seen []string
 		for cursor := ""; ; {
-			p, err := s.List(s.Context(), buyer, cursor)
+			p, err := s.List(s.Context(), account.Scope{Account: buyer}, cursor)
 			if err != nil {
 				s.Fatal(err)
 			}

@@ -159,7 +159,7 @@ func whole(t *testing.T, w *flowtest.World, p *flowtest.Person, st scan.Status) 
 	if st.Signed == nil || !bytes.Equal(st.Signed.M, letter) || len(st.Signed.Signature) == 0 || len(st.Signed.Timestamp) == 0 {
 		t.Fatalf("result %+v", st.Signed)
 	}
-	all, err := w.Usage.List(t.Context(), p.Caller.Account, usage.Filter{Business: "sign"}, usage.Page{Limit: 100})
+	all, err := w.Usage.List(t.Context(), p.Caller.Scope(), usage.Filter{Business: "sign"}, usage.Page{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/platformapi/doortest"
 	"tianweitong/internal/scan"
 	"tianweitong/internal/usage"
@@ -283,7 +284,7 @@ func (h *history) check() {
 	if err := h.Scans.Sweep(ctx); err != nil {
 		h.rt.Fatal(err)
 	}
-	all, err := h.Usages.List(ctx, h.p.Account, usage.Filter{}, usage.Page{})
+	all, err := h.Usages.List(ctx, account.Scope{Account: h.p.Account}, usage.Filter{}, usage.Page{})
 	if err != nil {
 		h.rt.Fatal(err)
 	}

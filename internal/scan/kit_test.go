@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/fault"
 	"tianweitong/internal/platformapi/doortest"
@@ -144,7 +145,7 @@ func (s *stage) executed(r scan.Request) string {
 
 func (s *stage) usage() []usage.Record {
 	s.t.Helper()
-	all, err := s.Usages.List(context.Background(), s.holder.Account, usage.Filter{}, usage.Page{})
+	all, err := s.Usages.List(context.Background(), account.Scope{Account: s.holder.Account}, usage.Filter{}, usage.Page{})
 	if err != nil {
 		s.t.Fatal(err)
 	}

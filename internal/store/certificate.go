@@ -42,10 +42,25 @@ func (certificates) List(ctx context.Context, tx work.Tx, h certificate.Holder, 
 	if sel.Platforms != nil {
 		platforms = "," + strings.Join(sel.Platforms, ",") + ","
 	}
+	if everybodys(h) {
+		rows, err := queries(tx).ListEnterpriseCertificates(ctx, db.ListEnterpriseCertificatesParams{
+			EnterpriseID: h.Enterprise, Before: before, State: string(sel.State), Now: ms(sel.Now), Platforms: platforms, MaxCertificates: int32(n),
+		})
+		return certificatesOf(rows, err)
+	}
 	rows, err := queries(tx).ListCertificates(ctx, db.ListCertificatesParams{
 		HolderKind: string(h.Kind), AccountID: h.Account, EnterpriseID: h.Enterprise, Before: before, State: string(sel.State),
 		Now: ms(sel.Now), Device: sel.Device, Platforms: platforms, MaxCertificates: int32(n),
 	})
+	return certificatesOf(rows, err)
+}
+
+// everybodys tells whether a holder stands for all members of an enterprise.
+func everybodys(h certificate.Holder) bool {
+	return h.Kind == certificate.Enterprise && h.Account == "" && h.Enterprise != ""
+}
+
+func certificatesOf(rows []db.Certificate, err error) ([]certificate.Certificate, error) {
 	out := make([]certificate.Certificate, len(rows))
 	for i, r := range rows {
 		out[i] = certificateOf(r)
@@ -54,6 +69,14 @@ func (certificates) List(ctx context.Context, tx work.Tx, h certificate.Holder, 
 }
 
 func (certificates) Counts(ctx context.Context, tx work.Tx, h certificate.Holder, now time.Time, device string) (map[certificate.State]int, error) {
+	if everybodys(h) {
+		rows, err := queries(tx).CountEnterpriseCertificates(ctx, db.CountEnterpriseCertificatesParams{EnterpriseID: h.Enterprise, Now: ms(now)})
+		out := map[certificate.State]int{}
+		for _, r := range rows {
+			out[certificate.State(r.Derived)] = int(r.N)
+		}
+		return out, failure(err)
+	}
 	rows, err := queries(tx).CountCertificates(ctx, db.CountCertificatesParams{
 		HolderKind: string(h.Kind), AccountID: h.Account, EnterpriseID: h.Enterprise, Now: ms(now), Device: device,
 	})
@@ -65,6 +88,10 @@ func (certificates) Counts(ctx context.Context, tx work.Tx, h certificate.Holder
 }
 
 func (certificates) Platforms(ctx context.Context, tx work.Tx, h certificate.Holder) ([]string, error) {
+	if everybodys(h) {
+		codes, err := queries(tx).ListEnterpriseCertificatePlatforms(ctx, h.Enterprise)
+		return codes, failure(err)
+	}
 	codes, err := queries(tx).ListCertificatePlatforms(ctx, db.ListCertificatePlatformsParams{
 		HolderKind: string(h.Kind), AccountID: h.Account, EnterpriseID: h.Enterprise,
 	})

@@ -12,11 +12,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/id"
 	"tianweitong/internal/roaming"
 	"tianweitong/internal/store"
+	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/work"
 )
@@ -269,6 +271,64 @@ func TestIssuedCertificatesStay(t *testing.T) {
 		err := st.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error { return s.InsertLeaf(ctx, tx, want[0]) })
 		if !errors.Is(err, work.ErrExists) {
 			t.Errorf("a serial number twice: %v", err)
+		}
+	})
+}
+
+func TestCertificatesOfAnEnterpriseAreItsMembersOrEverybodys(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := st.Certificates()
+		put := func(acc, in, device, platform string) {
+			c := sampleCertificate(acc)
+			c.State, c.NotAfter, c.Device, c.Platform = certificate.Valid, noon.AddDate(1, 0, 0), device, platform
+			if in != "" {
+				c.Holder = certificate.Holder{Kind: certificate.Enterprise, Account: acc, Enterprise: in}
+			}
+			mustDo(t, st, func(ctx context.Context, tx work.Tx) error { return s.Insert(ctx, tx, c) })
+		}
+		for _, acc := range []string{"a", "b"} { // the active device of each is named like him
+			mustDo(t, st, func(ctx context.Context, tx work.Tx) error {
+				_, err := people.Accounts(st).Register(ctx, tx, account.Account{ID: acc, Phone: "1", PhoneHash: []byte(acc), Device: acc, CreatedAt: noon, Version: 1})
+				return err
+			})
+		}
+		put("a", "", "a", "P1")
+		put("a", "e", "a", "P1")
+		put("b", "e", "b", "P2")
+		put("b", "e", "lost", "P3")
+		put("b", "f", "b", "P4")
+		for name, x := range map[string]struct {
+			h      certificate.Holder
+			device string
+			all    int
+			valid  int
+			on     string
+		}{
+			"person":       {certificate.Holder{Kind: certificate.Person, Account: "a"}, "a", 1, 1, "P1"},
+			"member":       {certificate.Holder{Kind: certificate.Enterprise, Account: "b", Enterprise: "e"}, "b", 2, 1, "P2 P3"},
+			"everybody":    {certificate.Holder{Kind: certificate.Enterprise, Enterprise: "e"}, "", 3, 2, "P1 P2 P3"},
+			"nobody":       {certificate.Holder{Kind: certificate.Person}, "", 0, 0, ""},
+			"no one's own": {certificate.Holder{Kind: certificate.Enterprise}, "", 0, 0, ""},
+		} {
+			mustDo(t, st, func(ctx context.Context, tx work.Tx) error {
+				all, err := s.List(ctx, tx, x.h, certificate.Selection{Now: noon, Device: x.device}, "", 10)
+				if err != nil {
+					return err
+				}
+				valid, err := s.List(ctx, tx, x.h, certificate.Selection{Now: noon, Device: x.device, State: certificate.Valid}, "", 10)
+				if err != nil {
+					return err
+				}
+				counts, err := s.Counts(ctx, tx, x.h, noon, x.device)
+				if err != nil {
+					return err
+				}
+				on, err := s.Platforms(ctx, tx, x.h)
+				if len(all) != x.all || len(valid) != x.valid || counts[certificate.Valid] != x.valid || strings.Join(on, " ") != x.on {
+					t.Errorf("%s: %d of which %d valid (counted %v) on %v, want %d, %d, %s", name, len(all), len(valid), counts, on, x.all, x.valid, x.on)
+				}
+				return err
+			})
 		}
 	})
 }

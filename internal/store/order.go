@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/money"
 	"tianweitong/internal/order"
 	"tianweitong/internal/store/db"
@@ -53,8 +54,8 @@ func (orders) OfLine(ctx context.Context, tx work.Tx, line string) (order.Order,
 	return withLines(ctx, tx, r)
 }
 
-func (orders) List(ctx context.Context, tx work.Tx, account, before string, n int) ([]order.Order, error) {
-	rows, err := queries(tx).ListOrders(ctx, db.ListOrdersParams{AccountID: account, Before: before, MaxOrders: int32(n)})
+func (orders) List(ctx context.Context, tx work.Tx, sc account.Scope, before string, n int) ([]order.Order, error) {
+	rows, err := queries(tx).ListOrders(ctx, db.ListOrdersParams{AccountID: sc.Account, EnterpriseID: sc.Enterprise, Before: before, MaxOrders: int32(n)})
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -67,12 +68,12 @@ func (orders) List(ctx context.Context, tx work.Tx, account, before string, n in
 	return out, nil
 }
 
-func (orders) Unpaid(ctx context.Context, tx work.Tx, account string, now time.Time) ([]order.Order, error) {
-	rows, err := queries(tx).ListUnpaidOrders(ctx, db.ListUnpaidOrdersParams{AccountID: account, Now: ms(now)})
+func (orders) Unpaid(ctx context.Context, tx work.Tx, sc account.Scope, now time.Time) ([]order.Order, error) {
+	rows, err := queries(tx).ListUnpaidOrders(ctx, db.ListUnpaidOrdersParams{AccountID: sc.Account, EnterpriseID: sc.Enterprise, Now: ms(now)})
 	if err != nil {
 		return nil, failure(err)
 	}
-	lines, err := queries(tx).ListUnpaidOrderLines(ctx, db.ListUnpaidOrderLinesParams{AccountID: account, Now: ms(now)})
+	lines, err := queries(tx).ListUnpaidOrderLines(ctx, db.ListUnpaidOrderLinesParams{AccountID: sc.Account, EnterpriseID: sc.Enterprise, Now: ms(now)})
 	if err != nil {
 		return nil, failure(err)
 	}

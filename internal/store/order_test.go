@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/order"
 	"tianweitong/internal/store"
@@ -41,16 +42,16 @@ func TestOrderComesBackAsItWasWritten(t *testing.T) {
 		mustDo(t, st, func(ctx context.Context, tx work.Tx) error {
 			one, err := s.Get(ctx, tx, "2")
 			line, err1 := s.OfLine(ctx, tx, "20")
-			all, err2 := s.List(ctx, tx, "a", "", 9)
-			rest, err3 := s.List(ctx, tx, "a", "2", 9)
-			first, err4 := s.List(ctx, tx, "a", "", 1)
+			all, err2 := s.List(ctx, tx, account.Scope{Account: "a"}, "", 9)
+			rest, err3 := s.List(ctx, tx, account.Scope{Account: "a"}, "2", 9)
+			first, err4 := s.List(ctx, tx, account.Scope{Account: "a"}, "", 1)
 			theirs, err5 := s.Get(ctx, tx, "3")
 			want := []any{o, o, []order.Order{o, older}, []order.Order{older}, []order.Order{o}, other}
 			if d := cmp.Diff(want, []any{one, line, all, rest, first, theirs}); d != "" {
 				t.Error(d)
 			}
 			for at, want := range map[time.Time][]order.Order{noon: {older}, older.ExpiresAt: {}} {
-				unpaid, err := s.Unpaid(ctx, tx, "a", at)
+				unpaid, err := s.Unpaid(ctx, tx, account.Scope{Account: "a"}, at)
 				if d := cmp.Diff(want, unpaid); d != "" || err != nil {
 					t.Error(d, err)
 				}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/store/db"
 	"tianweitong/internal/usage"
 	"tianweitong/internal/work"
@@ -38,20 +39,30 @@ func (st usageRecords) Insert(ctx context.Context, tx work.Tx, r usage.Record) e
 	operator := ""
 	if r.Operator != "" {
 		operator = hex.EncodeToString(st.Box.Hash("usage-operator", []byte(r.Operator)))
-		name, err := st.seal("usage_operators", "name", r.Account+"/"+operator, r.Operator)
-		if err != nil {
-			return err
-		}
-		err = queries(tx).InsertUsageOperator(ctx, db.InsertUsageOperatorParams{Account: r.Account, Operator: operator, Name: name})
-		if err != nil {
-			return failure(err)
+		for _, owner := range owners(r) {
+			name, err := st.seal("usage_operators", "name", owner+"/"+operator, r.Operator)
+			if err != nil {
+				return err
+			}
+			err = queries(tx).InsertUsageOperator(ctx, db.InsertUsageOperatorParams{Account: owner, Operator: operator, Name: name})
+			if err != nil {
+				return failure(err)
+			}
 		}
 	}
 	return failure(queries(tx).InsertUsageRecord(ctx, db.InsertUsageRecordParams{
-		ID: r.ID, Ref: r.Ref, EndedAt: ms(r.At), Account: r.Account, Device: r.Device,
+		ID: r.ID, Ref: r.Ref, EndedAt: ms(r.At), Account: r.Account, Enterprise: r.Enterprise, Device: r.Device,
 		Certificate: r.Certificate, Serial: r.Serial, Platform: r.Platform, PlatformName: r.PlatformName,
 		Business: r.Business, Outcome: r.Outcome, Digest: notNil(r.Digest), Operator: operator, Private: private,
 	}))
+}
+
+// owners are under whom an operator's name is looked for.
+func owners(r usage.Record) []string {
+	if r.Enterprise == "" {
+		return []string{r.Account}
+	}
+	return []string{r.Account, r.Enterprise}
 }
 
 func (st usageRecords) read(row db.UsageRecord) (usage.Record, error) {
@@ -64,7 +75,7 @@ func (st usageRecords) read(row db.UsageRecord) (usage.Record, error) {
 		return usage.Record{}, err
 	}
 	return usage.Record{
-		ID: row.ID, Ref: row.Ref, At: at(row.EndedAt), Account: row.Account, Device: row.Device, Operator: p.Operator,
+		ID: row.ID, Ref: row.Ref, At: at(row.EndedAt), Account: row.Account, Enterprise: row.Enterprise, Device: row.Device, Operator: p.Operator,
 		Certificate: row.Certificate, Serial: row.Serial, Platform: row.Platform, PlatformName: row.PlatformName,
 		Business: row.Business, Title: p.Title, Outcome: row.Outcome, Digest: row.Digest,
 		Origin: p.Origin,
@@ -79,9 +90,9 @@ func (st usageRecords) Get(ctx context.Context, tx work.Tx, id string) (usage.Re
 	return st.read(row)
 }
 
-func (st usageRecords) List(ctx context.Context, tx work.Tx, account string, f usage.Filter, p usage.Page) ([]usage.Record, error) {
+func (st usageRecords) List(ctx context.Context, tx work.Tx, sc account.Scope, f usage.Filter, p usage.Page) ([]usage.Record, error) {
 	in := db.UsageRecordsOfAccountParams{
-		Account: account, After: p.After, Certificate: f.Certificate, Platform: f.Platform, Business: f.Business,
+		Account: sc.Account, Enterprise: sc.Enterprise, After: p.After, Certificate: f.Certificate, Platform: f.Platform, Business: f.Business,
 		FromAt: ms(f.From), ToAt: math.MaxInt64, MaxRecords: int32(p.Limit),
 	}
 	if !f.To.IsZero() {
@@ -98,11 +109,24 @@ func (st usageRecords) List(ctx context.Context, tx work.Tx, account string, f u
 	if f.Query != "" {
 		in.Name = "%" + literal.Replace(f.Query) + "%"
 		var err error
-		if in.Operators, err = st.operators(ctx, tx, account, f.Query); err != nil {
+		owner := sc.Account
+		if sc.All {
+			owner = sc.Enterprise
+		}
+		if in.Operators, err = st.operators(ctx, tx, owner, f.Query); err != nil {
 			return nil, err
 		}
 	}
-	rows, err := queries(tx).UsageRecordsOfAccount(ctx, in)
+	var rows []db.UsageRecord
+	var err error
+	if sc.All {
+		rows, err = queries(tx).UsageRecordsOfEnterprise(ctx, db.UsageRecordsOfEnterpriseParams{
+			Enterprise: in.Enterprise, After: in.After, FromAt: in.FromAt, ToAt: in.ToAt, Certificate: in.Certificate, Platform: in.Platform,
+			Business: in.Business, Outcomes: in.Outcomes, Among: in.Among, Name: in.Name, Operators: in.Operators, MaxRecords: in.MaxRecords,
+		})
+	} else {
+		rows, err = queries(tx).UsageRecordsOfAccount(ctx, in)
+	}
 	if err != nil {
 		return nil, failure(err)
 	}

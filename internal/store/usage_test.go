@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/store"
 	"tianweitong/internal/store/storetest"
@@ -57,7 +58,7 @@ func TestUsageIsListedToItsOwnerNewestFirstAndPaged(t *testing.T) {
 			}
 		}
 		refs := func(f usage.Filter, p usage.Page) (out []string, last string) {
-			rs, err := s.List(t.Context(), "a1", f, p)
+			rs, err := s.List(t.Context(), account.Scope{Account: "a1"}, f, p)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,7 +133,7 @@ func TestUsageIsSearchedByOperatorResultAndDate(t *testing.T) {
 			"to":                 {usage.Filter{To: noon.AddDate(0, 0, 3)}, "210"},
 			"all of it":          {usage.Filter{Query: "测试", Result: usage.Succeeded, From: noon, To: noon.AddDate(0, 0, 1), Business: "login", Certificate: "c1", Platform: "T1100000001"}, "0"},
 		} {
-			all, err := s.List(t.Context(), "a1", x.filter, usage.Page{})
+			all, err := s.List(t.Context(), account.Scope{Account: "a1"}, x.filter, usage.Page{})
 			got := ""
 			for _, r := range all {
 				got += r.Ref[9:10]
@@ -152,11 +153,11 @@ func TestReceiptTellsItsPlaceInTheAuditChain(t *testing.T) {
 		if err := write(t, st, s, r); err != nil {
 			t.Fatal(err)
 		}
-		all, err := s.List(t.Context(), "a1", usage.Filter{}, usage.Page{})
+		all, err := s.List(t.Context(), account.Scope{Account: "a1"}, usage.Filter{}, usage.Page{})
 		if err != nil || len(all) != 1 {
 			t.Fatal(all, err)
 		}
-		got, err := s.Get(t.Context(), "a1", all[0].ID)
+		got, err := s.Get(t.Context(), account.Scope{Account: "a1"}, all[0].ID)
 		if err != nil || !got.Sound || got.Position != 0 || got.Hash != nil || got.Origin != r.Origin {
 			t.Fatalf("before it is chained: %+v, %v", got, err)
 		}
@@ -165,7 +166,7 @@ func TestReceiptTellsItsPlaceInTheAuditChain(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		got, err = s.Get(t.Context(), "a1", all[0].ID)
+		got, err = s.Get(t.Context(), account.Scope{Account: "a1"}, all[0].ID)
 		if err != nil || !got.Sound || got.Position != 7 || string(got.Hash) != "hash" {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -194,19 +195,19 @@ func TestUsageOfAnotherAccountIsNotFound(t *testing.T) {
 		if err := write(t, st, s, want); err != nil {
 			t.Fatal(err)
 		}
-		all, err := s.List(t.Context(), "a1", usage.Filter{}, usage.Page{})
+		all, err := s.List(t.Context(), account.Scope{Account: "a1"}, usage.Filter{}, usage.Page{})
 		if err != nil || len(all) != 1 {
 			t.Fatalf("List = %v, %v", all, err)
 		}
 		want.ID = all[0].ID
-		got, err := s.Get(t.Context(), "a1", want.ID)
+		got, err := s.Get(t.Context(), account.Scope{Account: "a1"}, want.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got.Record); diff != "" {
 			t.Error(diff)
 		}
-		if _, err := s.Get(t.Context(), "a2", want.ID); !errors.Is(err, usage.CodeNotFound) {
+		if _, err := s.Get(t.Context(), account.Scope{Account: "a2"}, want.ID); !errors.Is(err, usage.CodeNotFound) {
 			t.Errorf("another account: %v", err)
 		}
 	})
@@ -268,6 +269,53 @@ func TestEditedUsageRecordShows(t *testing.T) {
 		}
 		if entries != n || records != n {
 			t.Fatalf("%d operations, %d entries, %d records", n, entries, records)
+		}
+	})
+}
+
+func TestUsageOfAnEnterpriseIsItsMembersOrEverybodys(t *testing.T) {
+	storetest.Each(t, clock.NewManual(noon), func(t *testing.T, st *store.Store) {
+		s := usageService(st)
+		for n, x := range []struct{ account, in, operator string }{
+			{"a1", "", "测试甲"}, {"a1", "e", "测试甲"}, {"a2", "e", "测试乙"}, {"a2", "f", "测试乙"}, {"a2", "e", "测试乙"},
+		} {
+			r := usageRecord(n)
+			r.Account, r.Enterprise, r.Operator = x.account, x.in, x.operator
+			if err := write(t, st, s, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, x := range map[string]struct {
+			scope account.Scope
+			query string
+			want  int
+		}{
+			"person":             {account.Scope{Account: "a1"}, "", 1},
+			"member":             {account.Scope{Account: "a2", Enterprise: "e"}, "", 2},
+			"administrator":      {account.Scope{Account: "a1", Enterprise: "e", All: true}, "", 3},
+			"by operator":        {account.Scope{Account: "a1", Enterprise: "e", All: true}, "试乙", 2},
+			"his own operator":   {account.Scope{Account: "a2", Enterprise: "e"}, "试甲", 0},
+			"without enterprise": {account.Scope{Account: "a1", All: true}, "", 0},
+		} {
+			all, err := s.List(t.Context(), x.scope, usage.Filter{Query: x.query}, usage.Page{})
+			if err != nil || len(all) != x.want {
+				t.Errorf("%s: %d, %v, want %d", name, len(all), err, x.want)
+			}
+			for _, r := range all {
+				if got, err := s.Get(t.Context(), x.scope, r.ID); err != nil || got.Enterprise != x.scope.Enterprise {
+					t.Errorf("%s does not get what it lists: %+v, %v", name, got, err)
+				}
+			}
+		}
+		all, err := s.List(t.Context(), account.Scope{Account: "a1", Enterprise: "e", All: true}, usage.Filter{}, usage.Page{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Get(t.Context(), account.Scope{Account: "a1", Enterprise: "e"}, all[0].ID); !errors.Is(err, usage.CodeNotFound) {
+			t.Errorf("a member reads another's record: %v", err)
+		}
+		if _, err := s.Get(t.Context(), account.Scope{Account: "a2"}, all[0].ID); !errors.Is(err, usage.CodeNotFound) {
+			t.Errorf("a person reads a record of an enterprise: %v", err)
 		}
 	})
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/emmansun/gmsm/sm3"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/audit"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/fault"
@@ -49,6 +50,8 @@ type Record struct {
 	// Account used the certificate on Device (thumbprint); Operator is the name
 	// that the list shows (操作人).
 	Account, Device, Operator string
+	// Enterprise is whose certificate it was; empty for a person's.
+	Enterprise string
 	// Certificate is the record's id and Serial its signing certificate's serial
 	// number; both empty when none was chosen yet.
 	Certificate, Serial string
@@ -79,7 +82,7 @@ func (r Record) Sum() []byte {
 	var b []byte
 	for _, f := range [][]byte{
 		[]byte("TWT/usage/v1"), []byte(r.ID), []byte(r.Ref), binary.BigEndian.AppendUint64(nil, uint64(r.At.UnixMilli())),
-		[]byte(r.Account), []byte(r.Device), []byte(r.Operator), []byte(r.Certificate), []byte(r.Serial),
+		[]byte(r.Account), []byte(r.Enterprise), []byte(r.Device), []byte(r.Operator), []byte(r.Certificate), []byte(r.Serial),
 		[]byte(r.Platform), []byte(r.PlatformName), []byte(r.Business), []byte(r.Title), []byte(r.Outcome), r.Digest,
 		[]byte(r.Origin.Browser), []byte(r.Origin.Region), []byte(r.Origin.Network),
 	} {
@@ -158,8 +161,9 @@ type Store interface {
 	Insert(ctx context.Context, tx work.Tx, r Record) error
 	// Get answers work.ErrNotFound.
 	Get(ctx context.Context, tx work.Tx, id string) (Record, error)
-	// List gives an account's own records, newest first.
-	List(ctx context.Context, tx work.Tx, account string, f Filter, p Page) ([]Record, error)
+	// List gives an identity's records, newest first: the account's own, or with
+	// Scope.All everybody's of the enterprise.
+	List(ctx context.Context, tx work.Tx, sc account.Scope, f Filter, p Page) ([]Record, error)
 	// LastCertificate gives the certificate of the newest record with outcome OK
 	// of an account on a platform; work.ErrNotFound.
 	LastCertificate(ctx context.Context, tx work.Tx, account, platform string) (string, error)
@@ -247,27 +251,27 @@ func (s *Service) LastCertificate(ctx context.Context, tx work.Tx, account, plat
 
 const maxPage = 100
 
-// List gives a page of an account's own records, newest first. A Limit outside
-// 1…100 is 100.
-func (s *Service) List(ctx context.Context, account string, f Filter, p Page) ([]Record, error) {
+// List gives a page of an identity's records, newest first (docs/domain.md A29). A
+// Limit outside 1…100 is 100.
+func (s *Service) List(ctx context.Context, sc account.Scope, f Filter, p Page) ([]Record, error) {
 	if p.Limit < 1 || p.Limit > maxPage {
 		p.Limit = maxPage
 	}
 	var out []Record
 	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
-		out, err = s.Store.List(ctx, tx, account, f, p)
+		out, err = s.Store.List(ctx, tx, sc, f, p)
 		return err
 	})
 	return out, err
 }
 
-// Get gives a record to its owner, with its place in the audit chain; another's is
-// CodeNotFound.
-func (s *Service) Get(ctx context.Context, account, id string) (Receipt, error) {
+// Get gives a record to the identity whose list shows it, with its place in the
+// audit chain; another's is CodeNotFound.
+func (s *Service) Get(ctx context.Context, sc account.Scope, id string) (Receipt, error) {
 	var out Receipt
 	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
 		out.Record, err = s.Store.Get(ctx, tx, id)
-		if errors.Is(err, work.ErrNotFound) || err == nil && out.Account != account {
+		if errors.Is(err, work.ErrNotFound) || err == nil && (out.Enterprise != sc.Enterprise || out.Account != sc.Account && !sc.All) {
 			return CodeNotFound
 		}
 		if err != nil {

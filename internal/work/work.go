@@ -65,11 +65,13 @@ const (
 	Recovery     What = "recovery"
 	Realname     What = "realname"
 	Session      What = "session" // sessions, devices and what they may do
+	// Enterprise: who the account is in which enterprises, and what waits there.
+	Enterprise What = "enterprise"
 )
 
 // Whats lists them all.
 func Whats() []What {
-	return []What{Certificates, Orders, Notices, Scan, Recovery, Realname, Session}
+	return []What{Certificates, Orders, Notices, Scan, Recovery, Realname, Session, Enterprise}
 }
 
 // Tx is one open transaction. Only the store makes one; nouns hand it on unread.

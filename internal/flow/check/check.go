@@ -364,7 +364,7 @@ func (s *Service) Finish(_ context.Context, h custody.Holder, a custody.Activati
 				title = "试解密"
 			}
 			return s.Usage.Write(ctx, tx, usage.Record{
-				Ref: "check:" + a.OpID, At: d.At, Account: h.Account, Device: h.Device, Operator: person.Name,
+				Ref: "check:" + a.OpID, At: d.At, Account: h.Account, Enterprise: held.Holder.Enterprise, Device: h.Device, Operator: person.Name,
 				Certificate: held.ID, Serial: held.SignSerial, Business: "check", Title: title, Outcome: usage.OK,
 			})
 		}, nil

@@ -67,7 +67,7 @@ func TestAGoodCertificatePassesEveryItem(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		records, err := w.Usage.List(ctx, p.Caller.Account, usage.Filter{Certificate: cert, Business: "check"}, usage.Page{})
+		records, err := w.Usage.List(ctx, p.Caller.Scope(), usage.Filter{Certificate: cert, Business: "check"}, usage.Page{})
 		if err != nil || len(records) != 2 {
 			t.Errorf("%d usage records, %v", len(records), err)
 		}

@@ -39,6 +39,8 @@ const (
 	// OtherDevice: the keys are on another device. Who has no more than the SIM
 	// must not end what only the owner's phone can still decrypt.
 	OtherDevice Kind = "other_device"
+	// Administrator: an enterprise has exactly one (docs/domain.md §5.1).
+	Administrator Kind = "administrator"
 )
 
 // texts say what happened and what to do; %d is the count.
@@ -49,11 +51,12 @@ var texts = map[Kind]string{
 	OrderPaid:          "您有 %d 个已支付、尚未完成的订单，请先完成安装或申请退款。",
 	OrderRefunding:     "您有 %d 个退款中的订单，请等退款到账后再注销。",
 	Recovery:           "您的账号有进行中的补办恢复，请等其完成，或先停止。",
+	Administrator:      "您是 %d 家企业的管理员，请先在成员管理中转让管理员。",
 	OtherDevice:        "证书密钥保管在另一台设备上，请在该设备上注销；如设备已丢失，请先办理补办恢复。",
 }
 
 // order of the list.
-var kinds = []Kind{CertificateValid, CertificatePending, OrderPaid, OrderRefunding, OrderUnpaid, Recovery, OtherDevice}
+var kinds = []Kind{CertificateValid, CertificatePending, OrderPaid, OrderRefunding, OrderUnpaid, Administrator, Recovery, OtherDevice}
 
 // Blocker is one kind of thing that stands in the way, and how many there are.
 type Blocker struct {
@@ -90,6 +93,14 @@ type Accounts interface {
 	Close(ctx context.Context, tx work.Tx, account string, keep bool) error
 }
 
+// Members is who belongs to which enterprise.
+type Members interface {
+	// Administered counts the enterprises that an account administers.
+	Administered(ctx context.Context, tx work.Tx, account string) (int, error)
+	// Close ends every membership of an account.
+	Close(ctx context.Context, tx work.Tx, account string) error
+}
+
 // Keys is what the flow needs of custody.Door.
 type Keys interface {
 	Keys(ctx context.Context, tx work.Tx, account string) ([]custody.Key, error)
@@ -106,6 +117,7 @@ type Deps struct {
 	Recoveries   Recoveries
 	Persons      Persons
 	Keys         Keys
+	Members      Members
 }
 
 // Service is the flow.
@@ -153,6 +165,9 @@ func (s *Service) look(ctx context.Context, tx work.Tx, c account.Caller) (out [
 		default:
 			n[OrderPaid]++
 		}
+	}
+	if n[Administrator], err = s.Members.Administered(ctx, tx, c.Account); err != nil {
+		return nil, false, err
 	}
 	runs, err := s.Recoveries.Concerns(ctx, tx, c.Account)
 	if err != nil {
@@ -216,6 +231,9 @@ func (s *Service) Close(ctx context.Context, c account.Caller, ticket, code stri
 			return err
 		}
 		if err := s.endKeys(ctx, tx, c.Account); err != nil {
+			return err
+		}
+		if err := s.Members.Close(ctx, tx, c.Account); err != nil {
 			return err
 		}
 		if err := s.Persons.Release(ctx, tx, c.Account, keep); err != nil {

@@ -177,7 +177,7 @@ func TestAClosedAccountIsOverAndItsPersonFree(t *testing.T) {
 		if c := w.Certificate(cert); c.State != certificate.Revoked || c.Holder.Account != p.Caller.Account {
 			t.Errorf("the record is %+v", c)
 		}
-		records, err := w.Usage.List(ctx, p.Caller.Account, usage.Filter{}, usage.Page{})
+		records, err := w.Usage.List(ctx, p.Caller.Scope(), usage.Filter{}, usage.Page{})
 		if err != nil || len(records) < 2 || records[0].Operator != "测试甲" {
 			t.Errorf("usage records %v, %v", records, err)
 		}
@@ -204,7 +204,7 @@ func TestAClosedAccountIsOverAndItsPersonFree(t *testing.T) {
 			}
 			return nil
 		})
-		if held, err := w.Certificates.List(ctx, q.Caller.Account, certificate.Filter{}, ""); err != nil || len(held.Certificates) != 0 {
+		if held, err := w.Certificates.List(ctx, q.Caller.Scope(), certificate.Filter{}, ""); err != nil || len(held.Certificates) != 0 {
 			t.Errorf("it holds %v, %v", held, err)
 		}
 		told, err := w.Notices.List(ctx, q.Caller.Account, "")

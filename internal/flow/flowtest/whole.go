@@ -56,7 +56,7 @@ func (p *Person) Whole(cert string, want int) {
 		}
 		return nil
 	})
-	records, err := p.Usage.List(p.T.Context(), p.Caller.Account, usage.Filter{Certificate: cert, Business: "install"}, usage.Page{})
+	records, err := p.Usage.List(p.T.Context(), p.Caller.Scope(), usage.Filter{Certificate: cert, Business: "install"}, usage.Page{})
 	p.must(err)
 	if len(records) != want {
 		p.T.Errorf("%d usage records of the installation, want %d", len(records), want)

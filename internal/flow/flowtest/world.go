@@ -24,9 +24,12 @@ import (
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody"
 	"tianweitong/internal/custody/custodytest"
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/flow/check"
 	"tianweitong/internal/flow/closing"
+	"tianweitong/internal/flow/handover"
 	"tianweitong/internal/flow/install"
+	"tianweitong/internal/flow/offboard"
 	"tianweitong/internal/flow/pin"
 	"tianweitong/internal/flow/recover"
 	"tianweitong/internal/flow/revoke"
@@ -89,13 +92,15 @@ type World struct {
 	Roamings     *roaming.Service
 	Usage        *usage.Service
 
-	Safety  *safety.Service
-	Closing *closing.Service
-	PIN     *pin.Service
-	Install *install.Service
-	Recover *recover.Service
-	Revoke  *revoke.Service
-	Check   *check.Service
+	Safety   *safety.Service
+	Closing  *closing.Service
+	Members  *enterprise.Members
+	Handover *handover.Service
+	PIN      *pin.Service
+	Install  *install.Service
+	Recover  *recover.Service
+	Revoke   *revoke.Service
+	Check    *check.Service
 
 	modules custody.Deps
 	box     *secret.Box
@@ -192,8 +197,16 @@ func (w *World) Start() {
 		Roamings: w.Roamings, Platforms: directory{}, Persons: w.Persons, Usage: w.Usage, ServiceCertificate: service,
 	})
 	w.Safety = safety.New(safety.Deps{Runner: r, Accounts: w.Accounts, Keys: w.Custody, Notices: w.Notices})
+	w.Members = enterprise.NewMembers(enterprise.MemberDeps{
+		Runner: r, Store: people.Members(st), Clock: c, Rand: rand.Reader, Box: w.box, Accounts: w.Accounts, Persons: w.Persons, Notices: w.Notices,
+		Departures: &offboard.Service{Certificates: w.Certificates}, AppURL: "https://app.test",
+	})
+	w.Handover = handover.New(handover.Deps{
+		Store: people.Handovers(st), Runner: r, Clock: c, Rand: rand.Reader, Custody: w.Custody, Members: w.Members,
+	})
 	w.Closing = closing.New(closing.Deps{
 		Runner: r, Accounts: w.Accounts, Certificates: w.Certificates, Orders: w.Orders, Recoveries: w.Recover, Persons: w.Persons, Keys: w.Custody,
+		Members: w.Members,
 	})
 	w.Accounts.Register(w.Jobs)
 	w.Persons.Register(w.Jobs)
@@ -233,6 +246,36 @@ func (w *World) must(err error) {
 func (w *World) Do(f func(ctx context.Context, tx work.Tx) error) {
 	w.T.Helper()
 	w.must(w.Store.Do(w.T.Context(), "test", f))
+}
+
+// Found makes a verified enterprise with its administrator and other members.
+func (w *World) Found(name string, administrator *Person, others ...*Person) (enterpriseID string) {
+	w.T.Helper()
+	enterpriseID = id.New(rand.Reader)
+	w.Do(func(ctx context.Context, tx work.Tx) error {
+		if _, err := store.Raw(tx).ExecContext(ctx, `INSERT INTO enterprises (id, name, code, legal_name, legal_id, legal_id_hash, administrator, method, verified_at, created_at, facts, version)
+			VALUES ($1, $2, $1, $3, $3, $3, $4, 'phone', 0, 0, 1, 1)`, enterpriseID, name, []byte{}, administrator.Caller.Account); err != nil {
+			return err
+		}
+		for _, p := range append([]*Person{administrator}, others...) {
+			if _, err := w.Members.Join(ctx, tx, enterpriseID, p.Caller.Account, enterprise.ViaInvited); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return enterpriseID
+}
+
+// Membership gives the id of a person's current membership.
+func (w *World) Membership(enterpriseID string, p *Person) (member string) {
+	w.T.Helper()
+	w.Do(func(ctx context.Context, tx work.Tx) error {
+		m, err := w.Members.Store.Current(ctx, tx, enterpriseID, p.Caller.Account)
+		member = m.ID
+		return err
+	})
+	return member
 }
 
 // Drain does all background work that is due.
@@ -476,6 +519,8 @@ func (w *World) Finish(ctx context.Context, h custody.Holder, a custody.Activati
 		return w.Revoke.Finish(ctx, h, a)
 	case "check":
 		return w.Check.Finish(ctx, h, a)
+	case "transfer":
+		return w.Handover.Finish(ctx, h, a)
 	}
 	return nil, custody.CodeNoOperation
 }

@@ -429,7 +429,7 @@ func (s *Service) tell(ctx context.Context, tx work.Tx, i Installation, c certif
 		return err
 	}
 	if err := s.Usage.Write(ctx, tx, usage.Record{
-		Ref: "install:" + i.ID, At: s.Clock.Now(), Account: i.Account, Device: i.Device, Operator: person.Name,
+		Ref: "install:" + i.ID, At: s.Clock.Now(), Account: i.Account, Enterprise: c.Holder.Enterprise, Device: i.Device, Operator: person.Name,
 		Certificate: c.ID, Serial: c.SignSerial, Business: string(i.Kind), Outcome: usage.OK,
 	}); err != nil {
 		return err

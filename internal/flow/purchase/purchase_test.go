@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/catalog"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/clock"
@@ -193,7 +194,7 @@ func (m *market) bought() (order.Order, certificate.Certificate) {
 // only is the one certificate of the buyer.
 func (m *market) only() certificate.Certificate {
 	m.Helper()
-	page, err := m.certificates.List(m.Context(), buyer, certificate.Filter{}, "")
+	page, err := m.certificates.List(m.Context(), account.Scope{Account: buyer}, certificate.Filter{}, "")
 	if err != nil || len(page.Certificates) != 1 {
 		m.Fatalf("certificates: %+v, %v", page, err)
 	}
@@ -302,7 +303,7 @@ func TestLatePaymentGoesBackThroughTheGateway(t *testing.T) {
 		if err != nil || len(refunds) != 1 || refunds[0].State != order.RefundDone {
 			m.Fatalf("%+v, %v", refunds, err)
 		}
-		page, err := m.certificates.List(m.Context(), buyer, certificate.Filter{}, "")
+		page, err := m.certificates.List(m.Context(), account.Scope{Account: buyer}, certificate.Filter{}, "")
 		if err != nil || len(page.Certificates) != 0 {
 			m.Fatalf("%+v, %v", page, err)
 		}
@@ -372,7 +373,7 @@ func TestRefundAndInstallationRace(t *testing.T) {
 		for i := range 12 {
 			o := m.place()
 			m.press(o, "pay")
-			page, err := m.certificates.List(m.Context(), buyer, certificate.Filter{State: certificate.Pending}, "")
+			page, err := m.certificates.List(m.Context(), account.Scope{Account: buyer}, certificate.Filter{State: certificate.Pending}, "")
 			if err != nil || len(page.Certificates) != 1 {
 				m.Fatalf("%+v, %v", page, err)
 			}

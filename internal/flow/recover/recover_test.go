@@ -75,7 +75,7 @@ func listed(t *testing.T, p *flowtest.Person, cert string) certificate.State {
 	t.Helper()
 	state := p.World.Certificate(cert).State
 	for _, filter := range []certificate.State{"", state} {
-		page, err := p.Certificates.List(t.Context(), p.Caller.Account, certificate.Filter{State: filter}, "")
+		page, err := p.Certificates.List(t.Context(), p.Caller.Scope(), certificate.Filter{State: filter}, "")
 		if err != nil {
 			t.Fatal(err)
 		}

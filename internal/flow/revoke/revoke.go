@@ -257,7 +257,7 @@ func (s *Service) tell(ctx context.Context, tx work.Tx, r Request, c certificate
 		return err
 	}
 	if err := s.Usage.Write(ctx, tx, usage.Record{
-		Ref: "revoke:" + r.ID, At: at, Account: r.Account, Device: r.Device, Operator: person.Name,
+		Ref: "revoke:" + r.ID, At: at, Account: r.Account, Enterprise: c.Holder.Enterprise, Device: r.Device, Operator: person.Name,
 		Certificate: c.ID, Serial: c.SignSerial, Business: "revoke", Title: why, Outcome: usage.OK,
 	}); err != nil {
 		return err

@@ -60,7 +60,7 @@ func TestAHolderRevokesHisCertificate(t *testing.T) {
 		if !w.Text.Sent("证书已吊销") {
 			t.Error("the owner was not told")
 		}
-		records, err := w.Usage.List(ctx, p.Caller.Account, usage.Filter{Certificate: cert, Business: "revoke"}, usage.Page{})
+		records, err := w.Usage.List(ctx, p.Caller.Scope(), usage.Filter{Certificate: cert, Business: "revoke"}, usage.Page{})
 		if err != nil || len(records) != 1 || records[0].Operator != "测试甲" {
 			t.Errorf("usage records %v, %v", records, err)
 		}

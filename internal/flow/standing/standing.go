@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/order"
@@ -72,7 +73,7 @@ type Entry struct {
 
 // Certificates is package certificate.
 type Certificates interface {
-	Held(ctx context.Context, tx work.Tx, account string) ([]certificate.Certificate, error)
+	Mine(ctx context.Context, tx work.Tx, sc account.Scope) ([]certificate.Certificate, error)
 }
 
 // Roamings is package roaming.
@@ -82,7 +83,7 @@ type Roamings interface {
 
 // Orders is package order.
 type Orders interface {
-	Unpaid(ctx context.Context, tx work.Tx, account string) ([]order.Order, error)
+	Unpaid(ctx context.Context, tx work.Tx, sc account.Scope) ([]order.Order, error)
 }
 
 // Deps are what a Service needs.
@@ -107,14 +108,14 @@ type Owned struct {
 	unpaid       map[string][]Entry                    // by platform
 }
 
-// Of reads what an account owns.
-func (s *Service) Of(ctx context.Context, tx work.Tx, account string) (Owned, error) {
+// Of reads what an identity owns.
+func (s *Service) Of(ctx context.Context, tx work.Tx, sc account.Scope) (Owned, error) {
 	o := Owned{now: s.Clock.Now(), roamings: map[string]map[string]roaming.Roaming{}, unpaid: map[string][]Entry{}}
 	var err error
-	if o.certificates, err = s.Certificates.Held(ctx, tx, account); err != nil {
+	if o.certificates, err = s.Certificates.Mine(ctx, tx, sc); err != nil {
 		return o, err
 	}
-	all, err := s.Roamings.OfAccount(ctx, tx, account)
+	all, err := s.Roamings.OfAccount(ctx, tx, sc.Account)
 	if err != nil {
 		return o, err
 	}
@@ -124,7 +125,7 @@ func (s *Service) Of(ctx context.Context, tx work.Tx, account string) (Owned, er
 		}
 		o.roamings[r.Platform][r.Certificate] = r
 	}
-	orders, err := s.Orders.Unpaid(ctx, tx, account)
+	orders, err := s.Orders.Unpaid(ctx, tx, sc)
 	for _, w := range orders {
 		for _, l := range w.Lines {
 			o.unpaid[l.Platform] = append(o.unpaid[l.Platform], Entry{Order: w, Line: l, State: ToPay, Until: w.ExpiresAt, Action: Pay})

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/flow/flowtest"
 	"tianweitong/internal/flow/standing"
@@ -18,11 +19,11 @@ import (
 // elsewhere is a platform that nothing was bought for.
 const elsewhere = "M1100000099"
 
-func of(w *flowtest.World, account string) (o standing.Owned) {
+func of(w *flowtest.World, acc string) (o standing.Owned) {
 	w.T.Helper()
 	s := standing.New(standing.Deps{Clock: w.Clock, Certificates: w.Certificates, Roamings: w.Roamings, Orders: w.Orders})
 	w.Do(func(ctx context.Context, tx work.Tx) (err error) {
-		o, err = s.Of(ctx, tx, account)
+		o, err = s.Of(ctx, tx, account.Scope{Account: acc})
 		return err
 	})
 	return o

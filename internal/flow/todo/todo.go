@@ -35,11 +35,14 @@ const (
 	Realname  Kind = "realname"
 	Pay       Kind = "pay"
 	Install   Kind = "install"
-	SetPIN    Kind = "set_pin"
-	Expiring  Kind = "expiring"
+	// JoinRequests wait for the administrator, Invitation for the invited.
+	JoinRequests Kind = "join_requests"
+	Invitation   Kind = "invitation"
+	SetPIN       Kind = "set_pin"
+	Expiring     Kind = "expiring"
 )
 
-var rank = []Kind{Recovery, PINLocked, KeyLost, Realname, Pay, Install, SetPIN, Expiring}
+var rank = []Kind{Recovery, PINLocked, KeyLost, Realname, Pay, Install, JoinRequests, Invitation, SetPIN, Expiring}
 
 // Urgency is when it should be done.
 type Urgency string
@@ -60,6 +63,7 @@ type Action struct {
 	Certificate string
 	Order       string
 	Recovery    string
+	Enterprise  string
 }
 
 // Todo is one row.
@@ -82,7 +86,7 @@ type Persons interface {
 
 // Orders is package order.
 type Orders interface {
-	Unpaid(ctx context.Context, tx work.Tx, account string) ([]order.Order, error)
+	Unpaid(ctx context.Context, tx work.Tx, sc account.Scope) ([]order.Order, error)
 }
 
 // Certificates is package certificate.
@@ -115,6 +119,7 @@ type Deps struct {
 	Institutions Institutions
 	PINs         PINs
 	Recoveries   Recoveries
+	Members      Members
 }
 
 // Service derives to-dos.
@@ -123,7 +128,8 @@ type Service struct{ Deps }
 // New makes a Service.
 func New(d Deps) *Service { return &Service{d} }
 
-// List gives the to-dos of the caller's account, the most urgent first. A caller
+// List gives the to-dos of the caller's identity, the most urgent first; a running
+// re-key is among everybody's. A caller
 // that a re-key elsewhere restricts sees that re-key alone.
 func (s *Service) List(ctx context.Context, c account.Caller) ([]Todo, error) {
 	running, there, err := s.Recoveries.Current(ctx, c.Account)
@@ -137,6 +143,10 @@ func (s *Service) List(ctx context.Context, c account.Caller) ([]Todo, error) {
 	if c.Restricted {
 		return out, nil
 	}
+	if c.Enterprise != "" {
+		more, err := s.governed(ctx, c)
+		return append(out, more...), err
+	}
 	pin, _, err := s.PINs.Status(ctx, c)
 	if err != nil {
 		return nil, err
@@ -145,6 +155,10 @@ func (s *Service) List(ctx context.Context, c account.Caller) ([]Todo, error) {
 	rekeying := there && (running.Running() || running.State == recover.Face)
 	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
 		more, err := s.owned(ctx, tx, c.Account, pin, rekeying)
+		if out = append(out, more...); err != nil {
+			return err
+		}
+		more, err = s.invited(ctx, tx, c.Account)
 		out = append(out, more...)
 		return err
 	})
@@ -184,7 +198,7 @@ func (s *Service) owned(ctx context.Context, tx work.Tx, acc string, pin custody
 	case err != nil:
 		return nil, err
 	}
-	orders, err := s.Orders.Unpaid(ctx, tx, acc)
+	orders, err := s.Orders.Unpaid(ctx, tx, account.Scope{Account: acc})
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func list(w *flowtest.World, c account.Caller, pin *custody.PINStatus) []todo.To
 	w.T.Helper()
 	s := todo.New(todo.Deps{
 		Runner: w.Store, Clock: w.Clock, Persons: w.Persons, Orders: w.Orders, Certificates: w.Certificates, Institutions: institutions{},
-		PINs: pins{w.PIN, pin}, Recoveries: w.Recover,
+		PINs: pins{w.PIN, pin}, Recoveries: w.Recover, Members: w.Members,
 	})
 	all, err := s.List(w.T.Context(), c)
 	if err != nil {

@@ -88,7 +88,7 @@ func (s *Server) authenticate(ctx context.Context, a Access) (account.Caller, er
 	if caller.Restricted && a != Restricted {
 		return account.Caller{}, CodeRestricted
 	}
-	return caller, nil
+	return s.identified(ctx, r, caller)
 }
 
 // signed checks the device signature (docs/split-keys.md §3.3): ECDSA P-256

@@ -28,6 +28,8 @@ import (
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/custody"
+	"tianweitong/internal/enterprise"
+	"tianweitong/internal/flow/offboard"
 	"tianweitong/internal/flow/recover"
 	"tianweitong/internal/flow/rephone"
 	"tianweitong/internal/flow/safety"
@@ -46,6 +48,7 @@ import (
 	"tianweitong/internal/store"
 	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
+	"tianweitong/internal/usage"
 	"tianweitong/internal/work"
 )
 
@@ -65,6 +68,12 @@ type noRecoveries struct{}
 
 func (noRecoveries) Current(context.Context, string) (recover.Progress, bool, error) {
 	return recover.Progress{}, false, nil
+}
+
+type noApplications struct{}
+
+func (noApplications) ApplicationsOf(context.Context, work.Tx, string, int) ([]enterprise.Application, error) {
+	return nil, nil
 }
 
 type noKeys struct{}
@@ -112,9 +121,13 @@ func open(t *testing.T) *house {
 	d.Certificates = certificate.New(certificate.Deps{Store: h.st.Certificates(), Runner: h.st, Clock: c, Rand: rand.Reader, Devices: d.Accounts, Directory: d.Catalog})
 	d.Roamings = roaming.New(roaming.Deps{Store: h.st.Roamings(), Clock: c, Rand: rand.Reader})
 	d.Orders = order.New(order.Deps{Store: h.st.Orders(), Runner: h.st, Clock: c, Rand: rand.Reader, Log: log, Notices: d.Notices})
+	d.Usages = usage.New(usage.Deps{Store: h.st.Usage(), Runner: h.st, Clock: c, Rand: rand.Reader, Chain: h.st.Audit()})
+	d.Members = enterprise.NewMembers(enterprise.MemberDeps{Runner: h.st, Store: people.Members(h.st), Clock: c, Rand: rand.Reader, Box: h.st.Box,
+		Accounts: d.Accounts, Persons: d.Realnames, Notices: d.Notices, Departures: &offboard.Service{Certificates: d.Certificates},
+		Applications: noApplications{}, AppURL: "https://app.test"})
 	d.Standings = standing.New(standing.Deps{Clock: c, Certificates: d.Certificates, Roamings: d.Roamings, Orders: d.Orders})
 	d.Todos = todo.New(todo.Deps{Runner: h.st, Clock: c, Persons: d.Realnames, Orders: d.Orders, Certificates: d.Certificates, Institutions: d.Catalog,
-		PINs: d.PINs, Recoveries: d.Recoveries})
+		PINs: d.PINs, Recoveries: d.Recoveries, Members: d.Members})
 	d.Safety = safety.New(safety.Deps{Runner: h.st, Accounts: d.Accounts, Keys: noKeys{}, Notices: d.Notices})
 	d.Puzzles = puzzle.New(puzzle.Deps{Clock: c, Rand: rand.Reader, Box: h.st.Box})
 	d.Rephone = rephone.New(rephone.Deps{Store: people.PhoneChanges(h.st), Runner: h.st, Clock: c, Rand: rand.Reader, Accounts: d.Accounts, Faces: d.Realnames, Notices: d.Notices})

@@ -74,7 +74,7 @@ func (s *Server) platformDetail(ctx context.Context, c account.Caller, in *platf
 		if err != nil {
 			return err
 		}
-		owned, err := s.Standings.Of(ctx, tx, c.Account)
+		owned, err := s.Standings.Of(ctx, tx, c.Scope())
 		out.PlatformBody, entries = platformBody(p, owned), owned.Entries(p.Code)
 		return err
 	})
@@ -163,7 +163,7 @@ func (s *Server) catalogRoutes() {
 	route(s, http.MethodGet, "/platforms", Session, "交易平台目录", func(ctx context.Context, c account.Caller, in *platformsInput) (*Body[PlatformsBody], error) {
 		out := PlatformsBody{Platforms: []PlatformBody{}}
 		err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
-			owned, err := s.Standings.Of(ctx, tx, c.Account)
+			owned, err := s.Standings.Of(ctx, tx, c.Scope())
 			if err != nil {
 				return err
 			}

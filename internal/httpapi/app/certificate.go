@@ -86,7 +86,7 @@ func (s *Server) certificateRoutes() {
 		if err != nil {
 			return nil, err
 		}
-		page, err := s.Certificates.List(ctx, c.Account, f, in.Cursor)
+		page, err := s.Certificates.List(ctx, c.Scope(), f, in.Cursor)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +94,7 @@ func (s *Server) certificateRoutes() {
 		return &Body[CertificatesBody]{CertificatesBody{bodies, page.Next}}, err
 	})
 	route(s, http.MethodGet, "/certificates/counts", Session, "证书数量，按状态", func(ctx context.Context, c account.Caller, _ *Empty) (*Body[CertificateCountsBody], error) {
-		counts, err := s.Certificates.Counts(ctx, c.Account)
+		counts, err := s.Certificates.Counts(ctx, c.Scope())
 		out := CertificateCountsBody{Counts: map[string]int{}}
 		for state, n := range counts {
 			out.Counts[string(state)] = n
@@ -111,7 +111,7 @@ func (s *Server) certificateRoutes() {
 // of a person's certificates, anything else is looked for among the platforms.
 func (s *Server) certificateFilter(ctx context.Context, c account.Caller, in *certificatesInput) (certificate.Filter, error) {
 	f := certificate.Filter{State: certificate.State(in.State), Platform: strings.TrimSpace(in.Query)}
-	if f.Platform == "" {
+	if f.Platform == "" || c.Enterprise != "" {
 		return f, nil
 	}
 	var p realname.Person
@@ -133,7 +133,7 @@ func (s *Server) certificateOf(ctx context.Context, c account.Caller, id string)
 	var roamings []roaming.Roaming
 	var leaves []certificate.Leaf
 	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
-		if held, err = s.Certificates.Get(ctx, tx, c.Account, id); err != nil {
+		if held, err = s.Certificates.Show(ctx, tx, c.Scope(), id); err != nil {
 			return err
 		}
 		if roamings, err = s.Roamings.Of(ctx, tx, id); err != nil {

@@ -5,8 +5,10 @@ import (
 	"tianweitong/internal/catalog"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/custody"
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/flow/check"
 	"tianweitong/internal/flow/closing"
+	"tianweitong/internal/flow/handover"
 	"tianweitong/internal/flow/install"
 	"tianweitong/internal/flow/pin"
 	"tianweitong/internal/flow/purchase"
@@ -55,6 +57,9 @@ type Deps struct {
 	Usages       *usage.Service
 	Standings    *standing.Service
 	Todos        *todo.Service
+	Enterprises  *enterprise.Service
+	Members      *enterprise.Members
+	Handovers    *handover.Service
 }
 
 func (s *Server) routes() {
@@ -76,5 +81,7 @@ func (s *Server) routes() {
 	s.scanRoutes()
 	s.usageRoutes()
 	s.todoRoutes()
+	s.enterpriseRoutes()
+	s.memberRoutes()
 	s.eventRoute()
 }

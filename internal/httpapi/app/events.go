@@ -117,12 +117,17 @@ func (s *Server) stream(ctx context.Context, out *httpapi.Events, c account.Call
 				text += event(topic)
 			}
 		}
-		session := push.AccountTopic(c.Account, string(work.Session))
-		if topics != nil && !slices.Contains(topics, session) {
+		session, member := push.AccountTopic(c.Account, string(work.Session)), push.AccountTopic(c.Account, string(work.Enterprise))
+		if topics != nil && !slices.Contains(topics, session) && !slices.Contains(topics, member) {
 			continue
 		}
 		if _, _, err := s.Accounts.Authenticate(ctx, token); err != nil {
 			out.Send(event(session))
+			return
+		}
+		// The reader connects again, is refused, and learns that he is a member no more.
+		if _, err := s.as(ctx, c, c.Enterprise); err != nil {
+			out.Send(text)
 			return
 		}
 	}

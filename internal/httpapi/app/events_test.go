@@ -38,10 +38,12 @@ type listener struct {
 	cancel context.CancelFunc
 }
 
-func (d *device) listen() *listener {
+func (d *device) listen() *listener { return d.listenTo("/events") }
+
+func (d *device) listenTo(path string) *listener {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(d.t.Context(), 20*time.Second)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.api+"/app/v1/events", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.api+"/app/v1"+path, nil)
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func (s *Server) orderRoutes() {
 		return s.orderBody(ctx, o, err)
 	})
 	route(s, http.MethodGet, "/orders", Session, "订单列表", func(ctx context.Context, c account.Caller, in *ordersInput) (*Body[OrdersBody], error) {
-		page, err := s.Orders.List(ctx, c.Account, in.Cursor)
+		page, err := s.Orders.List(ctx, c.Scope(), in.Cursor)
 		if err != nil {
 			return nil, err
 		}

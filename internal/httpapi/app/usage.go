@@ -109,7 +109,7 @@ func (s *Server) usageRoutes() {
 		if err != nil {
 			return nil, err
 		}
-		all, err := s.Usages.List(ctx, c.Account, f, usage.Page{After: in.Cursor, Limit: usagePage + 1})
+		all, err := s.Usages.List(ctx, c.Scope(), f, usage.Page{After: in.Cursor, Limit: usagePage + 1})
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func (s *Server) usageRoutes() {
 }
 
 func (s *Server) receipt(ctx context.Context, c account.Caller, in *idInput) (*Body[ReceiptBody], error) {
-	r, err := s.Usages.Get(ctx, c.Account, in.ID)
+	r, err := s.Usages.Get(ctx, c.Scope(), in.ID)
 	if err != nil {
 		return nil, err
 	}

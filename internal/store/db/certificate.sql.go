@@ -61,6 +61,51 @@ func (q *Queries) CountCertificates(ctx context.Context, arg CountCertificatesPa
 	return items, nil
 }
 
+const countEnterpriseCertificates = `-- name: CountEnterpriseCertificates :many
+SELECT CASE
+        WHEN c.state NOT IN ('valid', 'frozen') THEN c.state
+        WHEN c.not_after < CAST($1 AS BIGINT) THEN 'expired'
+        WHEN c.state = 'frozen' THEN 'frozen'
+        WHEN c.keys_lost OR c.device <> (SELECT a.device FROM accounts a WHERE a.id = c.account_id) THEN 'key_lost'
+        ELSE 'valid' END AS derived, COUNT(*) AS n
+FROM certificates c
+WHERE c.holder_kind = 'enterprise' AND c.enterprise_id = $2
+GROUP BY 1
+`
+
+type CountEnterpriseCertificatesParams struct {
+	Now          int64
+	EnterpriseID string
+}
+
+type CountEnterpriseCertificatesRow struct {
+	Derived string
+	N       int64
+}
+
+func (q *Queries) CountEnterpriseCertificates(ctx context.Context, arg CountEnterpriseCertificatesParams) ([]CountEnterpriseCertificatesRow, error) {
+	rows, err := q.query(ctx, q.countEnterpriseCertificatesStmt, countEnterpriseCertificates, arg.Now, arg.EnterpriseID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CountEnterpriseCertificatesRow{}
+	for rows.Next() {
+		var i CountEnterpriseCertificatesRow
+		if err := rows.Scan(&i.Derived, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const getCertificate = `-- name: GetCertificate :one
 SELECT id, holder_kind, account_id, enterprise_id, institution, years, platform, order_id, line_id, state, issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, keys_lost, reason, created_at, installed_at, revoked_at, version FROM certificates WHERE id = $1
 `
@@ -323,6 +368,121 @@ func (q *Queries) ListCertificates(ctx context.Context, arg ListCertificatesPara
 		arg.State,
 		arg.Now,
 		arg.Device,
+		arg.Platforms,
+		arg.MaxCertificates,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Certificate{}
+	for rows.Next() {
+		var i Certificate
+		if err := rows.Scan(
+			&i.ID,
+			&i.HolderKind,
+			&i.AccountID,
+			&i.EnterpriseID,
+			&i.Institution,
+			&i.Years,
+			&i.Platform,
+			&i.OrderID,
+			&i.LineID,
+			&i.State,
+			&i.IssueRef,
+			&i.NotBefore,
+			&i.NotAfter,
+			&i.SignSerial,
+			&i.EncSerial,
+			&i.SignKey,
+			&i.EncKey,
+			&i.Device,
+			&i.KeysLost,
+			&i.Reason,
+			&i.CreatedAt,
+			&i.InstalledAt,
+			&i.RevokedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listEnterpriseCertificatePlatforms = `-- name: ListEnterpriseCertificatePlatforms :many
+SELECT c.platform FROM certificates c
+WHERE c.holder_kind = 'enterprise' AND c.enterprise_id = $1
+UNION
+SELECT r.platform FROM certificates c JOIN roamings r ON r.certificate_id = c.id AND r.state <> 'cancelled'
+WHERE c.holder_kind = 'enterprise' AND c.enterprise_id = $1
+ORDER BY 1
+`
+
+func (q *Queries) ListEnterpriseCertificatePlatforms(ctx context.Context, enterpriseID string) ([]string, error) {
+	rows, err := q.query(ctx, q.listEnterpriseCertificatePlatformsStmt, listEnterpriseCertificatePlatforms, enterpriseID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var platform string
+		if err := rows.Scan(&platform); err != nil {
+			return nil, err
+		}
+		items = append(items, platform)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listEnterpriseCertificates = `-- name: ListEnterpriseCertificates :many
+SELECT id, holder_kind, account_id, enterprise_id, institution, years, platform, order_id, line_id, state, issue_ref, not_before, not_after, sign_serial, enc_serial, sign_key, enc_key, device, keys_lost, reason, created_at, installed_at, revoked_at, version FROM certificates c
+WHERE c.holder_kind = 'enterprise' AND c.enterprise_id = $1
+  AND (CAST($2 AS TEXT) = '' OR c.id < CAST($2 AS TEXT))
+  AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) = CASE
+        WHEN c.state NOT IN ('valid', 'frozen') THEN c.state
+        WHEN c.not_after < CAST($4 AS BIGINT) THEN 'expired'
+        WHEN c.state = 'frozen' THEN 'frozen'
+        WHEN c.keys_lost OR c.device <> (SELECT a.device FROM accounts a WHERE a.id = c.account_id) THEN 'key_lost'
+        ELSE 'valid' END)
+  -- The parameter platforms is ",code,code,"; empty for all.
+  AND (CAST($5 AS TEXT) = ''
+    OR CAST($5 AS TEXT) LIKE '%,' || c.platform || ',%'
+    OR EXISTS (SELECT 1 FROM roamings r WHERE r.certificate_id = c.id AND r.state <> 'cancelled'
+               AND CAST($5 AS TEXT) LIKE '%,' || r.platform || ',%'))
+ORDER BY c.id DESC LIMIT $6
+`
+
+type ListEnterpriseCertificatesParams struct {
+	EnterpriseID    string
+	Before          string
+	State           string
+	Now             int64
+	Platforms       string
+	MaxCertificates int32
+}
+
+// What an administrator sees: the same of all members, each by his own active device.
+func (q *Queries) ListEnterpriseCertificates(ctx context.Context, arg ListEnterpriseCertificatesParams) ([]Certificate, error) {
+	rows, err := q.query(ctx, q.listEnterpriseCertificatesStmt, listEnterpriseCertificates,
+		arg.EnterpriseID,
+		arg.Before,
+		arg.State,
+		arg.Now,
 		arg.Platforms,
 		arg.MaxCertificates,
 	)

@@ -297,18 +297,24 @@ func (q *Queries) ListOrderLines(ctx context.Context, orderID string) ([]OrderLi
 }
 
 const listOrders = `-- name: ListOrders :many
-SELECT id, holder_kind, account_id, enterprise_id, state, total, reason, created_at, expires_at, paid_at, ended_at, version FROM orders WHERE account_id = $1 AND (CAST($2 AS TEXT) = '' OR id < CAST($2 AS TEXT))
-ORDER BY id DESC LIMIT $3
+SELECT id, holder_kind, account_id, enterprise_id, state, total, reason, created_at, expires_at, paid_at, ended_at, version FROM orders WHERE account_id = $1 AND enterprise_id = $2 AND (CAST($3 AS TEXT) = '' OR id < CAST($3 AS TEXT))
+ORDER BY id DESC LIMIT $4
 `
 
 type ListOrdersParams struct {
-	AccountID string
-	Before    string
-	MaxOrders int32
+	AccountID    string
+	EnterpriseID string
+	Before       string
+	MaxOrders    int32
 }
 
 func (q *Queries) ListOrders(ctx context.Context, arg ListOrdersParams) ([]Order, error) {
-	rows, err := q.query(ctx, q.listOrdersStmt, listOrders, arg.AccountID, arg.Before, arg.MaxOrders)
+	rows, err := q.query(ctx, q.listOrdersStmt, listOrders,
+		arg.AccountID,
+		arg.EnterpriseID,
+		arg.Before,
+		arg.MaxOrders,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -463,16 +469,17 @@ func (q *Queries) ListUnfinishedOrders(ctx context.Context, accountID string) ([
 
 const listUnpaidOrderLines = `-- name: ListUnpaidOrderLines :many
 SELECT l.id, l.order_id, l.position, l.kind, l.institution, l.years, l.platform, l.price, l.state FROM orders o JOIN order_lines l ON l.order_id = o.id
-WHERE o.account_id = $1 AND o.state = 'unpaid' AND o.expires_at > $2 ORDER BY l.order_id, l.position
+WHERE o.account_id = $1 AND o.enterprise_id = $2 AND o.state = 'unpaid' AND o.expires_at > $3 ORDER BY l.order_id, l.position
 `
 
 type ListUnpaidOrderLinesParams struct {
-	AccountID string
-	Now       int64
+	AccountID    string
+	EnterpriseID string
+	Now          int64
 }
 
 func (q *Queries) ListUnpaidOrderLines(ctx context.Context, arg ListUnpaidOrderLinesParams) ([]OrderLine, error) {
-	rows, err := q.query(ctx, q.listUnpaidOrderLinesStmt, listUnpaidOrderLines, arg.AccountID, arg.Now)
+	rows, err := q.query(ctx, q.listUnpaidOrderLinesStmt, listUnpaidOrderLines, arg.AccountID, arg.EnterpriseID, arg.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -505,16 +512,17 @@ func (q *Queries) ListUnpaidOrderLines(ctx context.Context, arg ListUnpaidOrderL
 }
 
 const listUnpaidOrders = `-- name: ListUnpaidOrders :many
-SELECT id, holder_kind, account_id, enterprise_id, state, total, reason, created_at, expires_at, paid_at, ended_at, version FROM orders WHERE account_id = $1 AND state = 'unpaid' AND expires_at > $2 ORDER BY id DESC
+SELECT id, holder_kind, account_id, enterprise_id, state, total, reason, created_at, expires_at, paid_at, ended_at, version FROM orders WHERE account_id = $1 AND enterprise_id = $2 AND state = 'unpaid' AND expires_at > $3 ORDER BY id DESC
 `
 
 type ListUnpaidOrdersParams struct {
-	AccountID string
-	Now       int64
+	AccountID    string
+	EnterpriseID string
+	Now          int64
 }
 
 func (q *Queries) ListUnpaidOrders(ctx context.Context, arg ListUnpaidOrdersParams) ([]Order, error) {
-	rows, err := q.query(ctx, q.listUnpaidOrdersStmt, listUnpaidOrders, arg.AccountID, arg.Now)
+	rows, err := q.query(ctx, q.listUnpaidOrdersStmt, listUnpaidOrders, arg.AccountID, arg.EnterpriseID, arg.Now)
 	if err != nil {
 		return nil, err
 	}

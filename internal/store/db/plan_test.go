@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"tianweitong/internal/account"
 	"tianweitong/internal/catalog"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/store"
@@ -126,16 +127,16 @@ func TestDirectoryOfAHundredThousandPlatformsIsReadByItsIndex(t *testing.T) {
 
 // busy holds 100,000 records: 200 of one account, which used one platform once,
 // and the rest of 900 others.
-const busy = `INSERT INTO usage_records (id, ref, ended_at, account, device, certificate, serial, platform, platform_name, business, outcome, digest, operator, private)
+const busy = `INSERT INTO usage_records (id, ref, ended_at, account, enterprise, device, certificate, serial, platform, platform_name, business, outcome, digest, operator, private)
 WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99999)
-SELECT CAST(1000000000 + i AS TEXT), CAST(i AS TEXT), 1700000000000 + i * 1000, CASE i % 500 WHEN 0 THEN 'a' ELSE 'b' || CAST(i % 1000 AS TEXT) END, 'd',
+SELECT CAST(1000000000 + i AS TEXT), CAST(i AS TEXT), 1700000000000 + i * 1000, CASE i % 500 WHEN 0 THEN 'a' ELSE 'b' || CAST(i % 1000 AS TEXT) END, '', 'd',
     'c' || CAST(i % 3 AS TEXT), '0a', CASE i WHEN 500 THEN 'P1' ELSE 'P0' END, CASE i WHEN 500 THEN '另一平台' ELSE '交易平台' END,
     CASE i % 20 WHEN 0 THEN 'login' ELSE 'sign' END, 'OK', CAST('x' AS BYTEA), 'o', CAST(lower('0123456789012345678901234567890123456789') AS BYTEA) FROM n`
 
 func TestAHundredThousandRecordsArePagedAndSearchedByTheirIndex(t *testing.T) {
 	each(t, busy, func(t *testing.T, h house) {
 		list := func(after, certificate, platform, business, outcomes, name string) string {
-			return h.plan(db.UsageRecordsOfAccountSQL, "a", after, 0, int64(1)<<60, certificate, platform, business, outcomes, true, name, "", 51)
+			return h.plan(db.UsageRecordsOfAccountSQL, "a", "", after, 0, int64(1)<<60, certificate, platform, business, outcomes, true, name, "", 51)
 		}
 		for name, plan := range map[string]string{
 			"page": list("", "", "", "", "", ""), "late page": list("1000050000", "", "", "", "", ""), "platform": list("", "", "P1", "", "", ""),
@@ -148,7 +149,7 @@ func TestAHundredThousandRecordsArePagedAndSearchedByTheirIndex(t *testing.T) {
 		}
 		watch := clock.Start()
 		if err := h.View(t.Context(), func(ctx context.Context, tx work.Tx) error {
-			found, err := h.Usage().List(ctx, tx, "a", usage.Filter{Business: "none"}, usage.Page{Limit: 50})
+			found, err := h.Usage().List(ctx, tx, account.Scope{Account: "a"}, usage.Filter{Business: "none"}, usage.Page{Limit: 50})
 			if len(found) > 0 {
 				t.Error("found what is not there")
 			}

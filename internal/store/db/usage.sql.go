@@ -34,8 +34,8 @@ func (q *Queries) InsertUsageOperator(ctx context.Context, arg InsertUsageOperat
 }
 
 const insertUsageRecord = `-- name: InsertUsageRecord :exec
-INSERT INTO usage_records (id, ref, ended_at, account, device, certificate, serial, platform, platform_name, business, outcome, digest, operator, private)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+INSERT INTO usage_records (id, ref, ended_at, account, enterprise, device, certificate, serial, platform, platform_name, business, outcome, digest, operator, private)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 `
 
 type InsertUsageRecordParams struct {
@@ -43,6 +43,7 @@ type InsertUsageRecordParams struct {
 	Ref          string
 	EndedAt      int64
 	Account      string
+	Enterprise   string
 	Device       string
 	Certificate  string
 	Serial       string
@@ -61,6 +62,7 @@ func (q *Queries) InsertUsageRecord(ctx context.Context, arg InsertUsageRecordPa
 		arg.Ref,
 		arg.EndedAt,
 		arg.Account,
+		arg.Enterprise,
 		arg.Device,
 		arg.Certificate,
 		arg.Serial,
@@ -77,7 +79,7 @@ func (q *Queries) InsertUsageRecord(ctx context.Context, arg InsertUsageRecordPa
 
 const lastUsageCertificate = `-- name: LastUsageCertificate :one
 SELECT certificate FROM usage_records
-WHERE account = $1 AND platform = $2 AND outcome = 'OK'
+WHERE account = $1 AND enterprise = '' AND platform = $2 AND outcome = 'OK'
 ORDER BY id DESC LIMIT 1
 `
 
@@ -121,7 +123,7 @@ func (q *Queries) UsageOperators(ctx context.Context, account string) ([]UsageOp
 }
 
 const usageRecord = `-- name: UsageRecord :one
-SELECT id, ref, ended_at, account, device, certificate, serial, platform, platform_name, business, outcome, digest, operator, private FROM usage_records WHERE id = $1
+SELECT id, ref, ended_at, account, enterprise, device, certificate, serial, platform, platform_name, business, outcome, digest, operator, private FROM usage_records WHERE id = $1
 `
 
 func (q *Queries) UsageRecord(ctx context.Context, id string) (UsageRecord, error) {
@@ -132,6 +134,7 @@ func (q *Queries) UsageRecord(ctx context.Context, id string) (UsageRecord, erro
 		&i.Ref,
 		&i.EndedAt,
 		&i.Account,
+		&i.Enterprise,
 		&i.Device,
 		&i.Certificate,
 		&i.Serial,
@@ -147,25 +150,26 @@ func (q *Queries) UsageRecord(ctx context.Context, id string) (UsageRecord, erro
 }
 
 const usageRecordsOfAccount = `-- name: UsageRecordsOfAccount :many
-SELECT id, ref, ended_at, account, device, certificate, serial, platform, platform_name, business, outcome, digest, operator, private FROM usage_records
+SELECT id, ref, ended_at, account, enterprise, device, certificate, serial, platform, platform_name, business, outcome, digest, operator, private FROM usage_records
 WHERE id IN (
     SELECT r.id FROM usage_records r
-    WHERE r.account = $1
-      AND (CAST($2 AS TEXT) = '' OR r.id < CAST($2 AS TEXT))
-      AND r.ended_at >= CAST($3 AS BIGINT) AND r.ended_at < CAST($4 AS BIGINT)
-      AND (CAST($5 AS TEXT) = '' OR r.certificate = CAST($5 AS TEXT))
-      AND (CAST($6 AS TEXT) = '' OR r.platform = CAST($6 AS TEXT))
-      AND (CAST($7 AS TEXT) = '' OR r.business = CAST($7 AS TEXT))
-      AND (CAST($8 AS TEXT) = '' OR (CAST($8 AS TEXT) LIKE '%,' || r.outcome || ',%') = CAST($9 AS BOOLEAN))
-      AND (CAST($10 AS TEXT) = '' OR lower(r.platform_name) LIKE lower(CAST($10 AS TEXT)) ESCAPE '!'
-        OR r.operator <> '' AND CAST($11 AS TEXT) LIKE '%,' || r.operator || ',%')
-    ORDER BY r.id DESC LIMIT $12
+    WHERE r.account = $1 AND r.enterprise = $2
+      AND (CAST($3 AS TEXT) = '' OR r.id < CAST($3 AS TEXT))
+      AND r.ended_at >= CAST($4 AS BIGINT) AND r.ended_at < CAST($5 AS BIGINT)
+      AND (CAST($6 AS TEXT) = '' OR r.certificate = CAST($6 AS TEXT))
+      AND (CAST($7 AS TEXT) = '' OR r.platform = CAST($7 AS TEXT))
+      AND (CAST($8 AS TEXT) = '' OR r.business = CAST($8 AS TEXT))
+      AND (CAST($9 AS TEXT) = '' OR (CAST($9 AS TEXT) LIKE '%,' || r.outcome || ',%') = CAST($10 AS BOOLEAN))
+      AND (CAST($11 AS TEXT) = '' OR lower(r.platform_name) LIKE lower(CAST($11 AS TEXT)) ESCAPE '!'
+        OR r.operator <> '' AND CAST($12 AS TEXT) LIKE '%,' || r.operator || ',%')
+    ORDER BY r.id DESC LIMIT $13
 )
 ORDER BY id DESC
 `
 
 type UsageRecordsOfAccountParams struct {
 	Account     string
+	Enterprise  string
 	After       string
 	FromAt      int64
 	ToAt        int64
@@ -184,6 +188,7 @@ type UsageRecordsOfAccountParams struct {
 func (q *Queries) UsageRecordsOfAccount(ctx context.Context, arg UsageRecordsOfAccountParams) ([]UsageRecord, error) {
 	rows, err := q.query(ctx, q.usageRecordsOfAccountStmt, usageRecordsOfAccount,
 		arg.Account,
+		arg.Enterprise,
 		arg.After,
 		arg.FromAt,
 		arg.ToAt,
@@ -208,6 +213,93 @@ func (q *Queries) UsageRecordsOfAccount(ctx context.Context, arg UsageRecordsOfA
 			&i.Ref,
 			&i.EndedAt,
 			&i.Account,
+			&i.Enterprise,
+			&i.Device,
+			&i.Certificate,
+			&i.Serial,
+			&i.Platform,
+			&i.PlatformName,
+			&i.Business,
+			&i.Outcome,
+			&i.Digest,
+			&i.Operator,
+			&i.Private,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const usageRecordsOfEnterprise = `-- name: UsageRecordsOfEnterprise :many
+SELECT id, ref, ended_at, account, enterprise, device, certificate, serial, platform, platform_name, business, outcome, digest, operator, private FROM usage_records
+WHERE id IN (
+    SELECT r.id FROM usage_records r
+    WHERE r.enterprise = $1 AND r.enterprise <> ''
+      AND (CAST($2 AS TEXT) = '' OR r.id < CAST($2 AS TEXT))
+      AND r.ended_at >= CAST($3 AS BIGINT) AND r.ended_at < CAST($4 AS BIGINT)
+      AND (CAST($5 AS TEXT) = '' OR r.certificate = CAST($5 AS TEXT))
+      AND (CAST($6 AS TEXT) = '' OR r.platform = CAST($6 AS TEXT))
+      AND (CAST($7 AS TEXT) = '' OR r.business = CAST($7 AS TEXT))
+      AND (CAST($8 AS TEXT) = '' OR (CAST($8 AS TEXT) LIKE '%,' || r.outcome || ',%') = CAST($9 AS BOOLEAN))
+      AND (CAST($10 AS TEXT) = '' OR lower(r.platform_name) LIKE lower(CAST($10 AS TEXT)) ESCAPE '!'
+        OR r.operator <> '' AND CAST($11 AS TEXT) LIKE '%,' || r.operator || ',%')
+    ORDER BY r.id DESC LIMIT $12
+)
+ORDER BY id DESC
+`
+
+type UsageRecordsOfEnterpriseParams struct {
+	Enterprise  string
+	After       string
+	FromAt      int64
+	ToAt        int64
+	Certificate string
+	Platform    string
+	Business    string
+	Outcomes    string
+	Among       bool
+	Name        string
+	Operators   string
+	MaxRecords  int32
+}
+
+// What an administrator sees: the records of all members.
+func (q *Queries) UsageRecordsOfEnterprise(ctx context.Context, arg UsageRecordsOfEnterpriseParams) ([]UsageRecord, error) {
+	rows, err := q.query(ctx, q.usageRecordsOfEnterpriseStmt, usageRecordsOfEnterprise,
+		arg.Enterprise,
+		arg.After,
+		arg.FromAt,
+		arg.ToAt,
+		arg.Certificate,
+		arg.Platform,
+		arg.Business,
+		arg.Outcomes,
+		arg.Among,
+		arg.Name,
+		arg.Operators,
+		arg.MaxRecords,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UsageRecord{}
+	for rows.Next() {
+		var i UsageRecord
+		if err := rows.Scan(
+			&i.ID,
+			&i.Ref,
+			&i.EndedAt,
+			&i.Account,
+			&i.Enterprise,
 			&i.Device,
 			&i.Certificate,
 			&i.Serial,

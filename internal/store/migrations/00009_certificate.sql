@@ -29,6 +29,7 @@ CREATE TABLE certificates (
 );
 CREATE UNIQUE INDEX certificates_line ON certificates (line_id);
 CREATE INDEX certificates_account ON certificates (account_id, id);
+CREATE INDEX certificates_enterprise ON certificates (enterprise_id, id) WHERE enterprise_id <> '';
 
 CREATE TABLE issued_certificates (
     serial         TEXT PRIMARY KEY,

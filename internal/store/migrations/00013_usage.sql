@@ -6,6 +6,7 @@ CREATE TABLE usage_records (
     ref           TEXT NOT NULL,
     ended_at      BIGINT NOT NULL,
     account       TEXT NOT NULL,
+    enterprise    TEXT NOT NULL, -- of the certificate; empty for a person's
     device        TEXT NOT NULL,
     certificate   TEXT NOT NULL,
     serial        TEXT NOT NULL,
@@ -20,12 +21,14 @@ CREATE TABLE usage_records (
 CREATE UNIQUE INDEX usage_records_ref ON usage_records (ref);
 -- An account's records in their order with all that a filter looks at: a page reads
 -- the rows themselves only for what it shows.
-CREATE INDEX usage_records_account ON usage_records (account, id, ended_at, business, outcome, platform, certificate, operator, platform_name);
+CREATE INDEX usage_records_account ON usage_records (account, enterprise, id, ended_at, business, outcome, platform, certificate, operator, platform_name);
+CREATE INDEX usage_records_enterprise ON usage_records (enterprise, id, ended_at, business, outcome, platform, certificate, operator, platform_name)
+    WHERE enterprise <> '';
 
--- The names under which an account's certificates were used, so that a part of
--- one finds its records.
+-- The names under which the certificates of an account, or of an enterprise, were
+-- used, so that a part of one finds its records.
 CREATE TABLE usage_operators (
-    account  TEXT NOT NULL,
+    account  TEXT NOT NULL, -- or enterprise
     operator TEXT NOT NULL, -- keyed hash
     name     BYTEA NOT NULL, -- sealed
     PRIMARY KEY (account, operator)

@@ -57,6 +57,43 @@ SELECT r.platform FROM certificates c JOIN roamings r ON r.certificate_id = c.id
 WHERE c.holder_kind = @holder_kind AND c.account_id = @account_id AND c.enterprise_id = @enterprise_id
 ORDER BY 1;
 
+-- What an administrator sees: the same of all members, each by his own active device.
+-- name: ListEnterpriseCertificates :many
+SELECT * FROM certificates c
+WHERE c.holder_kind = 'enterprise' AND c.enterprise_id = @enterprise_id
+  AND (CAST(@before AS TEXT) = '' OR c.id < CAST(@before AS TEXT))
+  AND (CAST(@state AS TEXT) = '' OR CAST(@state AS TEXT) = CASE
+        WHEN c.state NOT IN ('valid', 'frozen') THEN c.state
+        WHEN c.not_after < CAST(@now AS BIGINT) THEN 'expired'
+        WHEN c.state = 'frozen' THEN 'frozen'
+        WHEN c.keys_lost OR c.device <> (SELECT a.device FROM accounts a WHERE a.id = c.account_id) THEN 'key_lost'
+        ELSE 'valid' END)
+  -- The parameter platforms is ",code,code,"; empty for all.
+  AND (CAST(@platforms AS TEXT) = ''
+    OR CAST(@platforms AS TEXT) LIKE '%,' || c.platform || ',%'
+    OR EXISTS (SELECT 1 FROM roamings r WHERE r.certificate_id = c.id AND r.state <> 'cancelled'
+               AND CAST(@platforms AS TEXT) LIKE '%,' || r.platform || ',%'))
+ORDER BY c.id DESC LIMIT @max_certificates;
+
+-- name: CountEnterpriseCertificates :many
+SELECT CASE
+        WHEN c.state NOT IN ('valid', 'frozen') THEN c.state
+        WHEN c.not_after < CAST(@now AS BIGINT) THEN 'expired'
+        WHEN c.state = 'frozen' THEN 'frozen'
+        WHEN c.keys_lost OR c.device <> (SELECT a.device FROM accounts a WHERE a.id = c.account_id) THEN 'key_lost'
+        ELSE 'valid' END AS derived, COUNT(*) AS n
+FROM certificates c
+WHERE c.holder_kind = 'enterprise' AND c.enterprise_id = @enterprise_id
+GROUP BY 1;
+
+-- name: ListEnterpriseCertificatePlatforms :many
+SELECT c.platform FROM certificates c
+WHERE c.holder_kind = 'enterprise' AND c.enterprise_id = @enterprise_id
+UNION
+SELECT r.platform FROM certificates c JOIN roamings r ON r.certificate_id = c.id AND r.state <> 'cancelled'
+WHERE c.holder_kind = 'enterprise' AND c.enterprise_id = @enterprise_id
+ORDER BY 1;
+
 -- name: InsertIssuedCertificate :exec
 INSERT INTO issued_certificates (serial, certificate_id, use_for, key_id, der, chain, installed_at, replaced_at)
 VALUES (@serial, @certificate_id, @use_for, @key_id, @der, @chain, @installed_at, 0);

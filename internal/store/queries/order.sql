@@ -16,15 +16,15 @@ SELECT o.* FROM orders o JOIN order_lines l ON l.order_id = o.id WHERE l.id = @l
 SELECT * FROM order_lines WHERE order_id = @order_id ORDER BY position;
 
 -- name: ListOrders :many
-SELECT * FROM orders WHERE account_id = @account_id AND (CAST(@before AS TEXT) = '' OR id < CAST(@before AS TEXT))
+SELECT * FROM orders WHERE account_id = @account_id AND enterprise_id = @enterprise_id AND (CAST(@before AS TEXT) = '' OR id < CAST(@before AS TEXT))
 ORDER BY id DESC LIMIT @max_orders;
 
 -- name: ListUnpaidOrders :many
-SELECT * FROM orders WHERE account_id = @account_id AND state = 'unpaid' AND expires_at > @now ORDER BY id DESC;
+SELECT * FROM orders WHERE account_id = @account_id AND enterprise_id = @enterprise_id AND state = 'unpaid' AND expires_at > @now ORDER BY id DESC;
 
 -- name: ListUnpaidOrderLines :many
 SELECT l.* FROM orders o JOIN order_lines l ON l.order_id = o.id
-WHERE o.account_id = @account_id AND o.state = 'unpaid' AND o.expires_at > @now ORDER BY l.order_id, l.position;
+WHERE o.account_id = @account_id AND o.enterprise_id = @enterprise_id AND o.state = 'unpaid' AND o.expires_at > @now ORDER BY l.order_id, l.position;
 
 -- name: LockOrderBuyer :exec
 INSERT INTO order_buyers (account_id, orders) VALUES (@account_id, 1)
