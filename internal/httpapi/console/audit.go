@@ -34,8 +34,8 @@ type AuditPage struct {
 	Next    string       `json:"next,omitempty"`
 }
 
-// auditFilter is what entries are searched by; empty fields do not narrow.
-type auditFilter struct {
+// AuditFilter is what entries are searched by; empty fields do not narrow.
+type AuditFilter struct {
 	Kind    string    `query:"kind" maxLength:"64" doc:"种类，或以点结尾的前缀，如 console."`
 	Subject string    `query:"subject" maxLength:"100"`
 	Actor   string    `query:"actor" maxLength:"100"`
@@ -44,12 +44,12 @@ type auditFilter struct {
 }
 
 type auditInput struct {
-	auditFilter
+	AuditFilter
 	Cursor string `query:"cursor" maxLength:"64"`
 }
 
 type exportInput struct {
-	auditFilter
+	AuditFilter
 	Format string `query:"format" enum:"jsonl,csv" default:"jsonl"`
 }
 
@@ -98,7 +98,7 @@ const auditPage = 50
 // CodeCursor: a page was asked for by something that is no cursor.
 var CodeCursor = fault.Code{Name: "console_cursor", Kind: fault.Invalid, Text: "翻页信息已失效，请从第一页重新查看。"}
 
-func (f auditFilter) search() audit.Search {
+func (f AuditFilter) search() audit.Search {
 	return audit.Search{Kind: f.Kind, Subject: f.Subject, Actor: f.Actor, From: f.From, To: f.To}
 }
 

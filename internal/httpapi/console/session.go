@@ -86,13 +86,11 @@ func (s *Server) sessionRoutes() {
 	route(s, http.MethodPost, "/session/password", Half, "设置自己的密码", s.setPassword)
 }
 
-// cookie carries a token; an empty one takes it away.
-func (s *Server) cookie(token string, expires time.Time) http.Cookie {
+// cookie carries a token until the browser closes; an empty one takes it away.
+func (s *Server) cookie(token string) http.Cookie {
 	c := http.Cookie{Name: Cookie, Value: token, Path: "/console/v1", HttpOnly: true, Secure: s.Secure, SameSite: http.SameSiteStrictMode}
 	if token == "" {
 		c.MaxAge = -1
-	} else {
-		c.Expires = expires
 	}
 	return c
 }
@@ -124,7 +122,7 @@ func (s *Server) answer(got office.Session, err error) (*sessionOutput, error) {
 	}
 	out := &sessionOutput{Body: s.body(got.Caller)}
 	if got.Token != "" {
-		out.SetCookie = []http.Cookie{s.cookie(got.Token, got.ExpiresAt)}
+		out.SetCookie = []http.Cookie{s.cookie(got.Token)}
 	}
 	return out, nil
 }
@@ -141,7 +139,7 @@ func (s *Server) signOut(ctx context.Context, c office.Caller, _ *Empty) (*signe
 	if err := s.Officers.SignOut(ctx, c); err != nil {
 		return nil, err
 	}
-	return &signedOut{s.cookie("", time.Time{})}, nil
+	return &signedOut{s.cookie("")}, nil
 }
 
 func (s *Server) enterTOTP(ctx context.Context, c office.Caller, in *codeInput) (*sessionOutput, error) {

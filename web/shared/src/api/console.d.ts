@@ -4,6 +4,57 @@
  */
 
 export interface paths {
+    "/console/v1/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 查找账号（按完整的值） */
+        get: operations["get-accounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/accounts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一个账号 */
+        get: operations["get-accounts-id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/accounts/{id}/sessions/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 结束账号的全部登录 */
+        post: operations["post-accounts-id-sessions-end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/console/v1/audit": {
         parameters: {
             query?: never;
@@ -50,6 +101,108 @@ export interface paths {
         put?: never;
         /** 开始核对整条审计链（后台进行） */
         post: operations["post-audit-verify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/callbacks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 未送达的回调，新的在前 */
+        get: operations["get-callbacks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/callbacks/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 重新发送 */
+        post: operations["post-callbacks-id-replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/certificates/{id}/freeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 冻结证书 */
+        post: operations["post-certificates-id-freeze"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/certificates/{id}/unfreeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 解冻证书 */
+        post: operations["post-certificates-id-unfreeze"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/enterprises": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 查找企业 */
+        get: operations["get-enterprises"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/enterprises/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一家企业 */
+        get: operations["get-enterprises-id"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -153,6 +306,23 @@ export interface paths {
         post?: never;
         /** 移除一种第二步验证方式；不能移除最后一种 */
         delete: operations["delete-factors-id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 短信限额与用量 */
+        get: operations["get-limits"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -312,6 +482,159 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/console/v1/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 查看一项完整信息：须写原因，每人每天 30 次，写入审计 */
+        post: operations["post-reveal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 审核队列 */
+        get: operations["get-reviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/reviews/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 一件审核 */
+        get: operations["get-reviews-id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/reviews/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 通过 */
+        post: operations["post-reviews-id-approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/reviews/{id}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 开始处理，保留 15 分钟 */
+        post: operations["post-reviews-id-claim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/reviews/{id}/pictures/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 影像（JPEG）；每次查看写入审计 */
+        get: operations["get-reviews-id-pictures-kind"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/reviews/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 驳回 */
+        post: operations["post-reviews-id-refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/reviews/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 放回队列 */
+        post: operations["post-reviews-id-release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/v1/reviews/{id}/second": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 转复核：须由另一名人员办理 */
+        post: operations["post-reviews-id-second"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/console/v1/session": {
         parameters: {
             query?: never;
@@ -399,10 +722,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/console/v1/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 每日注册、实名、审核与等待 */
+        get: operations["get-stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AccountBody: {
+            /** @description 最新的 100 张 */
+            certificates: components["schemas"]["CertificateRow"][] | null;
+            /** Format: date-time */
+            closedAt?: string;
+            /** Format: date-time */
+            createdAt: string;
+            devices: components["schemas"]["AccountDevice"][] | null;
+            enterprises: components["schemas"]["AccountEnterprise"][] | null;
+            id: string;
+            idNumberMasked: string;
+            /** @description 未实名为空 */
+            nameMasked: string;
+            /** Format: date-time */
+            phoneChangedAt?: string;
+            /** @description 已注销为空 */
+            phoneMasked: string;
+            /** Format: date-time */
+            verifiedAt?: string;
+        };
+        AccountDevice: {
+            /** @description 当前绑定的手机 */
+            active: boolean;
+            label: string;
+            /** Format: date-time */
+            seenAt: string;
+            /** Format: int64 */
+            sessions: number;
+            /** Format: date-time */
+            signedInAt?: string;
+        };
+        AccountEnterprise: {
+            enterprise: string;
+            /** Format: date-time */
+            joinedAt: string;
+            /** Format: date-time */
+            leftAt?: string;
+            name: string;
+            /** @enum {string} */
+            role: "administrator" | "member" | "former";
+            /** @enum {string} */
+            via: "created" | "applied" | "invited";
+        };
+        AccountList: {
+            accounts: components["schemas"]["AccountRow"][] | null;
+            next?: string;
+        };
+        AccountRow: {
+            /** Format: date-time */
+            closedAt?: string;
+            /** Format: date-time */
+            createdAt: string;
+            id: string;
+            idNumberMasked: string;
+            /** @description 未实名为空 */
+            nameMasked: string;
+            /** @description 已注销为空 */
+            phoneMasked: string;
+            /** Format: date-time */
+            verifiedAt?: string;
+        };
+        ApproveInputBody: {
+            /** @description 勾选的核对项，须为全部 */
+            checks: string[] | null;
+        };
         AuditEntry: {
             /** @description 账号、system、platform:<代码>、officer:<ID> */
             actor: string;
@@ -434,6 +839,43 @@ export interface components {
             /** @description 已完成登录时须再次输入密码 */
             password?: string;
         };
+        CallbackList: {
+            callbacks: components["schemas"]["CallbackRow"][] | null;
+            /** @description 还有更多未列出 */
+            more: boolean;
+        };
+        CallbackRow: {
+            /** Format: int64 */
+            attempts: number;
+            /** Format: date-time */
+            firstAt: string;
+            id: string;
+            /** Format: date-time */
+            lastAt: string;
+            /** @description 平台代码 */
+            platform: string;
+            /** @description 最近一次失败的类别 */
+            problem: string;
+            transaction: string;
+        };
+        CertificateRow: {
+            enterprise?: string;
+            freezable: boolean;
+            id: string;
+            /** @description CA 机构代码 */
+            institution: string;
+            /** Format: date-time */
+            notAfter?: string;
+            /** @description 签名证书序列号，十六进制 */
+            serial?: string;
+            /** @enum {string} */
+            state: "pending" | "valid" | "key_lost" | "frozen" | "expired" | "revoked" | "replaced" | "cancelled";
+            unfreezable: boolean;
+        };
+        Choice: {
+            code: string;
+            text: string;
+        };
         CodeInputBody: {
             code: string;
         };
@@ -449,6 +891,70 @@ export interface components {
              * @description 第二段：须在此之前首次登录
              */
             until?: string;
+        };
+        EndedBody: {
+            /** Format: int64 */
+            ended: number;
+        };
+        EnterpriseBody: {
+            code: string;
+            /** Format: date-time */
+            createdAt: string;
+            history: components["schemas"]["EnterpriseVersion"][] | null;
+            id: string;
+            legalIDNumberMasked: string;
+            legalNameMasked: string;
+            memberPage: components["schemas"]["EnterpriseMember"][] | null;
+            /**
+             * Format: int64
+             * @description 仅企业详情
+             */
+            members?: number;
+            /** @enum {string} */
+            method: "phone" | "bank" | "documents";
+            name: string;
+            next?: string;
+            /** Format: date-time */
+            verifiedAt: string;
+        };
+        EnterpriseList: {
+            enterprises: components["schemas"]["EnterpriseRow"][] | null;
+            next?: string;
+        };
+        EnterpriseMember: {
+            account: string;
+            administrator: boolean;
+            id: string;
+            /** Format: date-time */
+            joinedAt: string;
+            nameMasked: string;
+            phoneMasked: string;
+            /** @enum {string} */
+            via: "created" | "applied" | "invited";
+        };
+        EnterpriseRow: {
+            code: string;
+            id: string;
+            legalNameMasked: string;
+            /**
+             * Format: int64
+             * @description 仅企业详情
+             */
+            members?: number;
+            /** @enum {string} */
+            method: "phone" | "bank" | "documents";
+            name: string;
+            /** Format: date-time */
+            verifiedAt: string;
+        };
+        EnterpriseVersion: {
+            /** Format: date-time */
+            at: string;
+            /** Format: int64 */
+            facts: number;
+            legalNameMasked: string;
+            method: string;
+            name: string;
         };
         FactorBody: {
             /** Format: date-time */
@@ -466,6 +972,57 @@ export interface components {
         Field: {
             location: string;
             message: string;
+        };
+        HourBar: {
+            /**
+             * Format: date-time
+             * @description 该小时的开始
+             */
+            at: string;
+            /** Format: int64 */
+            refused: number;
+            /** Format: int64 */
+            sent: number;
+        };
+        LimitRow: {
+            /**
+             * Format: int64
+             * @description 用得最多的一个已用次数
+             */
+            busiest: number;
+            /** Format: int64 */
+            most: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description 最近 24 小时拦截
+             */
+            refusedDay: number;
+            /**
+             * Format: int64
+             * @description 最近一小时拦截
+             */
+            refusedHour: number;
+            /** Format: int64 */
+            spanSeconds: number;
+            text: string;
+        };
+        LimitsBody: {
+            /**
+             * Format: int64
+             * @description 最近 24 小时滑块验证失败
+             */
+            captchasWrong: number;
+            /**
+             * Format: int64
+             * @description 全站每小时上限
+             */
+            ceiling: number;
+            /** @description 最近 24 小时，旧的在前 */
+            hours: components["schemas"]["HourBar"][] | null;
+            limits: components["schemas"]["LimitRow"][] | null;
+            /** Format: int64 */
+            sentHour: number;
         };
         NewOfficerInputBody: {
             displayName: string;
@@ -570,8 +1127,171 @@ export interface components {
         ReasonInputBody: {
             reason: string;
         };
+        RefuseInputBody: {
+            /** @description 审核意见，原样通知申请人 */
+            note: string;
+            /** @description 驳回原因的 code */
+            reasons: string[] | null;
+        };
+        RevealBody: {
+            /**
+             * Format: int64
+             * @description 今天还可查看几次
+             */
+            remaining: number;
+            value: string;
+        };
+        RevealInputBody: {
+            /**
+             * @description account：phone、name、idNumber；其余：legalName、legalIDNumber
+             * @enum {string}
+             */
+            field: "phone" | "name" | "idNumber" | "legalName" | "legalIDNumber";
+            id: string;
+            /** @enum {string} */
+            kind: "account" | "enterprise" | "application";
+            /** @description 5 至 200 字，写入审计 */
+            reason: string;
+        };
+        ReviewApplicant: {
+            account: string;
+            idNumberMasked: string;
+            name: string;
+            phoneMasked: string;
+        };
+        ReviewBefore: {
+            enterprise: string;
+            legalName: string;
+            name: string;
+        };
+        ReviewBody: {
+            applicant: components["schemas"]["ReviewApplicant"];
+            /** @description 信息变更：现有信息 */
+            before?: components["schemas"]["ReviewBefore"];
+            /** @description 人工核对项，通过时须全部勾选 */
+            checklist: components["schemas"]["Choice"][] | null;
+            /** @description 正在处理的人员 */
+            claimedBy?: components["schemas"]["OfficerRef"];
+            /** @description 统一社会信用代码 */
+            code: string;
+            /** Format: date-time */
+            decidedAt?: string;
+            decidedBy?: components["schemas"]["OfficerRef"];
+            /** Format: date-time */
+            dueAt?: string;
+            /** @description 转复核的人员；须由他人办理 */
+            escalatedBy?: components["schemas"]["OfficerRef"];
+            events: components["schemas"]["ReviewEvent"][] | null;
+            facts: components["schemas"]["ReviewFact"][] | null;
+            id: string;
+            /**
+             * @description 新建企业、信息变更
+             * @enum {string}
+             */
+            kind: "create" | "change";
+            /**
+             * Format: int64
+             * @description 距时限的工作时间，秒；超时为负
+             */
+            leftWorkingSeconds: number;
+            legalIDNumberMasked: string;
+            /** @description 法定代表人 */
+            legalName: string;
+            method: string;
+            /** @description 由我处理中 */
+            mine: boolean;
+            /** @description 企业名称 */
+            name: string;
+            /** @description 上次的审核意见 */
+            note?: string;
+            /** @description 单号，如 RV-261123-0019 */
+            number: string;
+            /** @description 已上传的影像：id-front、id-back、licence、letter */
+            pictures: string[] | null;
+            /** @description 上次驳回的原因 */
+            reasons: string[] | null;
+            refusalReasons: components["schemas"]["Choice"][] | null;
+            /** @description 登记数据日期，YYYY-MM-DD */
+            registryAsOf?: string;
+            registryStatus?: string;
+            /** @enum {string} */
+            state: "draft" | "checked" | "verifying" | "reviewing" | "refused" | "verified" | "ended";
+            /** Format: date-time */
+            submittedAt?: string;
+            /**
+             * @description soon：不足 3 个工作小时；late：已超时
+             * @enum {string}
+             */
+            tone: "ok" | "soon" | "late";
+        };
+        ReviewEvent: {
+            /** Format: date-time */
+            at: string;
+            kind: string;
+            note?: string;
+            /** @description 空为申请人或系统 */
+            officer?: components["schemas"]["OfficerRef"];
+        };
+        ReviewFact: {
+            /** @description 申请填写 */
+            applied: string;
+            item: string;
+            match: boolean;
+            /** @description 登记信息 */
+            registered: string;
+        };
+        ReviewList: {
+            next?: string;
+            reviews: components["schemas"]["ReviewRow"][] | null;
+            /**
+             * Format: int64
+             * @description 本栏总数；已办为今日数
+             */
+            total: number;
+        };
+        ReviewRow: {
+            /** @description 正在处理的人员 */
+            claimedBy?: components["schemas"]["OfficerRef"];
+            /** Format: date-time */
+            decidedAt?: string;
+            decidedBy?: components["schemas"]["OfficerRef"];
+            /** Format: date-time */
+            dueAt?: string;
+            /** @description 转复核的人员；须由他人办理 */
+            escalatedBy?: components["schemas"]["OfficerRef"];
+            id: string;
+            /**
+             * @description 新建企业、信息变更
+             * @enum {string}
+             */
+            kind: "create" | "change";
+            /**
+             * Format: int64
+             * @description 距时限的工作时间，秒；超时为负
+             */
+            leftWorkingSeconds: number;
+            /** @description 由我处理中 */
+            mine: boolean;
+            /** @description 企业名称 */
+            name: string;
+            /** @description 单号，如 RV-261123-0019 */
+            number: string;
+            /** @enum {string} */
+            state: "draft" | "checked" | "verifying" | "reviewing" | "refused" | "verified" | "ended";
+            /** Format: date-time */
+            submittedAt?: string;
+            /**
+             * @description soon：不足 3 个工作小时；late：已超时
+             * @enum {string}
+             */
+            tone: "ok" | "soon" | "late";
+        };
         RolesInputBody: {
             roles: string[] | null;
+        };
+        SecondInputBody: {
+            /** @description 给复核人员的说明 */
+            note: string;
         };
         SessionBody: {
             /** Format: date-time */
@@ -604,6 +1324,56 @@ export interface components {
             /** @description 登录名 */
             name: string;
             password: string;
+        };
+        StatsBody: {
+            /** Format: date-time */
+            at: string;
+            days: components["schemas"]["StatsDay"][] | null;
+            waiting: components["schemas"]["StatsWaiting"];
+        };
+        StatsDay: {
+            /** Format: int64 */
+            approved: number;
+            /** @description YYYY-MM-DD，北京时间 */
+            date: string;
+            /**
+             * Format: int64
+             * @description 新实名的企业
+             */
+            enterprises: number;
+            /** Format: int64 */
+            refused: number;
+            /** Format: int64 */
+            registrations: number;
+            /**
+             * Format: int64
+             * @description 个人实名
+             */
+            verifications: number;
+            /**
+             * Format: int64
+             * @description 当日办结件的等待工作时间；没有为 0
+             */
+            waitP50Seconds: number;
+            /** Format: int64 */
+            waitP90Seconds: number;
+        };
+        StatsWaiting: {
+            /**
+             * Format: int64
+             * @description 以上两项中已超时的
+             */
+            late: number;
+            /**
+             * Format: int64
+             * @description 待审核
+             */
+            open: number;
+            /**
+             * Format: int64
+             * @description 复核
+             */
+            second: number;
         };
         TOTPOffer: {
             /** @description 二维码，PNG */
@@ -640,9 +1410,118 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    "get-accounts": {
+        parameters: {
+            query?: {
+                /** @description 完整手机号 */
+                phone?: string;
+                /** @description 完整姓名 */
+                name?: string;
+                /** @description 账号编号，或完整身份证号 */
+                id?: string;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-accounts-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-accounts-id-sessions-end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-audit": {
         parameters: {
             query?: {
+                /** @description 种类，或以点结尾的前缀，如 console. */
+                kind?: string;
+                subject?: string;
+                actor?: string;
+                from?: string;
+                to?: string;
                 cursor?: string;
             };
             header?: never;
@@ -674,6 +1553,12 @@ export interface operations {
     "get-audit-export": {
         parameters: {
             query?: {
+                /** @description 种类，或以点结尾的前缀，如 console. */
+                kind?: string;
+                subject?: string;
+                actor?: string;
+                from?: string;
+                to?: string;
                 format?: "jsonl" | "csv";
             };
             header?: never;
@@ -748,6 +1633,204 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VerificationBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-callbacks": {
+        parameters: {
+            query?: {
+                /** @description 平台代码；空为全部 */
+                platform?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallbackList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-callbacks-id-replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-certificates-id-freeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CertificateRow"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-certificates-id-unfreeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CertificateRow"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-enterprises": {
+        parameters: {
+            query?: {
+                /** @description 企业名称的一部分，或完整的统一社会信用代码；空为全部 */
+                q?: string;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnterpriseList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-enterprises-id": {
+        parameters: {
+            query?: {
+                /** @description 成员的上一页的 next */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnterpriseBody"];
                 };
             };
             /** @description Error */
@@ -941,6 +2024,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsBody"];
+                };
             };
             /** @description Error */
             default: {
@@ -1269,6 +2381,304 @@ export interface operations {
             };
         };
     };
+    "post-reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevealInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevealBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-reviews": {
+        parameters: {
+            query?: {
+                /** @description open 待审核；second 复核；done 已办 */
+                tab?: "open" | "second" | "done";
+                /** @description 上一页的 next */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-reviews-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-reviews-id-approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApproveInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-reviews-id-claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-reviews-id-pictures-kind": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                kind: "id-front" | "id-back" | "licence" | "letter";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-reviews-id-refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefuseInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-reviews-id-release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-reviews-id-second": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-session": {
         parameters: {
             query?: never;
@@ -1478,6 +2888,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-stats": {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatsBody"];
                 };
             };
             /** @description Error */
