@@ -27,3 +27,6 @@ median ./internal/custody BenchmarkCosign/sqlite "custody, co-signature on SQLit
 echo
 echo "scan-to-sign journeys over HTTP, aim ≥ 150 /s on 2 cores"
 go run ./test/load -v --seconds "$SECONDS_OF_LOAD" --phones 64
+echo
+echo "signing in and lists with ${ACCOUNTS:-100000} accounts and ${ENTERPRISES:-10000} enterprises"
+go run ./test/load --people --seconds "${PEOPLE_SECONDS:-10}" --phones 64 --accounts "${ACCOUNTS:-100000}" --enterprises "${ENTERPRISES:-10000}"

@@ -1,7 +1,9 @@
 // Command load measures full scan-to-sign journeys over real HTTP: phones and a
 // trading platform in this process against a house in this process, on SQLite
-// and on PostgreSQL, load included. It asserts nothing on time; it fails only
-// when a journey fails.
+// and on PostgreSQL, load included. With --people it measures signing in and the
+// lists on a database full of made-up people, against a server in a process of
+// its own. It asserts nothing on time; it fails only when a journey or a request
+// fails.
 package main
 
 import (
@@ -46,15 +48,28 @@ func main() {
 	verbose := flag.Bool("v", false, "name the write transactions of a journey")
 	flag.StringVar(&keep, "profile", "", "folder for the CPU profile of each engine")
 	engines := flag.String("engine", "both", "sqlite, postgres or both")
+	people := flag.Bool("people", false, "measure signing in and lists among made-up people")
+	accounts := flag.Int("accounts", 100_000, "made-up accounts")
+	enterprises := flag.Int("enterprises", 10_000, "made-up enterprises")
+	binary := flag.String("server", "bin/tianweitong", "the server's program, for --people")
 	flag.Parse()
 	ctx := context.Background()
+	names := []string{"sqlite", "postgres"}
+	if *engines != "both" {
+		names = []string{*engines}
+	}
+	if *people {
+		c := crowd{binary: *binary, accounts: *accounts, enterprises: *enterprises, callers: *phones, span: time.Duration(*seconds) * time.Second}
+		if err := c.print(ctx, names); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	fmt.Printf("%d phones, %d s, %d cores, load included\n", *phones, *seconds, runtime.NumCPU())
 	fmt.Printf("%-10s %12s %9s %9s %9s %14s %12s\n", "engine", "journeys/s", "p50 ms", "p99 ms", "failed", "CPU ms/journey", "crypto CPU")
 	failed := false
-	for _, engine := range []string{"sqlite", "postgres"} {
-		if *engines != "both" && *engines != engine {
-			continue
-		}
+	for _, engine := range names {
 		r, err := measure(ctx, engine, *phones, time.Duration(*seconds)*time.Second)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, engine+":", err)
