@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"tianweitong/internal/certificate"
@@ -255,6 +254,3 @@ func (s *Server) holds(do func(*lookup.Service, context.Context, lookup.Officer,
 		return &Body[CertificateRow]{certificateRow(held)}, err
 	}
 }
-
-// officerOf gives the officer behind an actor of the audit chain.
-func officerOf(actor string) (id string, ok bool) { return strings.CutPrefix(actor, "officer:") }

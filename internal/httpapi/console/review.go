@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"tianweitong/internal/enterprise"
@@ -217,8 +218,11 @@ func (s *Server) review(ctx context.Context, c office.Caller, in *byID) (*Body[R
 		out.RefusalReasons = append(out.RefusalReasons, Choice{i.Code, i.Text})
 	}
 	for _, e := range r.Events {
-		id, _ := officerOf(e.Actor)
-		out.Events = append(out.Events, ReviewEvent{Kind: e.Kind, At: e.At, Officer: named(names, id), Note: e.Note})
+		event := ReviewEvent{Kind: e.Kind, At: e.At, Note: e.Note}
+		if id, ok := strings.CutPrefix(e.Actor, "officer:"); ok {
+			event.Officer = named(names, id)
+		}
+		out.Events = append(out.Events, event)
 	}
 	if b := r.Before; b.ID != "" {
 		out.Before = &ReviewBefore{Enterprise: b.ID, Name: b.Name, LegalName: b.LegalName}
