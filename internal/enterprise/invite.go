@@ -96,9 +96,10 @@ const (
 	InvitationLife = 7 * 24 * time.Hour
 	// resendPause lies between two SMS of one invitation.
 	resendPause = time.Minute
-	// InvitesPerPhone and InvitesPerEnterprise bound the SMS of a calendar day in
-	// China: nobody floods a number, whatever enterprises he administers.
-	InvitesPerPhone      = 5
+	// InvitesPerPhone bounds the SMS to one number on a calendar day in China: nobody
+	// floods it, whatever enterprises he administers.
+	InvitesPerPhone = 5
+	// InvitesPerEnterprise bounds an enterprise's on such a day.
 	InvitesPerEnterprise = 200
 
 	tryInvite = "invite"

@@ -74,9 +74,10 @@ type RequestStore interface {
 }
 
 const (
-	// WrongPerAccount and WrongPerEnterprise are how many wrong administrators are
-	// entered on a calendar day in China.
-	WrongPerAccount    = 5
+	// WrongPerAccount is how many wrong administrators an account enters on a calendar
+	// day in China.
+	WrongPerAccount = 5
+	// WrongPerEnterprise is how many are entered for one enterprise on such a day.
 	WrongPerEnterprise = 20
 
 	tryJoin = "join"

@@ -326,7 +326,7 @@ func Test2_4_4_TransferBySMS(t *testing.T) {
 		for _, p := range []struct {
 			someone
 			kind string
-		}{{boss, "enterprise.transferred"}, {ann, "enterprise.administrator"}} {
+		}{{boss, "account.enterprise_transferred"}, {ann, "enterprise.administrator"}} {
 			if c.told(p.someone, p.kind) != 1 || len(c.texts(p.someone, "notice")) != 1 {
 				t.Errorf("%s was not told by notice and SMS", p.name)
 			}

@@ -75,8 +75,9 @@ func (s *Members) Hand(ctx context.Context, tx work.Tx, acc, enterprise, member 
 	for _, n := range []notice.Notice{
 		{Account: m.Account, Kind: "enterprise.administrator", Title: "您已成为一家企业的管理员",
 			Body: "“" + h.Name + "”的管理员已转让给您，您可以管理该企业的成员与证书。"},
-		{Account: acc, Kind: "enterprise.transferred", Title: "企业管理员已转让",
-			Body: "您已将“" + h.Name + "”的管理员转让给 " + name + "，您现在是普通成员。如非本人操作，请立即联系客服。"},
+		{Account: acc, Kind: "account.enterprise_transferred", // an SMS that nobody switches off
+			Title: "企业管理员已转让",
+			Body:  "您已将“" + h.Name + "”的管理员转让给 " + name + "，您现在是普通成员。如非本人操作，请立即联系客服。"},
 	} {
 		n.SMS, n.Link = true, "/enterprises/"+enterprise
 		if err := s.Notices.Post(ctx, tx, n); err != nil {

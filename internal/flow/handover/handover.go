@@ -86,8 +86,7 @@ func (s *Service) Begin(ctx context.Context, c account.Caller, in, member string
 	h := custody.Holder{Account: c.Account, Device: c.Device}
 	var t Transfer
 	err := s.Runner.Do(ctx, "transfer.begin", func(ctx context.Context, tx work.Tx) error {
-		_, heir, err := s.Members.Transferable(ctx, tx, c.Account, in, member)
-		if err != nil {
+		if _, _, err := s.Members.Transferable(ctx, tx, c.Account, in, member); err != nil {
 			return err
 		}
 		pin, err := prove.PINKey(ctx, tx, s.Custody, h)
@@ -101,7 +100,7 @@ func (s *Service) Begin(ctx context.Context, c account.Caller, in, member string
 		t = Transfer{ID: id.New(s.Rand), Enterprise: in, Administrator: c.Account, Member: member, State: Asked, CreatedAt: now, Version: 1}
 		a, err := prove.Confirmation{
 			Holder: h, KeyID: pin.ID, Business: Business, Subject: t.ID, ID: splitkey.IDPIN, Purpose: "transfer",
-			Object: prove.Digest([]byte(in), []byte(member), []byte(heir.Account)),
+			Object: prove.Digest([]byte(in), []byte(member)), // what the phone knows, so that it can check what it confirms
 		}.Activation(s.Rand, now)
 		if err != nil {
 			return err

@@ -32,6 +32,8 @@ func body(template string, p map[string]string) string {
 		return from + "您的账号已按您的申请注销，感谢使用；该手机号可重新注册。如非本人操作，请立即联系客服。"
 	case "device.signed-in":
 		return from + "您的账号刚刚用密码在一台新设备上登录。如非本人操作，请立即重置登录密码，或联系客服。"
+	case "enterprise.invitation":
+		return from + "“" + p["enterprise"] + "”邀请您加入企业，请在 " + p["days"] + " 天内打开链接办理：" + p["link"] + "。如与您无关，请忽略本短信。"
 	case "phone.changed":
 		return from + "您的登录手机号已更换为 " + p["phone"] + "。如非本人操作，请立即联系客服。"
 	}
