@@ -1,32 +1,21 @@
 import { computed, ref, watchEffect } from 'vue'
+import { keep, kept } from './kept'
 
 export type Theme = 'auto' | 'light' | 'dark'
 
-const key = 'twt-console-theme'
 const system = matchMedia('(prefers-color-scheme: dark)')
 const systemDark = ref(system.matches)
 system.addEventListener('change', (e) => (systemDark.value = e.matches))
 
-function stored(): Theme {
-  try {
-    const v = localStorage.getItem(key)
-    return v === 'light' || v === 'dark' ? v : 'auto'
-  } catch {
-    return 'auto'
-  }
-}
+const before = kept('theme')
 
 /** Light, dark, or as the system has it. */
-export const theme = ref<Theme>(stored())
+export const theme = ref<Theme>(before === 'light' || before === 'dark' ? before : 'auto')
 export const dark = computed(() => theme.value === 'dark' || (theme.value === 'auto' && systemDark.value))
 
 watchEffect(() => {
   document.documentElement.dataset.theme = dark.value ? 'dark' : 'light'
-  try {
-    localStorage.setItem(key, theme.value)
-  } catch {
-    // A browser that keeps nothing follows the system next time.
-  }
+  keep('theme', theme.value)
 })
 
 /** The next of the three. */
