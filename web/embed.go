@@ -55,7 +55,7 @@ const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 func Console(durable bool) *Origin {
 	return &Origin{
 		files: consoleFiles(), policy: consolePolicy, camera: "()", passkeys: true, durable: durable,
-		reserved: []string{"/assets/", "/console/"},
+		reserved: []string{"/assets/", "/console/", "/openapi"},
 	}
 }
 

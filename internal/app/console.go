@@ -65,7 +65,9 @@ func named(address string) string {
 func (a *App) consoleDoor(api http.Handler) http.Handler {
 	pages := web.Console(a.cfg.Mode == config.Production && strings.HasPrefix(a.urls.Console, "https://"))
 	mux := http.NewServeMux()
-	mux.Handle("/console/", api)
+	for _, prefix := range []string{"/console/", "/openapi.json", "/openapi.yaml"} {
+		mux.Handle(prefix, api)
+	}
 	mux.Handle("/", pages)
 	return pages.Secure(a.ownPages(a.urls.Console, mux))
 }

@@ -43,9 +43,21 @@ func TestProductionNamesAllThatIsMissing(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty production configuration starts")
 	}
-	for _, word := range []string{"appURL", "platformURL", "pkiURL", "arc", "operator", "supportHotline"} {
+	for _, word := range []string{"appURL", "platformURL", "pkiURL", "consoleURL", "arc", "operator", "supportHotline"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("%q is not named in %v", word, err)
+		}
+	}
+}
+
+func TestTheConsoleNeedsANameInProduction(t *testing.T) {
+	for _, x := range []struct {
+		console, url string
+		named        bool
+	}{{"", "", true}, {"", "http://console.example.cn", true}, {"", "https://192.0.2.7", true}, {"", "https://console.example.cn", false}, {"off", "", false}} {
+		_, err := Config{Mode: Production, Console: x.console, ConsoleURL: x.url}.Complete()
+		if err == nil || strings.Contains(err.Error(), "consoleURL") != x.named {
+			t.Errorf("console %q at %q: %v", x.console, x.url, err)
 		}
 	}
 }
@@ -63,7 +75,7 @@ func TestLocalNetworkOpensTheAppAndKeepsThePanelHere(t *testing.T) {
 	}
 	for listener, want := range map[string]string{
 		c.App: "192.168.1.5:8080", c.Platform: "192.168.1.5:8081", c.Cashier: "192.168.1.5:8084", c.Trust: "192.168.1.5:8088",
-		c.Panel: "127.0.0.1:8083", c.PKI: "127.0.0.1:8082", c.Ops: "127.0.0.1:8089",
+		c.Panel: "127.0.0.1:8083", c.PKI: "127.0.0.1:8082", c.Ops: "127.0.0.1:8089", c.Console: "127.0.0.1:8084",
 	} {
 		if listener != want {
 			t.Errorf("a listener is %s, want %s", listener, want)
