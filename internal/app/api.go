@@ -39,7 +39,7 @@ func (a *App) appDeps() app.Deps {
 		Standings:   standing.New(standing.Deps{Clock: a.Clock, Certificates: h.certificates, Roamings: h.roamings, Orders: h.orders}),
 		Todos: todo.New(todo.Deps{
 			Runner: a.store, Clock: a.Clock, Persons: h.realname, Orders: h.orders, Certificates: h.certificates, Institutions: h.catalog,
-			PINs: h.pin, Recoveries: h.recover, Members: h.members,
+			PINs: h.pin, Recoveries: h.recover, Members: h.members, Enterprises: h.enterprises,
 		}),
 	}
 }

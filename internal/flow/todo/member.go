@@ -19,6 +19,7 @@ type Members interface {
 // governed lists what waits for an enterprise's administrator.
 func (s *Service) governed(ctx context.Context, c account.Caller) (out []Todo, err error) {
 	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
+		out = nil
 		waiting, _, err := s.Members.Waiting(ctx, tx, c.Account)
 		for _, w := range waiting {
 			if w.Head.ID != c.Enterprise {
@@ -27,6 +28,11 @@ func (s *Service) governed(ctx context.Context, c account.Caller) (out []Todo, e
 			out = append(out, Todo{Kind: JoinRequests, Urgency: Now, Title: fmt.Sprintf("%d 人申请加入企业", w.Count), Text: "请核对身份后同意或拒绝",
 				Action: Action{Kind: "join_requests", Label: "去审核", Enterprise: w.Head.ID}, Since: w.Oldest.AskedAt})
 		}
+		if err != nil {
+			return err
+		}
+		more, err := s.applied(ctx, tx, c.Account, c.Enterprise)
+		out = append(out, more...)
 		return err
 	})
 	return out, err

@@ -38,11 +38,15 @@ const (
 	// JoinRequests wait for the administrator, Invitation for the invited.
 	JoinRequests Kind = "join_requests"
 	Invitation   Kind = "invitation"
-	SetPIN       Kind = "set_pin"
-	Expiring     Kind = "expiring"
+	// The applications to verify an enterprise, or to change its facts.
+	EnterpriseRefused Kind = "enterprise_refused"
+	EnterpriseReview  Kind = "enterprise_review"
+	EnterpriseDraft   Kind = "enterprise_draft"
+	SetPIN            Kind = "set_pin"
+	Expiring          Kind = "expiring"
 )
 
-var rank = []Kind{Recovery, PINLocked, KeyLost, Realname, Pay, Install, JoinRequests, Invitation, SetPIN, Expiring}
+var rank = []Kind{Recovery, PINLocked, KeyLost, Realname, Pay, Install, EnterpriseRefused, JoinRequests, Invitation, EnterpriseReview, EnterpriseDraft, SetPIN, Expiring}
 
 // Urgency is when it should be done.
 type Urgency string
@@ -58,12 +62,15 @@ const urgent = 7 * 24 * time.Hour
 
 // Action is where the app goes: a word and what it is about.
 type Action struct {
-	Kind        string // realname, pay, install, set_pin, unlock, recover, recovery or certificate
+	// Kind is realname, pay, install, set_pin, unlock, recover, recovery, certificate,
+	// join_requests, invitation or application.
+	Kind        string
 	Label       string // of the button
 	Certificate string
 	Order       string
 	Recovery    string
 	Enterprise  string
+	Application string
 }
 
 // Todo is one row.
@@ -120,6 +127,7 @@ type Deps struct {
 	PINs         PINs
 	Recoveries   Recoveries
 	Members      Members
+	Enterprises  Enterprises
 }
 
 // Service derives to-dos.
@@ -159,6 +167,10 @@ func (s *Service) List(ctx context.Context, c account.Caller) ([]Todo, error) {
 			return err
 		}
 		more, err = s.invited(ctx, tx, c.Account)
+		if out = append(out, more...); err != nil {
+			return err
+		}
+		more, err = s.applied(ctx, tx, c.Account, "")
 		out = append(out, more...)
 		return err
 	})

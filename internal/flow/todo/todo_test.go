@@ -12,6 +12,7 @@ import (
 	"tianweitong/internal/catalog"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/custody"
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/flow/flowtest"
 	"tianweitong/internal/flow/recover"
 	"tianweitong/internal/flow/todo"
@@ -39,11 +40,11 @@ func (p pins) Status(ctx context.Context, c account.Caller) (custody.PINStatus, 
 	return p.PINs.Status(ctx, c)
 }
 
-func list(w *flowtest.World, c account.Caller, pin *custody.PINStatus) []todo.Todo {
+func list(w *flowtest.World, c account.Caller, pin *custody.PINStatus, applied ...enterprise.Application) []todo.Todo {
 	w.T.Helper()
 	s := todo.New(todo.Deps{
 		Runner: w.Store, Clock: w.Clock, Persons: w.Persons, Orders: w.Orders, Certificates: w.Certificates, Institutions: institutions{},
-		PINs: pins{w.PIN, pin}, Recoveries: w.Recover, Members: w.Members,
+		PINs: pins{w.PIN, pin}, Recoveries: w.Recover, Members: w.Members, Enterprises: applications(applied),
 	})
 	all, err := s.List(w.T.Context(), c)
 	if err != nil {

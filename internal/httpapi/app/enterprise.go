@@ -113,12 +113,12 @@ type ApplicationBody struct {
 	Busy   bool   `json:"busy"`
 	Method string `json:"method,omitempty" enum:"phone,bank,documents"`
 	// Ways are the methods that can be used now.
-	Ways     []string     `json:"ways" doc:"当前可用的验证方式：phone、bank、documents"`
-	Pictures []string     `json:"pictures" doc:"已上传的图片"`
-	Missing  []string     `json:"missing" doc:"提交人工审核前还须上传的图片"`
+	Ways     []string            `json:"ways" doc:"当前可用的验证方式：phone、bank、documents"`
+	Pictures []string            `json:"pictures" doc:"已上传的图片"`
+	Missing  []string            `json:"missing" doc:"提交人工审核前还须上传的图片"`
 	Reasons  []ApplicationReason `json:"reasons"`
-	Note     string       `json:"note,omitempty" doc:"鉴证人员的说明"`
-	Stage    string       `json:"stage" doc:"当前进度，给用户看的一句话"`
+	Note     string              `json:"note,omitempty" doc:"鉴证人员的说明"`
+	Stage    string              `json:"stage" doc:"当前进度，给用户看的一句话"`
 	// RegistryAsOf is the day of the register's data.
 	RegistryAsOf       string    `json:"registryAsOf,omitempty"`
 	CreatedAt          time.Time `json:"createdAt"`

@@ -15,7 +15,7 @@ type TodosBody struct {
 
 // TodoBody is one row of 待办.
 type TodoBody struct {
-	Kind    string     `json:"kind" enum:"recovery,pin_locked,key_lost,realname,pay,install,join_requests,invitation,set_pin,expiring"`
+	Kind    string     `json:"kind" enum:"recovery,pin_locked,key_lost,realname,pay,install,enterprise_refused,join_requests,invitation,enterprise_review,enterprise_draft,set_pin,expiring"`
 	Title   string     `json:"title"`
 	Text    string     `json:"text"`
 	Action  TodoAction `json:"action"`
@@ -28,12 +28,13 @@ type TodoBody struct {
 
 // TodoAction is where the button leads.
 type TodoAction struct {
-	Kind        string `json:"kind" enum:"realname,pay,install,set_pin,unlock,recover,recovery,certificate,join_requests,invitation"`
+	Kind        string `json:"kind" enum:"realname,pay,install,set_pin,unlock,recover,recovery,certificate,join_requests,invitation,application"`
 	Label       string `json:"label"`
 	Certificate string `json:"certificate,omitempty"`
 	Order       string `json:"order,omitempty"`
 	Recovery    string `json:"recovery,omitempty"`
 	Enterprise  string `json:"enterprise,omitempty"`
+	Application string `json:"application,omitempty"`
 }
 
 // The to-dos stay open to restricted sessions, which see the re-key alone.
@@ -44,7 +45,8 @@ func (s *Server) todoRoutes() {
 		for i, t := range all {
 			out.Todos[i] = TodoBody{
 				Kind: string(t.Kind), Title: t.Title, Text: t.Text, Urgency: string(t.Urgency), Since: t.Since, Until: t.Until, AmountFen: int64(t.Amount),
-				Action: TodoAction{Kind: t.Action.Kind, Label: t.Action.Label, Certificate: t.Action.Certificate, Order: t.Action.Order, Recovery: t.Action.Recovery, Enterprise: t.Action.Enterprise},
+				Action: TodoAction{Kind: t.Action.Kind, Label: t.Action.Label, Certificate: t.Action.Certificate, Order: t.Action.Order, Recovery: t.Action.Recovery, Enterprise: t.Action.Enterprise,
+					Application: t.Action.Application},
 			}
 		}
 		return &Body[TodosBody]{out}, err

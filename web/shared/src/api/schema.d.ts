@@ -209,6 +209,403 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/app/v1/enterprise-applications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 企业实名：我的申请 */
+        get: operations["get-enterprise-applications"];
+        put?: never;
+        /** 企业实名：提交企业四要素 */
+        post: operations["post-enterprise-applications"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprise-applications/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 企业实名：查看申请 */
+        get: operations["get-enterprise-applications-id"];
+        /** 企业实名：更正，未变的可留空 */
+        put: operations["put-enterprise-applications-id"];
+        post?: never;
+        /** 企业实名：撤回申请 */
+        delete: operations["delete-enterprise-applications-id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprise-applications/{id}/bank": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 企业实名：法定代表人银行卡认证 */
+        post: operations["post-enterprise-applications-id-bank"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprise-applications/{id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 企业实名：核验四要素 */
+        post: operations["post-enterprise-applications-id-check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprise-applications/{id}/letter.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 企业实名：下载已填好的企业授权书 */
+        get: operations["get-enterprise-applications-id-letter.pdf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprise-applications/{id}/phone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 企业实名：法定代表人手机号认证 */
+        post: operations["post-enterprise-applications-id-phone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprise-applications/{id}/pictures/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 企业实名：查看自己上传的图片 */
+        get: operations["get-enterprise-applications-id-pictures-kind"];
+        /** 企业实名：上传图片 */
+        put: operations["put-enterprise-applications-id-pictures-kind"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprise-applications/{id}/submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 企业实名：提交单位证件，等待人工审核 */
+        post: operations["post-enterprise-applications-id-submit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 我的加入申请 */
+        get: operations["get-enterprises-requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/requests/{request}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** 撤回加入申请 */
+        delete: operations["delete-enterprises-requests-request"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 查找企业 */
+        get: operations["get-enterprises-search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 企业资料 */
+        get: operations["get-enterprises-id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/{id}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 邀请记录（管理员） */
+        get: operations["get-enterprises-id-invitations"];
+        put?: never;
+        /** 邀请加入（管理员） */
+        post: operations["post-enterprises-id-invitations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/{id}/invitations/{invitation}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** 撤回邀请（管理员） */
+        delete: operations["delete-enterprises-id-invitations-invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/{id}/invitations/{invitation}/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 重新发送邀请短信（管理员） */
+        post: operations["post-enterprises-id-invitations-invitation-resend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/{id}/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 退出企业 */
+        post: operations["post-enterprises-id-leave"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/{id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 成员列表（管理员） */
+        get: operations["get-enterprises-id-members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/{id}/members/{member}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** 移除成员（管理员） */
+        delete: operations["delete-enterprises-id-members-member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/{id}/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 待审核的加入申请（管理员） */
+        get: operations["get-enterprises-id-requests"];
+        put?: never;
+        /** 申请加入企业 */
+        post: operations["post-enterprises-id-requests"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/{id}/requests/{request}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 同意加入（管理员） */
+        post: operations["post-enterprises-id-requests-request-accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/{id}/requests/{request}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 拒绝加入（管理员） */
+        post: operations["post-enterprises-id-requests-request-refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/{id}/transfer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 转让管理员：短信验证码 */
+        post: operations["post-enterprises-id-transfer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/enterprises/{id}/transfer/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 转让管理员：以 PIN 码确认 */
+        post: operations["post-enterprises-id-transfer-pin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/app/v1/environment": {
         parameters: {
             query?: never;
@@ -243,6 +640,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/app/v1/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 可用身份 */
+        get: operations["get-identities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/app/v1/institutions": {
         parameters: {
             query?: never;
@@ -254,6 +668,74 @@ export interface paths {
         get: operations["get-institutions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** 我收到的邀请 */
+        get: operations["get-invitations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/invitations/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 查看短信链接中的邀请 */
+        post: operations["post-invitations-look"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/invitations/{invitation}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 接受邀请 */
+        post: operations["post-invitations-invitation-accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/app/v1/invitations/{invitation}/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** 谢绝邀请 */
+        post: operations["post-invitations-invitation-decline"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1291,10 +1773,78 @@ export interface components {
             document: string;
             version: string;
         };
+        AdministratorBody: {
+            name: string;
+            /** @description 脱敏 */
+            phone: string;
+        };
         Agreement: {
             document: string;
             title: string;
             version: string;
+        };
+        ApplicantBody: {
+            /** Format: date-time */
+            askedAt: string;
+            id: string;
+            name: string;
+            phoneMasked: string;
+        };
+        ApplicantsBody: {
+            requests: components["schemas"]["ApplicantBody"][] | null;
+        };
+        ApplicationBody: {
+            busy: boolean;
+            code: string;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            dueAt?: string;
+            /** @description 变更的企业；认证通过后为新企业 */
+            enterprise?: string;
+            id: string;
+            /** @enum {string} */
+            kind: "create" | "change";
+            /**
+             * Format: int64
+             * @description 审核期限剩余的工作时间；负数为已超时
+             */
+            leftWorkingSeconds?: number;
+            legalIDMasked: string;
+            legalName: string;
+            /** @enum {string} */
+            method?: "phone" | "bank" | "documents";
+            /** @description 提交人工审核前还须上传的图片 */
+            missing: string[] | null;
+            name: string;
+            /** @description 鉴证人员的说明 */
+            note?: string;
+            /** @description 受理单号 */
+            number: string;
+            /** @description 已上传的图片 */
+            pictures: string[] | null;
+            reasons: components["schemas"]["ApplicationReason"][] | null;
+            registryAsOf?: string;
+            /**
+             * Format: int64
+             * @description 今日剩余核验次数
+             */
+            remainingToday: number;
+            /** @description 当前进度，给用户看的一句话 */
+            stage: string;
+            /** @enum {string} */
+            state: "draft" | "checked" | "verifying" | "reviewing" | "refused" | "verified" | "ended";
+            /** Format: date-time */
+            submittedAt?: string;
+            /** @description 当前可用的验证方式：phone、bank、documents */
+            ways: string[] | null;
+        };
+        ApplicationReason: {
+            code: string;
+            text: string;
+        };
+        ApplicationsBody: {
+            applications: components["schemas"]["ApplicationBody"][] | null;
         };
         Blocker: {
             /** Format: int64 */
@@ -1480,6 +2030,33 @@ export interface components {
             /** @description 65 字节：04‖x‖y */
             enrolmentKey: string;
         };
+        EnterpriseBody: {
+            administrator: components["schemas"]["AdministratorBody"];
+            code: string;
+            history?: components["schemas"]["EnterpriseFacts"][] | null;
+            id: string;
+            legalNameMasked: string;
+            /** @enum {string} */
+            method: "phone" | "bank" | "documents";
+            name: string;
+            /** @enum {string} */
+            role: "administrator" | "member";
+            /** Format: date-time */
+            verifiedAt: string;
+        };
+        EnterpriseFacts: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: int64
+             * @description 第几版
+             */
+            facts: number;
+            legalNameMasked: string;
+            /** @enum {string} */
+            method: "phone" | "bank" | "documents";
+            name: string;
+        };
         Environment: {
             agreements: components["schemas"]["Agreement"][] | null;
             /** @description 运营方的 OID 前缀，手机据此核对证书申请与证书角色 */
@@ -1500,19 +2077,65 @@ export interface components {
             check: components["schemas"]["CheckBody"];
             id: string;
         };
+        FactsInput: {
+            code: string;
+            /** @description 信息变更时：要变更的企业 */
+            enterprise?: string;
+            legalIDNumber: string;
+            legalName: string;
+            name: string;
+        };
         Field: {
             location: string;
             message: string;
+        };
+        FoundBody: {
+            /** @description 管理员姓名，脱敏 */
+            administratorMasked: string;
+            code: string;
+            id: string;
+            name: string;
+            /** @enum {string} */
+            relation: "" | "administrator" | "member" | "requested";
+        };
+        FoundListBody: {
+            results: components["schemas"]["FoundBody"][] | null;
         };
         GroupBody: {
             group: string;
             /** Format: int64 */
             unread: number;
         };
+        IdentitiesBody: {
+            /** @description 认证中的企业，标为未实名 */
+            applications: components["schemas"]["PendingIdentityBody"][] | null;
+            enterprises: components["schemas"]["IdentityBody"][] | null;
+            /**
+             * Format: int64
+             * @description 可接受的邀请数
+             */
+            invitations: number;
+            person: components["schemas"]["IdentitiesBodyPersonStruct"];
+        };
+        IdentitiesBodyPersonStruct: {
+            /** @description 未实名时为空 */
+            name: string;
+            verified: boolean;
+        };
         Identity: {
             holder: string;
             kind: string;
             name: string;
+        };
+        IdentityBody: {
+            /** @description 统一社会信用代码 */
+            code: string;
+            id: string;
+            name: string;
+            /** @enum {string} */
+            role: "administrator" | "member";
+            /** Format: date-time */
+            since: string;
         };
         InstallationBody: {
             certificate: string;
@@ -1534,6 +2157,66 @@ export interface components {
         InstitutionsBody: {
             institutions: components["schemas"]["InstitutionBody"][] | null;
         };
+        InvitationBody: {
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            endedAt?: string;
+            /** Format: date-time */
+            expiresAt: string;
+            id: string;
+            name: string;
+            phoneMasked: string;
+            /** Format: date-time */
+            sentAt: string;
+            /** @enum {string} */
+            state: "open" | "accepted" | "declined" | "withdrawn" | "settled" | "expired";
+        };
+        InvitationsBody: {
+            invitations: components["schemas"]["InvitationBody"][] | null;
+        };
+        InviteInputBody: {
+            name: string;
+            phone: string;
+        };
+        InvitedBody: {
+            enterprise: string;
+            enterpriseName: string;
+            /** Format: date-time */
+            expiresAt: string;
+            id: string;
+            inviterMasked: string;
+            nameMasked: string;
+            phoneMasked: string;
+            /** @enum {string} */
+            state: "open" | "accepted" | "declined" | "withdrawn" | "settled" | "expired";
+        };
+        InvitedListBody: {
+            invitations: components["schemas"]["InvitedBody"][] | null;
+        };
+        JoinInputBody: {
+            administratorName: string;
+            administratorPhone: string;
+        };
+        JoinRequestBody: {
+            /** Format: date-time */
+            askedAt: string;
+            /** Format: date-time */
+            endedAt?: string;
+            enterprise: string;
+            enterpriseName: string;
+            id: string;
+            /** @description 拒绝的原因 */
+            reason?: string;
+            /** @enum {string} */
+            state: "open" | "accepted" | "refused" | "withdrawn" | "settled";
+        };
+        JoinRequestsBody: {
+            requests: components["schemas"]["JoinRequestBody"][] | null;
+        };
+        JoinedBody: {
+            enterprise: string;
+        };
         LeafBody: {
             der: string;
             /** Format: date-time */
@@ -1543,6 +2226,19 @@ export interface components {
             serial: string;
             /** @enum {string} */
             use: "sign" | "encrypt";
+        };
+        LegalBankInputBody: {
+            bankCard: string;
+            code: string;
+            /** @description 法定代表人的银行预留手机号；验证码用途为 legal */
+            phone: string;
+            ticket: string;
+        };
+        LegalPhoneInputBody: {
+            code: string;
+            /** @description 法定代表人手机号；验证码用途为 legal */
+            phone: string;
+            ticket: string;
         };
         LineBody: {
             id: string;
@@ -1560,6 +2256,10 @@ export interface components {
             state: "open" | "done" | "refunding" | "refunded" | "refund_failed";
             /** Format: int64 */
             years: number;
+        };
+        LookInputBody: {
+            /** @description 短信链接 # 后的 t */
+            token: string;
         };
         Me: {
             account: string;
@@ -1593,6 +2293,25 @@ export interface components {
             here: boolean;
             id: string;
             state: string;
+        };
+        MemberBody: {
+            id: string;
+            /** Format: date-time */
+            joinedAt: string;
+            name: string;
+            phoneMasked: string;
+            /** @enum {string} */
+            role: "administrator" | "member";
+            self: boolean;
+        };
+        MembersBody: {
+            members: components["schemas"]["MemberBody"][] | null;
+            next?: string;
+            /**
+             * Format: int64
+             * @description 符合条件的成员总数
+             */
+            total: number;
         };
         Module: {
             certificate: string;
@@ -1751,6 +2470,12 @@ export interface components {
             /** @description 待支付时的收银台地址 */
             url?: string;
         };
+        PendingIdentityBody: {
+            /** @description 申请编号 */
+            id: string;
+            name: string;
+            state: string;
+        };
         PhoneFaceInputBody: {
             newCode: string;
             newPhone: string;
@@ -1852,6 +2577,10 @@ export interface components {
             method: "phone" | "bank";
             name: string;
             ticket: string;
+        };
+        ReasonBody: {
+            /** @description 2 至 100 个字 */
+            reason: string;
         };
         ReceiptBody: {
             /** Format: date-time */
@@ -2076,9 +2805,11 @@ export interface components {
             ticket: string;
         };
         TodoAction: {
+            application?: string;
             certificate?: string;
+            enterprise?: string;
             /** @enum {string} */
-            kind: "realname" | "pay" | "install" | "set_pin" | "unlock" | "recover" | "recovery" | "certificate";
+            kind: "realname" | "pay" | "install" | "set_pin" | "unlock" | "recover" | "recovery" | "certificate" | "join_requests" | "invitation" | "application";
             label: string;
             order?: string;
             recovery?: string;
@@ -2088,7 +2819,7 @@ export interface components {
             /** Format: int64 */
             amountFen?: number;
             /** @enum {string} */
-            kind: "recovery" | "pin_locked" | "key_lost" | "realname" | "pay" | "install" | "set_pin" | "expiring";
+            kind: "recovery" | "pin_locked" | "key_lost" | "realname" | "pay" | "install" | "enterprise_refused" | "join_requests" | "invitation" | "enterprise_review" | "enterprise_draft" | "set_pin" | "expiring";
             /** Format: date-time */
             since?: string;
             text: string;
@@ -2103,6 +2834,19 @@ export interface components {
         };
         TodosBody: {
             todos: components["schemas"]["TodoBody"][] | null;
+        };
+        TransferBody: {
+            id: string;
+            opID: string;
+        };
+        TransferInputBody: {
+            /** @description 用途 transfer 的短信验证码 */
+            code: string;
+            member: string;
+            ticket: string;
+        };
+        TransferPINInputBody: {
+            member: string;
         };
         UsageBody: {
             /** Format: date-time */
@@ -2179,6 +2923,8 @@ export interface operations {
     "get-certificates": {
         parameters: {
             query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
                 /** @description 按状态筛选 */
                 state?: "pending" | "valid" | "key_lost" | "frozen" | "expired" | "revoked" | "replaced" | "cancelled";
                 /** @description 持有人姓名或平台名称的一部分 */
@@ -2214,7 +2960,10 @@ export interface operations {
     };
     "get-certificates-counts": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2243,7 +2992,10 @@ export interface operations {
     };
     "get-certificates-id": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -2274,7 +3026,10 @@ export interface operations {
     };
     "post-certificates-id-check": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -2305,7 +3060,10 @@ export interface operations {
     };
     "get-certificates-id-installation": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -2336,7 +3094,10 @@ export interface operations {
     };
     "post-certificates-id-installation": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -2367,7 +3128,10 @@ export interface operations {
     };
     "post-certificates-id-installation-delivery": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -2402,7 +3166,10 @@ export interface operations {
     };
     "post-certificates-id-installation-request": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -2437,7 +3204,10 @@ export interface operations {
     };
     "post-certificates-id-revocation": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -2505,7 +3275,10 @@ export interface operations {
     };
     "post-enrolments": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2538,7 +3311,10 @@ export interface operations {
     };
     "post-enrolments-id-key": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -2558,6 +3334,1047 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SealedReply"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-enterprise-applications": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationsBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprise-applications": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactsInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-enterprise-applications-id": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-enterprise-applications-id": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactsInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-enterprise-applications-id": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprise-applications-id-bank": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LegalBankInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprise-applications-id-check": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-enterprise-applications-id-letter.pdf": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprise-applications-id-phone": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LegalPhoneInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-enterprise-applications-id-pictures-kind": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                kind: "id-front" | "id-back" | "licence" | "letter";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-enterprise-applications-id-pictures-kind": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                kind: "id-front" | "id-back" | "licence" | "letter";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+                "image/png": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprise-applications-id-submit": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-enterprises-requests": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinRequestsBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-enterprises-requests-request": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 加入申请 */
+                request: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-enterprises-search": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+                /** @description 企业名称中至少 2 个字，或完整的统一社会信用代码 */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundListBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-enterprises-id": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnterpriseBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-enterprises-id-invitations": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationsBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprises-id-invitations": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-enterprises-id-invitations-invitation": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+                /** @description 邀请 */
+                invitation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprises-id-invitations-invitation-resend": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+                /** @description 邀请 */
+                invitation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprises-id-leave": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-enterprises-id-members": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+                /** @description 姓名的开头，或完整手机号 */
+                q?: string;
+                /** @description 上一页的 next */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-enterprises-id-members-member": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+                /** @description 成员 */
+                member: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-enterprises-id-requests": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicantsBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprises-id-requests": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinRequestBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprises-id-requests-request-accept": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+                /** @description 加入申请 */
+                request: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprises-id-requests-request-refuse": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+                /** @description 加入申请 */
+                request: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprises-id-transfer": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TransferInputBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-enterprises-id-transfer-pin": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 企业 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TransferPINInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferBody"];
                 };
             };
             /** @description Error */
@@ -2602,7 +4419,10 @@ export interface operations {
     };
     "get-events": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2617,8 +4437,40 @@ export interface operations {
                 content: {
                     "text/event-stream": {
                         /** @enum {string} */
-                        what: "certificates" | "orders" | "notices" | "scan" | "recovery" | "realname" | "session";
+                        what: "certificates" | "orders" | "notices" | "scan" | "recovery" | "realname" | "session" | "enterprise";
                     };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-identities": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentitiesBody"];
                 };
             };
             /** @description Error */
@@ -2635,6 +4487,8 @@ export interface operations {
     "get-institutions": {
         parameters: {
             query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
                 /** @description 交易平台编码 */
                 platform?: string;
             };
@@ -2664,9 +4518,145 @@ export interface operations {
             };
         };
     };
-    "get-me": {
+    "get-invitations": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitedListBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-invitations-look": {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LookInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitedBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-invitations-invitation-accept": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 邀请 */
+                invitation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinedBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-invitations-invitation-decline": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 邀请 */
+                invitation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-me": {
+        parameters: {
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2695,7 +4685,10 @@ export interface operations {
     };
     "get-me-closure": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2724,7 +4717,10 @@ export interface operations {
     };
     "post-me-closure": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2756,7 +4752,10 @@ export interface operations {
     };
     "get-me-devices": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2785,7 +4784,10 @@ export interface operations {
     };
     "post-me-devices-signout-others": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2814,7 +4816,10 @@ export interface operations {
     };
     "delete-me-devices-id": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -2843,7 +4848,10 @@ export interface operations {
     };
     "get-me-names": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2872,7 +4880,10 @@ export interface operations {
     };
     "post-me-password": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2903,7 +4914,10 @@ export interface operations {
     };
     "post-me-phone": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2964,6 +4978,8 @@ export interface operations {
     "get-notices": {
         parameters: {
             query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
                 /** @description 上一页的 next */
                 cursor?: string;
                 /** @description 只看这一类 */
@@ -3000,6 +5016,8 @@ export interface operations {
     "post-notices-read": {
         parameters: {
             query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
                 /** @description 只标记这一类 */
                 group?: "enterprise" | "certificate" | "order" | "account" | "system";
             };
@@ -3029,7 +5047,10 @@ export interface operations {
     };
     "get-notices-settings": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3058,7 +5079,10 @@ export interface operations {
     };
     "put-notices-settings": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3091,7 +5115,10 @@ export interface operations {
     };
     "post-notices-id-read": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3120,7 +5147,10 @@ export interface operations {
     };
     "post-operations-opID-answer": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 opID: string;
@@ -3155,7 +5185,10 @@ export interface operations {
     };
     "post-operations-opID-nonce": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 opID: string;
@@ -3191,6 +5224,8 @@ export interface operations {
     "get-orders": {
         parameters: {
             query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
                 /** @description 上一页的 next */
                 cursor?: string;
             };
@@ -3222,7 +5257,10 @@ export interface operations {
     };
     "post-orders": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3255,7 +5293,10 @@ export interface operations {
     };
     "get-orders-id": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3286,7 +5327,10 @@ export interface operations {
     };
     "post-orders-id-cancel": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3317,7 +5361,10 @@ export interface operations {
     };
     "post-orders-id-lines-line-refund": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3349,7 +5396,10 @@ export interface operations {
     };
     "post-orders-id-payments": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3415,7 +5465,10 @@ export interface operations {
     };
     "post-phone-face": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3448,7 +5501,10 @@ export interface operations {
     };
     "get-phone-face-id": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3480,6 +5536,8 @@ export interface operations {
     "put-phone-face-id-face": {
         parameters: {
             query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
                 /** @description live：现场录制；upload：上传文件，仅沙箱注册时可用 */
                 source?: "live" | "upload";
             };
@@ -3518,7 +5576,10 @@ export interface operations {
     };
     "get-pin": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3547,7 +5608,10 @@ export interface operations {
     };
     "post-pin-change": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3576,7 +5640,10 @@ export interface operations {
     };
     "post-pin-change-id-flip": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3605,7 +5672,10 @@ export interface operations {
     };
     "post-pin-change-id-refresh": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3640,7 +5710,10 @@ export interface operations {
     };
     "post-pin-face": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3669,7 +5742,10 @@ export interface operations {
     };
     "get-pin-face-id": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3701,6 +5777,8 @@ export interface operations {
     "put-pin-face-id-face": {
         parameters: {
             query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
                 /** @description live：现场录制；upload：上传文件，仅沙箱注册时可用 */
                 source?: "live" | "upload";
             };
@@ -3739,7 +5817,10 @@ export interface operations {
     };
     "get-pin-set": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3768,7 +5849,10 @@ export interface operations {
     };
     "post-pin-setup": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3801,7 +5885,10 @@ export interface operations {
     };
     "post-pin-setup-id-proof": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3833,6 +5920,8 @@ export interface operations {
     "get-platforms": {
         parameters: {
             query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
                 /** @description 平台名称的一部分 */
                 query?: string;
                 /** @description 省份或直辖市 */
@@ -3868,7 +5957,10 @@ export interface operations {
     };
     "get-platforms-code": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 code: string;
@@ -3899,7 +5991,10 @@ export interface operations {
     };
     "post-realname": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3932,7 +6027,10 @@ export interface operations {
     };
     "get-realname-id": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -3964,6 +6062,8 @@ export interface operations {
     "put-realname-id-face": {
         parameters: {
             query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
                 /** @description live：现场录制；upload：上传文件，仅沙箱注册时可用 */
                 source?: "live" | "upload";
             };
@@ -4002,7 +6102,10 @@ export interface operations {
     };
     "post-recoveries": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4035,7 +6138,10 @@ export interface operations {
     };
     "get-recoveries-id": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4066,7 +6172,10 @@ export interface operations {
     };
     "post-recoveries-id-confirm": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4098,6 +6207,8 @@ export interface operations {
     "put-recoveries-id-face": {
         parameters: {
             query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
                 /** @description live：现场录制；upload：上传文件，仅沙箱注册时可用 */
                 source?: "live" | "upload";
             };
@@ -4136,7 +6247,10 @@ export interface operations {
     };
     "post-recoveries-id-proof": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4167,7 +6281,10 @@ export interface operations {
     };
     "post-recoveries-id-stop": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4198,7 +6315,10 @@ export interface operations {
     };
     "post-redealings": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4231,7 +6351,10 @@ export interface operations {
     };
     "post-redealings-id-delivery": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4266,7 +6389,10 @@ export interface operations {
     };
     "get-regions": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4295,7 +6421,10 @@ export interface operations {
     };
     "post-scans": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4328,7 +6457,10 @@ export interface operations {
     };
     "get-scans-open": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4357,7 +6489,10 @@ export interface operations {
     };
     "get-scans-id": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4388,7 +6523,10 @@ export interface operations {
     };
     "post-scans-id-confirm": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4423,7 +6561,10 @@ export interface operations {
     };
     "post-scans-id-reject": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4486,7 +6627,10 @@ export interface operations {
     };
     "delete-sessions-current": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4548,7 +6692,10 @@ export interface operations {
     };
     "get-todos": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4578,6 +6725,8 @@ export interface operations {
     "get-usage": {
         parameters: {
             query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
                 /** @description 只看这张证书 */
                 certificate?: string;
                 /** @description 只看这个交易平台，平台编码 */
@@ -4623,7 +6772,10 @@ export interface operations {
     };
     "get-usage-id": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4654,7 +6806,10 @@ export interface operations {
     };
     "post-wishes": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 以哪家企业的身份，企业编号；不填为个人身份 */
+                as?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
