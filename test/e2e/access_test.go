@@ -16,7 +16,9 @@ import (
 var public = []string{
 	"GET /app/v1/environment",
 	"GET /app/v1/module",
-	"POST /app/v1/codes", // for signing in and resetting the password alone
+	"POST /app/v1/captcha",
+	"POST /app/v1/invitations/look", // the token stands for who may look
+	"POST /app/v1/codes",            // for signing in and resetting the password alone
 	"POST /app/v1/sessions",
 	"POST /app/v1/sessions/password",
 	"POST /app/v1/password/reset",

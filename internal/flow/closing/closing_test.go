@@ -286,3 +286,26 @@ func TestABrokenClosingClosesAllOrNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAdministratorTransfersBeforeHeCloses(t *testing.T) {
+	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
+		ctx := t.Context()
+		boss, heir := w.Person(), w.Person()
+		in := w.Found("示例建设有限公司", boss, heir)
+		if got := blocked(boss); got != "administrator 1" {
+			t.Errorf("blocked by %q", got)
+		}
+		wants(t, closes(boss), closing.CodeBlocked)
+		member := w.Membership(in, heir)
+		w.Do(func(ctx context.Context, tx work.Tx) error {
+			return w.Members.Hand(ctx, tx, boss.Caller.Account, in, member)
+		})
+		if err := closes(boss); err != nil {
+			t.Fatal(err)
+		}
+		page, err := w.Members.List(ctx, heir.Caller, in, "", "")
+		if err != nil || len(page.Colleagues) != 1 || page.Colleagues[0].Account != heir.Caller.Account {
+			t.Errorf("members: %+v, %v", page, err)
+		}
+	})
+}
