@@ -3,7 +3,7 @@
  * refusal a ProblemError, and a session that ended in the middle asks for a new
  * login where the user is and then goes on. Each request says as whom it is made.
  */
-import createClient, { createQuerySerializer } from 'openapi-fetch'
+import createClient from 'openapi-fetch'
 import { deviceFetch, session } from '@twt/shared/api/device'
 import { localProblem, parseProblem, ProblemError } from '@twt/shared/api/problem'
 import type { components, paths } from '@twt/shared/api/schema'
@@ -12,6 +12,9 @@ import { identity } from './state/identity'
 export type Schemas = components['schemas']
 
 const SIGNED_OUT = ['login_required', 'signed_out', 'device_signature_invalid']
+
+// PIN, keys and real-name are the account's, whoever it acts as.
+const OWN = /\/app\/v1\/(pin|recoveries|redealings|enrolments|realname)\b/
 
 type Again = () => Promise<boolean>
 let signInAgain: Again = () => Promise.resolve(false)
@@ -43,30 +46,24 @@ async function signedOut(response: Response): Promise<boolean> {
 
 async function guarded(request: Request): Promise<Response> {
   const spare = request.clone()
-  const as = new URL(request.url).searchParams.get('as') ?? ''
+  const as = OWN.test(new URL(request.url).pathname) ? '' : identity.value
+  const send = (r: Request) => deviceFetch(r, as ? { as } : {})
   const before = await session()
-  let response = await deviceFetch(request)
+  let response = await send(request)
   if (!(await signedOut(response))) return heard(response, as)
   // Signed for a session that a new login of the same account has replaced meanwhile.
   const now = await session()
   if (now && now.nonce !== before?.nonce && now.account === before?.account) {
-    response = await deviceFetch(spare.clone())
+    response = await send(spare.clone())
     if (!(await signedOut(response))) return heard(response, as)
   }
   asking ??= signInAgain().finally(() => {
     asking = undefined
   })
-  return (await asking) ? heard(await deviceFetch(spare), as) : response
+  return (await asking) ? heard(await send(spare), as) : response
 }
 
-const written = createQuerySerializer()
-
-export const api = createClient<paths>({
-  baseUrl: location.origin,
-  fetch: guarded,
-  // The device's signature covers it: it is part of the address.
-  querySerializer: (query) => written(identity.value ? { ...(query as object), as: identity.value } : query),
-})
+export const api = createClient<paths>({ baseUrl: location.origin, fetch: guarded })
 
 /** The answer of a call, or its refusal thrown as a ProblemError. */
 export async function ok<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {

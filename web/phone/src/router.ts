@@ -2,6 +2,7 @@ import { createRouter, createWebHistory, type RouteLocationNormalized } from 'vu
 // The two first screens come with the entry: asking for them afterwards would cost another round trip.
 import HomeView from './views/home/HomeView.vue'
 import LoginView from './views/login/LoginView.vue'
+import { identity } from './state/identity'
 import { useSession } from './state/session'
 
 declare module 'vue-router' {
@@ -10,6 +11,8 @@ declare module 'vue-router' {
     open?: boolean
     /** Has the bottom bar. */
     tab?: 'home' | 'platforms' | 'me'
+    /** Done as oneself alone, until enterprises have certificates. */
+    personal?: boolean
   }
 }
 
@@ -36,18 +39,33 @@ export const router = createRouter({
     { path: '/settings/close', component: () => import('./views/settings/CloseView.vue') },
     { path: '/settings/display', component: () => import('./views/settings/DisplayView.vue') },
 
+    // Enterprises and their members (2.4.2–2.4.5)
+    { path: '/enterprises/find', component: () => import('./views/enterprise/FindView.vue') },
+    { path: '/enterprises/create', component: () => import('./views/enterprise/CreateView.vue') },
+    { path: '/enterprises/applications/:id', component: () => import('./views/enterprise/ApplicationView.vue') },
+    { path: '/enterprises/join/:id', component: () => import('./views/enterprise/JoinView.vue') },
+    { path: '/enterprises/requests', component: () => import('./views/enterprise/RequestsView.vue') },
+    { path: '/enterprises/:id', component: () => import('./views/enterprise/EnterpriseView.vue') },
+    { path: '/enterprises/:id/change', component: () => import('./views/enterprise/CreateView.vue') },
+    { path: '/enterprises/:id/members', component: () => import('./views/members/MembersView.vue') },
+    { path: '/enterprises/:id/invite', component: () => import('./views/members/InviteView.vue') },
+    { path: '/enterprises/:id/transfer', component: () => import('./views/members/TransferView.vue') },
+    { path: '/personal', component: () => import('./views/identity/PersonalView.vue') },
+    { path: '/invitations', component: () => import('./views/members/InvitationsView.vue') },
+    { path: '/i', component: () => import('./views/members/InvitationView.vue'), meta: { open: true } },
+
     // Platforms and buying (2.6)
     { path: '/platforms/:code', component: () => import('./views/platforms/PlatformView.vue') },
     { path: '/wish', component: () => import('./views/platforms/WishView.vue') },
-    { path: '/buy/:platform', component: () => import('./views/buy/CheckoutView.vue') },
+    { path: '/buy/:platform', component: () => import('./views/buy/CheckoutView.vue'), meta: { personal: true } },
     { path: '/orders/:id', component: () => import('./views/buy/OrderView.vue') },
 
     // Certificates (2.7)
     { path: '/certificates', component: () => import('./views/certificates/CertificatesView.vue') },
     { path: '/certificates/:id', component: () => import('./views/certificates/CertificateView.vue') },
-    { path: '/certificates/:id/install', component: () => import('./views/certificates/InstallView.vue') },
-    { path: '/certificates/:id/check', component: () => import('./views/certificates/CheckView.vue') },
-    { path: '/certificates/:id/revoke', component: () => import('./views/certificates/RevokeView.vue') },
+    { path: '/certificates/:id/install', component: () => import('./views/certificates/InstallView.vue'), meta: { personal: true } },
+    { path: '/certificates/:id/check', component: () => import('./views/certificates/CheckView.vue'), meta: { personal: true } },
+    { path: '/certificates/:id/revoke', component: () => import('./views/certificates/RevokeView.vue'), meta: { personal: true } },
     { path: '/todos', component: () => import('./views/home/TodosView.vue') },
 
     // PIN and recovery (2.7.4, 2.8.7)
@@ -58,9 +76,9 @@ export const router = createRouter({
     { path: '/recover', component: () => import('./views/recover/RecoverView.vue') },
 
     // Scanning (2.8) and records (2.9)
-    { path: '/scan', component: () => import('./views/scan/ScanView.vue') },
+    { path: '/scan', component: () => import('./views/scan/ScanView.vue'), meta: { personal: true } },
     { path: '/s', component: () => import('./views/scan/LandingView.vue'), meta: { open: true } },
-    { path: '/scan/:id', component: () => import('./views/scan/ConfirmView.vue') },
+    { path: '/scan/:id', component: () => import('./views/scan/ConfirmView.vue'), meta: { personal: true } },
     { path: '/usage', component: () => import('./views/usage/UsageView.vue') },
     { path: '/usage/:id', component: () => import('./views/usage/RecordView.vue') },
 
@@ -78,5 +96,6 @@ router.beforeEach(async (to) => {
   const session = useSession()
   if (!session.loaded) await session.load()
   if (!session.signedIn && !to.meta.open) return { path: '/login', query: to.fullPath === '/' ? {} : { to: to.fullPath } }
+  if (to.meta.personal && identity.value) return { path: '/personal', query: { to: to.fullPath } }
   return true
 })

@@ -229,10 +229,12 @@ export async function signedFetch(
 
 /**
  * signedFetch in the shape of fetch, for the generated client:
- * createClient<paths>({ baseUrl: BASE, fetch: deviceFetch }).
+ * createClient<paths>({ baseUrl: BASE, fetch: deviceFetch }). query is added to the
+ * address: the signature covers it.
  */
-export async function deviceFetch(request: Request): Promise<Response> {
+export async function deviceFetch(request: Request, query: Record<string, string> = {}): Promise<Response> {
   const url = new URL(request.url)
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
   if (url.origin !== self.location.origin || !url.pathname.startsWith(BASE + '/')) {
     throw new TypeError(`not a route of the app: ${url.pathname}`)
   }

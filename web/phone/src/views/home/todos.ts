@@ -22,14 +22,19 @@ export interface Row {
   until?: string
 }
 
-const ICONS: Record<Todo['kind'], IconName> = {
+const ICONS: Partial<Record<string, IconName>> = {
   recovery: 'repair', pin_locked: 'lock', key_lost: 'pin', realname: 'id', pay: 'wallet', install: 'download', set_pin: 'pin', expiring: 'calendar',
+  join_requests: 'people', invitation: 'invite', enterprise_review: 'enterprise', enterprise_refused: 'enterprise', enterprise_draft: 'enterprise',
 }
 
 /** Where a to-do is done; undefined for a kind that this app does not know. */
 function wayOf(t: Todo, recoveryHere: boolean): RouteLocationRaw | undefined {
   const a = t.action
   switch (a.kind) {
+    case 'join_requests':
+      return a.enterprise && `/enterprises/${a.enterprise}/members?tab=requests`
+    case 'invitation':
+      return '/invitations'
     case 'realname':
       return '/realname'
     case 'pay':
