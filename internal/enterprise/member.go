@@ -345,12 +345,12 @@ func (s *Members) face(ctx context.Context, tx work.Tx, acc string) (name, phone
 }
 
 // governed gives an enterprise to its administrator alone: CodeLost to who is no
-// member, CodeNotAdministrator to the other members. read is Store.Head, or
+// member, as of one that does not exist, CodeNotAdministrator to the other members. read is Store.Head, or
 // Store.Lock where something is about to change.
 func (s *Members) governed(ctx context.Context, tx work.Tx, acc, enterprise string, read func(context.Context, work.Tx, string) (Head, error)) (Head, error) {
 	h, err := read(ctx, tx, enterprise)
 	if errors.Is(err, work.ErrNotFound) {
-		return Head{}, CodeUnknown
+		return Head{}, CodeLost
 	}
 	if err != nil {
 		return Head{}, err

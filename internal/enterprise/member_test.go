@@ -509,3 +509,42 @@ func TestAnAdministratorsAccountStaysAndAMembersLeavesOnClosing(t *testing.T) {
 		c.refused(err, enterprise.CodeAdministratorStays)
 	})
 }
+
+func TestAnotherEnterprisesAdministratorReachesNothing(t *testing.T) {
+	eachClub(t, func(t *testing.T, c *club) {
+		ctx := t.Context()
+		boss, rival, ann, ben := c.person(1, "管理甲"), c.person(2, "别家乙"), c.person(3, "成员丙"), c.person(4, "成员丁")
+		e, other := c.found("示例建设有限公司", boss), c.found("别家建设有限公司", rival)
+		c.join(e, ann)
+		member := c.id(e, ann)
+		r, err := c.Ask(ctx, ben.Caller, e, boss.name, boss.phone)
+		c.must(err)
+		v, err := c.Invite(ctx, boss.Caller, e, ben.name, ben.phone)
+		c.must(err)
+		for name, x := range map[string]struct {
+			do           func(in string) error
+			there, other error
+		}{
+			"remove":   {func(in string) error { return c.Remove(ctx, rival.Caller, in, member, "已离职") }, enterprise.CodeLost, enterprise.CodeMemberUnknown},
+			"accept":   {func(in string) error { return c.Accept(ctx, rival.Caller, in, r.ID) }, enterprise.CodeLost, enterprise.CodeRequestUnknown},
+			"refuse":   {func(in string) error { return c.Refuse(ctx, rival.Caller, in, r.ID, "不认识") }, enterprise.CodeLost, enterprise.CodeRequestUnknown},
+			"cancel":   {func(in string) error { return c.CancelInvitation(ctx, rival.Caller, in, v.ID) }, enterprise.CodeLost, enterprise.CodeInvitationUnknown},
+			"resend":   {func(in string) error { return c.Resend(ctx, rival.Caller, in, v.ID) }, enterprise.CodeLost, enterprise.CodeInvitationUnknown},
+			"transfer": {func(in string) error { return c.Transfer(ctx, rival.Caller, in, member, "t", "000000") }, enterprise.CodeLost, enterprise.CodeMemberUnknown},
+			"list":     {func(in string) error { _, err := c.List(ctx, rival.Caller, in, "", ""); return err }, enterprise.CodeLost, nil},
+		} {
+			if err := x.do(e); !errors.Is(err, x.there) {
+				t.Errorf("%s there: %v", name, err)
+			}
+			if err := x.do("absent"); !errors.Is(err, enterprise.CodeLost) {
+				t.Errorf("%s nowhere: %v", name, err)
+			}
+			if err := x.do(other); !errors.Is(err, x.other) {
+				t.Errorf("%s with his own enterprise's name: %v", name, err)
+			}
+		}
+		if _, is := c.role(e, ann); !is {
+			t.Error("trying ended a membership")
+		}
+	})
+}
