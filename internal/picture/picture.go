@@ -22,8 +22,9 @@ import (
 const (
 	// MaxBytes is the largest upload.
 	MaxBytes = 10 << 20
-	// MaxSide and MaxPixels bound what is decoded.
-	MaxSide   = 10_000
+	// MaxSide is the longest side that is decoded.
+	MaxSide = 10_000
+	// MaxPixels are the most pixels that are decoded.
 	MaxPixels = 40_000_000
 	// MinLong and MinShort are the smallest sides on which a document can be read.
 	MinLong, MinShort = 600, 400

@@ -31,7 +31,6 @@ import (
 	"tianweitong/internal/enterprise"
 	"tianweitong/internal/flow/offboard"
 	"tianweitong/internal/flow/recover"
-	"tianweitong/internal/flow/rename"
 	"tianweitong/internal/flow/rephone"
 	"tianweitong/internal/flow/safety"
 	"tianweitong/internal/flow/standing"
@@ -127,10 +126,7 @@ func open(t *testing.T) *house {
 		Accounts: d.Accounts, Persons: d.Realnames, Notices: d.Notices, Departures: &offboard.Service{Certificates: d.Certificates},
 		Applications: noApplications{}, AppURL: "https://app.test"})
 	d.Standings = standing.New(standing.Deps{Clock: c, Certificates: d.Certificates, Roamings: d.Roamings, Orders: d.Orders})
-	checker := idcheck.New(outside.URL+sandbox.IDCheckBase, "key")
-	d.Enterprises = enterprise.New(enterprise.Deps{Runner: h.st, Store: people.Enterprises(h.st), Members: d.Members, Clock: c, Rand: rand.Reader, Box: h.st.Box, Log: log,
-		Codes: d.Accounts, Officers: d.Accounts, Registry: checker, Checker: checker, Notices: d.Notices, Changed: &rename.Service{},
-		Letter: func(enterprise.LetterFacts) ([]byte, error) { return []byte("%PDF-1.7"), nil }})
+	d.Enterprises = h.enterprises(d, idcheck.New(outside.URL+sandbox.IDCheckBase, "key"), log)
 	d.Todos = todo.New(todo.Deps{Runner: h.st, Clock: c, Persons: d.Realnames, Orders: d.Orders, Certificates: d.Certificates, Institutions: d.Catalog,
 		PINs: d.PINs, Recoveries: d.Recoveries, Members: d.Members, Enterprises: d.Enterprises})
 	d.Safety = safety.New(safety.Deps{Runner: h.st, Accounts: d.Accounts, Keys: noKeys{}, Notices: d.Notices})

@@ -3,18 +3,29 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"image"
 	"image/color"
 	"image/jpeg"
+	"log/slog"
 	"net/http"
 	"testing"
 
 	"tianweitong/internal/enterprise"
+	"tianweitong/internal/flow/rename"
 	"tianweitong/internal/httpapi/app"
+	"tianweitong/internal/provider/idcheck"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/store/people"
 	"tianweitong/internal/work"
 )
+
+// enterprises is their room between the sandbox and the members.
+func (h *house) enterprises(d *app.Deps, checker *idcheck.Client, log *slog.Logger) *enterprise.Service {
+	return enterprise.New(enterprise.Deps{Runner: h.st, Store: people.Enterprises(h.st), Members: d.Members, Clock: h.clock, Rand: rand.Reader, Box: h.st.Box,
+		Log: log, Codes: d.Accounts, Officers: d.Accounts, Registry: checker, Checker: checker, Notices: d.Notices, Changed: &rename.Service{},
+		Letter: func(enterprise.LetterFacts) ([]byte, error) { return []byte("%PDF-1.7"), nil }})
+}
 
 // verifiedAs makes the signed-in account's person without a face.
 func (d *device) verifiedAs(account, name string) {
