@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
+	"strings"
 
 	"tianweitong/internal/app"
 	"tianweitong/internal/config"
@@ -62,6 +64,11 @@ func (c adminResetCmd) Run(ctx context.Context) error {
 
 // deal prints the one-time password that f gives.
 func deal(ctx context.Context, cfg config.Config, name string, f func(*office.Service) (string, error)) error {
+	if path, ok := strings.CutPrefix(cfg.DB, "sqlite:"); ok {
+		if _, err := os.Stat(path); err != nil { // a new one beside the house would take the officer in silence
+			return fmt.Errorf("there is no house at %s: start it once, or see --data and --db", path)
+		}
+	}
 	room, done, err := app.Officers(ctx, cfg, app.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: version})
 	if err != nil {
 		return err
