@@ -172,7 +172,8 @@ export const names: Record<string, string> = {
   'console.certificate_unfrozen': '后台：解冻证书',
   'console.callback_replayed': '后台：重发回调',
   'console.export': '后台：导出审计日志',
-  'console.verified': '后台：核对审计链',
+  'console.audit_verify_started': '后台：开始核对审计链',
+  'console.audit_verified': '后台：审计链核对结束',
 }
 
 export function kindName(kind: string): string {
