@@ -6,4 +6,8 @@ const (
 	CountCatalogPlatformsSQL = countCatalogPlatforms
 	UsageRecordsOfAccountSQL = usageRecordsOfAccount
 	LastUsageCertificateSQL  = lastUsageCertificate
+	ListMembersSQL           = listMembers
+	FindMembersSQL           = findMembers
+	CountMembersSQL          = countMembers
+	MembershipsSQL           = memberships
 )

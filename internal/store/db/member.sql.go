@@ -135,22 +135,23 @@ func (q *Queries) EnterpriseHead(ctx context.Context, id string) (EnterpriseHead
 }
 
 const findMembers = `-- name: FindMembers :many
-SELECT m.id, m.enterprise, m.account, m.joined_at, m.via, m.left_at, m.left_by FROM enterprise_members m JOIN enterprise_member_terms t ON t.member = m.id
-WHERE t.term = $1 AND m.enterprise = $2 AND m.left_at = 0 AND t.member > $3 ORDER BY t.member LIMIT $4
+SELECT m.id, m.enterprise, m.account, m.joined_at, m.via, m.left_at, m.left_by FROM enterprise_member_terms t CROSS JOIN enterprise_members m
+WHERE t.term = $1 AND t.member > $2 AND m.id = t.member AND m.enterprise = $3 AND m.left_at = 0 ORDER BY t.member LIMIT $4
 `
 
 type FindMembersParams struct {
 	Term       []byte
-	Enterprise string
 	After      string
+	Enterprise string
 	Most       int32
 }
 
+// CROSS keeps SQLite from reading the members before the terms.
 func (q *Queries) FindMembers(ctx context.Context, arg FindMembersParams) ([]EnterpriseMember, error) {
 	rows, err := q.query(ctx, q.findMembersStmt, findMembers,
 		arg.Term,
-		arg.Enterprise,
 		arg.After,
+		arg.Enterprise,
 		arg.Most,
 	)
 	if err != nil {

@@ -25,9 +25,10 @@ WHERE m.account = @account AND m.left_at = 0 ORDER BY m.id;
 SELECT * FROM enterprise_members
 WHERE enterprise = @enterprise AND left_at = 0 AND id > @after ORDER BY id LIMIT @most;
 
+-- CROSS keeps SQLite from reading the members before the terms.
 -- name: FindMembers :many
-SELECT m.* FROM enterprise_members m JOIN enterprise_member_terms t ON t.member = m.id
-WHERE t.term = @term AND m.enterprise = @enterprise AND m.left_at = 0 AND t.member > @after ORDER BY t.member LIMIT @most;
+SELECT m.* FROM enterprise_member_terms t CROSS JOIN enterprise_members m
+WHERE t.term = @term AND t.member > @after AND m.id = t.member AND m.enterprise = @enterprise AND m.left_at = 0 ORDER BY t.member LIMIT @most;
 
 -- name: CountMembers :one
 SELECT COUNT(*) FROM enterprise_members WHERE enterprise = @enterprise AND left_at = 0;
