@@ -91,7 +91,7 @@ func newServer(t *testing.T, binary string, e store.Engine) *server {
 	p := ports(t, 5)
 	s := &server{binary: binary, app: "http://" + p[0], ops: "http://" + p[4]}
 	s.env = []string{
-		"TWT_DATA=" + t.TempDir(), "TWT_APP=" + p[0], "TWT_PLATFORM=" + p[1], "TWT_PKI=" + p[2], "TWT_SANDBOX=" + p[3], "TWT_OPS=" + p[4],
+		"TWT_DATA=" + t.TempDir(), "TWT_APP=" + p[0], "TWT_PLATFORM=" + p[1], "TWT_PKI=" + p[2], "TWT_SANDBOX=" + p[3], "TWT_OPS=" + p[4], "TWT_CONSOLE=off",
 		"TWT_TRUST_PROXY=true",
 	}
 	if e == store.Postgres {

@@ -157,6 +157,31 @@ func TestWrongCodesLockTheSecondFactor(t *testing.T) {
 	h.ok("POST", "/session/totp", anyMap{"code": h.code(0)})
 }
 
+func TestTheSecondFactorHoldsUnder64ParallelGuesses(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		h := k.officer("first", office.Super).half()
+		var wrong, locked atomic.Int64
+		var all sync.WaitGroup
+		for range 64 {
+			all.Go(func() {
+				_, out := h.send("POST", "/session/totp", anyMap{"code": "000000"})
+				switch out["code"] {
+				case "console_code_wrong":
+					wrong.Add(1)
+				case "console_locked":
+					locked.Add(1)
+				default:
+					t.Errorf("answer %v", out)
+				}
+			})
+		}
+		all.Wait()
+		if wrong.Load() != office.Tries || locked.Load() != 64-office.Tries {
+			t.Errorf("%d were compared and %d locked out", wrong.Load(), locked.Load())
+		}
+	})
+}
+
 func TestATimeStepServesOnce(t *testing.T) {
 	each(t, func(t *testing.T, k *kit) {
 		b := k.officer("first", office.Super)
