@@ -12,6 +12,7 @@ import (
 	"tianweitong/internal/enterprise"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/store/people"
+	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 )
 
@@ -26,10 +27,10 @@ func TestSeededPeopleAreWellFormedAndMadeOnce(t *testing.T) {
 			t.Errorf("ID number %d: %s, %v", i, seedIDNumber(i), err)
 		}
 		seen[seedIDNumber(i)] = true
-		if code, err := enterprise.CleanCode(seedCode(i % maxSeedEnterprises)); err != nil || code != seedCode(i%maxSeedEnterprises) {
+		if code, err := verification.CleanCode(seedCode(i % maxSeedEnterprises)); err != nil || code != seedCode(i%maxSeedEnterprises) {
 			t.Errorf("code %d: %s, %v", i, seedCode(i), err)
 		}
-		if name, err := enterprise.CleanName(seedEnterpriseName(i % maxSeedEnterprises)); err != nil || name != seedEnterpriseName(i%maxSeedEnterprises) {
+		if name, err := verification.CleanName(seedEnterpriseName(i % maxSeedEnterprises)); err != nil || name != seedEnterpriseName(i%maxSeedEnterprises) {
 			t.Errorf("enterprise %d: %q, %v", i, seedEnterpriseName(i), err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"tianweitong/internal/flow/handover"
 	"tianweitong/internal/flow/offboard"
 	"tianweitong/internal/store/people"
+	"tianweitong/internal/verification"
 )
 
 // peopleRooms know who belongs to which enterprise.
@@ -12,7 +13,7 @@ type peopleRooms struct {
 	members   *enterprise.Members
 	handovers *handover.Service
 	// enterprises verify, members belong.
-	enterprises *enterprise.Service
+	enterprises *verification.Service
 }
 
 // wireMembers builds the rooms of members, after certificates and custody.

@@ -12,6 +12,7 @@ import (
 	"tianweitong/internal/account"
 	"tianweitong/internal/enterprise"
 	"tianweitong/internal/realname"
+	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 )
 
@@ -41,9 +42,9 @@ func TestAnEnterpriseIsVerifiedByTheRepresentativesPhone_2_4_2(t *testing.T) {
 			t.Errorf("%d notices", n)
 		}
 		_, err = b.OwnPicture(ctx, p.Account, a.ID, enterprise.PictureIDFront)
-		b.refused(err, enterprise.CodePictureUnknown) // they have served
+		b.refused(err, verification.CodePictureUnknown) // they have served
 		_, err = b.Apply(ctx, p.Caller, facts(codeA))
-		b.refused(err, enterprise.CodeExists)
+		b.refused(err, verification.CodeExists)
 	})
 }
 
@@ -59,7 +60,7 @@ func TestAnEnterpriseIsVerifiedByTheRepresentativesCard_2_4_2(t *testing.T) {
 		proof.Card = "4111 1111 1111 1111"
 		a, err = b.Verify(ctx, p.Caller, a.ID, proof)
 		b.must(err)
-		b.state(p, a.ID, enterprise.StateChecked, enterprise.ReasonCardPhone.Name)
+		b.state(p, a.ID, enterprise.StateChecked, verification.ReasonCardPhone.Name)
 		_, err = b.Verify(ctx, p.Caller, a.ID, proof)
 		b.refused(err, account.CodeUsed)
 		proof = b.proof(p, legalPhone)
@@ -82,7 +83,7 @@ func TestACodeToAnotherNumberProvesNothing(t *testing.T) {
 	b.refused(err, account.CodeUnknown)
 	proof.Phone = legalPhone
 	_, err = b.Verify(t.Context(), q.Caller, a.ID, proof)
-	b.refused(err, enterprise.CodeApplicationUnknown)
+	b.refused(err, verification.CodeApplicationUnknown)
 	b.state(p, a.ID, enterprise.StateChecked)
 }
 
@@ -91,26 +92,26 @@ func TestTheRegistersAnswerDecidesWhatCanFollow(t *testing.T) {
 	ctx, p := t.Context(), b.person(1, "测试甲")
 	a, err := b.Apply(ctx, p.Caller, facts(codeA))
 	b.must(err)
-	b.outside.facts = []enterprise.RegistryAnswer{{Reason: enterprise.ReasonName}, {Reason: enterprise.ReasonLegal}}
+	b.outside.facts = []verification.RegistryAnswer{{Reason: verification.ReasonName}, {Reason: verification.ReasonLegal}}
 	_, err = b.Check(ctx, p.Account, a.ID)
 	b.must(err)
-	a = b.state(p, a.ID, enterprise.StateDraft, enterprise.ReasonName.Name)
-	if a.Remaining != enterprise.Daily-1 {
+	a = b.state(p, a.ID, enterprise.StateDraft, verification.ReasonName.Name)
+	if a.Remaining != verification.Daily-1 {
 		t.Errorf("%d checks remain", a.Remaining)
 	}
 	// The name alone is typed again.
-	_, err = b.Correct(ctx, p.Account, a.ID, enterprise.Facts{Name: "测试甲科技集团有限公司"})
+	_, err = b.Correct(ctx, p.Account, a.ID, verification.Facts{Name: "测试甲科技集团有限公司"})
 	b.must(err)
 	_, err = b.Check(ctx, p.Account, a.ID)
 	b.must(err)
-	a = b.state(p, a.ID, enterprise.StateChecked, enterprise.ReasonLegal.Name)
+	a = b.state(p, a.ID, enterprise.StateChecked, verification.ReasonLegal.Name)
 	if w := b.Progress(a).Ways; len(w) != 1 || w[0] != enterprise.MethodDocuments {
 		t.Errorf("ways %v", w)
 	}
 	_, err = b.Verify(ctx, p.Caller, a.ID, b.proof(p, legalPhone))
-	b.refused(err, enterprise.CodeStep)
+	b.refused(err, verification.CodeStep)
 	// Other facts are checked anew.
-	a, err = b.Correct(ctx, p.Account, a.ID, enterprise.Facts{LegalName: "测试法乙", LegalIDNumber: legalB})
+	a, err = b.Correct(ctx, p.Account, a.ID, verification.Facts{LegalName: "测试法乙", LegalIDNumber: legalB})
 	b.must(err)
 	if a.State != enterprise.StateDraft || a.Record != (enterprise.Record{}) {
 		t.Errorf("corrected application %+v", a)
@@ -122,13 +123,13 @@ func TestChecksAreFiveADay(t *testing.T) {
 	ctx, p := t.Context(), b.person(1, "测试甲")
 	a, err := b.Apply(ctx, p.Caller, facts(codeA))
 	b.must(err)
-	for range enterprise.Daily {
-		b.outside.facts = []enterprise.RegistryAnswer{{Reason: enterprise.ReasonCode}}
+	for range verification.Daily {
+		b.outside.facts = []verification.RegistryAnswer{{Reason: verification.ReasonCode}}
 		_, err := b.Check(ctx, p.Account, a.ID)
 		b.must(err)
 	}
 	_, err = b.Check(ctx, p.Account, a.ID)
-	b.refused(err, enterprise.CodeChecks)
+	b.refused(err, verification.CodeChecks)
 	b.clock.Advance(24 * time.Hour)
 	_, err = b.Check(ctx, p.Account, a.ID)
 	b.must(err)
@@ -146,7 +147,7 @@ func TestACheckThatNobodyAnswersGoesOnAndIsNotCounted(t *testing.T) {
 		t.Fatalf("application %+v", a)
 	}
 	_, err = b.Check(ctx, p.Account, a.ID)
-	b.refused(err, enterprise.CodeApplicationBusy)
+	b.refused(err, verification.CodeApplicationBusy)
 	b.clock.Advance(time.Minute)
 	b.must(b.jobs.Drain(ctx))
 	a = b.state(p, a.ID, enterprise.StateChecked)
@@ -160,15 +161,15 @@ func TestACheckThatNobodyAnswersGoesOnAndIsNotCounted(t *testing.T) {
 	b.outside.away = 100
 	a, err = b.Verify(ctx, p.Caller, a.ID, b.proof(p, legalPhone))
 	b.must(err)
-	if a.State != enterprise.StateVerifying || a.Remaining != enterprise.Daily-1 {
+	if a.State != enterprise.StateVerifying || a.Remaining != verification.Daily-1 {
 		t.Fatalf("application %+v", a)
 	}
 	for range 40 {
 		b.clock.Advance(time.Minute)
 		b.must(b.jobs.Drain(ctx))
 	}
-	a = b.state(p, a.ID, enterprise.StateChecked, enterprise.ReasonAway.Name)
-	if a.Phone != "" || a.Remaining != enterprise.Daily {
+	a = b.state(p, a.ID, enterprise.StateChecked, verification.ReasonAway.Name)
+	if a.Phone != "" || a.Remaining != verification.Daily {
 		t.Errorf("given back: %+v", a)
 	}
 }
@@ -178,7 +179,7 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 	ctx, nobody, p := t.Context(), b.person(1, ""), b.person(2, "测试乙")
 	_, err := b.Apply(ctx, nobody.Caller, facts(codeA))
 	b.refused(err, realname.CodeNotVerified)
-	for _, f := range []enterprise.Facts{
+	for _, f := range []verification.Facts{
 		{Name: "测试", Code: codeA, LegalName: "测试法", LegalIDNumber: legalA},
 		{Name: "测试甲科技有限公司", Code: codeA[:17] + "0", LegalName: "测试法", LegalIDNumber: legalA},
 		{Name: "测试甲科技有限公司", Code: codeA, LegalName: "Nobody", LegalIDNumber: legalA},
@@ -191,24 +192,24 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 	a, err := b.Apply(ctx, p.Caller, facts(codeA))
 	b.must(err)
 	_, err = b.Apply(ctx, p.Caller, facts(codeA))
-	b.refused(err, enterprise.CodeOpen)
+	b.refused(err, verification.CodeOpen)
 	_, err = b.Submit(ctx, p.Account, a.ID)
-	b.refused(err, enterprise.CodeStep)
+	b.refused(err, verification.CodeStep)
 	a, err = b.Check(ctx, p.Account, a.ID)
 	b.must(err)
 	_, err = b.Submit(ctx, p.Account, a.ID)
-	b.refused(err, enterprise.CodeMissing)
-	_, err = b.Verify(ctx, p.Caller, a.ID, enterprise.Proof{Method: enterprise.MethodPhone, Phone: legalPhone})
-	b.refused(err, enterprise.CodeMissing)
+	b.refused(err, verification.CodeMissing)
+	_, err = b.Verify(ctx, p.Caller, a.ID, verification.Proof{Method: enterprise.MethodPhone, Phone: legalPhone})
+	b.refused(err, verification.CodeMissing)
 	_, err = b.PutPicture(ctx, p.Account, a.ID, "selfie", photo())
-	b.refused(err, enterprise.CodePictureUnknown)
+	b.refused(err, verification.CodePictureUnknown)
 	letter, err := b.Letter(ctx, p.Account, a.ID)
 	if err != nil || !strings.Contains(string(letter), "测试乙") {
 		t.Errorf("letter %q, %v", letter, err)
 	}
 	b.must(b.Service.Withdraw(ctx, p.Account, a.ID))
 	_, err = b.Check(ctx, p.Account, a.ID)
-	b.refused(err, enterprise.CodeApplicationOver)
+	b.refused(err, verification.CodeApplicationOver)
 }
 
 func TestAWithdrawnApplicationKeepsNothing(t *testing.T) {
@@ -258,7 +259,7 @@ func TestEnterprisesAreFoundByAPartOfTheNameOrTheCode(t *testing.T) {
 			}
 		}
 		_, err = b.Search(ctx, q.Account, "甲")
-		b.refused(err, enterprise.CodeQuery)
+		b.refused(err, verification.CodeQuery)
 		got, err := b.Search(ctx, p.Account, codeA)
 		if err != nil || got[0].Relation != "administrator" || got[0].Administrator != "测*甲" || got[0].ID != a.Enterprise {
 			t.Errorf("found %+v, %v", got, err)
@@ -302,7 +303,7 @@ func TestManyApplicationsForOneCodeLeaveOneEnterprise(t *testing.T) {
 			wg.Go(func() {
 				a, err := b.Submit(ctx, all[i].Account, apps[i].ID)
 				if err == nil {
-					err = b.Approve(ctx, enterprise.Officer{ID: "o"}, a.ID, []string{"letter_seal", "letter_facts", "licence", "id_card"})
+					err = b.Approve(ctx, verification.Officer{ID: "o"}, a.ID, []string{"letter_seal", "letter_facts", "licence", "id_card"})
 				}
 				errs[i] = err
 			})
@@ -315,9 +316,9 @@ func TestManyApplicationsForOneCodeLeaveOneEnterprise(t *testing.T) {
 			switch {
 			case a.State == enterprise.StateVerified && errs[i] == nil:
 				verified++
-			case a.State != enterprise.StateEnded || a.Reasons[0] != enterprise.ReasonTaken.Name:
+			case a.State != enterprise.StateEnded || a.Reasons[0] != verification.ReasonTaken.Name:
 				t.Errorf("application %d is %s with %v: %v", i, a.State, a.Reasons, errs[i])
-			case errs[i] != nil && !errors.Is(errs[i], enterprise.CodeDecided) && !errors.Is(errs[i], enterprise.CodeApplicationOver):
+			case errs[i] != nil && !errors.Is(errs[i], verification.CodeDecided) && !errors.Is(errs[i], verification.CodeApplicationOver):
 				t.Errorf("application %d: %v", i, errs[i])
 			}
 		}

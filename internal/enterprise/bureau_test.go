@@ -22,6 +22,7 @@ import (
 	"tianweitong/internal/store"
 	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
+	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 )
 
@@ -36,7 +37,7 @@ const (
 // bureau is a club whose enterprises are verified.
 type bureau struct {
 	*club
-	*enterprise.Service
+	*verification.Service
 	outside *outside
 	changes *changes
 }
@@ -44,7 +45,7 @@ type bureau struct {
 // outside is the register and the checker: its next answers, else it passes.
 type outside struct {
 	mu     sync.Mutex
-	facts  []enterprise.RegistryAnswer
+	facts  []verification.RegistryAnswer
 	person []realname.Answer
 	away   int // how many calls are not answered
 	refs   map[string]bool
@@ -61,7 +62,7 @@ func (o *outside) answers(ref string) error {
 	return nil
 }
 
-func (o *outside) EnterpriseFactors(_ context.Context, q enterprise.RegistryQuery) (a enterprise.RegistryAnswer, err error) {
+func (o *outside) EnterpriseFactors(_ context.Context, q verification.RegistryQuery) (a verification.RegistryAnswer, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := o.answers(q.Ref); err != nil {
@@ -71,7 +72,7 @@ func (o *outside) EnterpriseFactors(_ context.Context, q enterprise.RegistryQuer
 		a, o.facts = o.facts[0], o.facts[1:]
 		return a, nil
 	}
-	return enterprise.RegistryAnswer{Passed: true, Record: enterprise.Record{Name: q.Name, Code: q.Code, LegalName: "测*", Status: "存续", AsOf: "2026-11-20"}}, nil
+	return verification.RegistryAnswer{Passed: true, Record: enterprise.Record{Name: q.Name, Code: q.Code, LegalName: "测*", Status: "存续", AsOf: "2026-11-20"}}, nil
 }
 
 func (o *outside) pass(ref string) (a realname.Answer, err error) {
@@ -132,11 +133,11 @@ func oneBureau(t *testing.T) *bureau {
 
 func newBureau(c *club) *bureau {
 	b := &bureau{club: c, outside: &outside{refs: map[string]bool{}}, changes: &changes{}}
-	b.Service = enterprise.New(enterprise.Deps{
+	b.Service = verification.New(verification.Deps{
 		Runner: c.st, Store: people.Enterprises(c.st), Members: c.Members, Clock: c.clock, Rand: rand.Reader, Box: c.st.Box,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Codes: c.accounts, Officers: c.accounts, Registry: b.outside, Checker: b.outside,
 		Notices: c.notices, Changed: b.changes,
-		Letter: func(f enterprise.LetterFacts) ([]byte, error) { return []byte(f.Name + f.Person + f.IDMasked), nil },
+		Letter: func(f verification.LetterFacts) ([]byte, error) { return []byte(f.Name + f.Person + f.IDMasked), nil },
 	})
 	b.Service.Register(c.jobs)
 	return b
@@ -162,13 +163,13 @@ var photo = sync.OnceValue(func() []byte {
 	return b.Bytes()
 })
 
-func facts(code string) enterprise.Facts {
-	return enterprise.Facts{Name: "测试甲科技有限公司", Code: code, LegalName: "测试法", LegalIDNumber: legalA}
+func facts(code string) verification.Facts {
+	return verification.Facts{Name: "测试甲科技有限公司", Code: code, LegalName: "测试法", LegalIDNumber: legalA}
 }
 
 // applied gives an application that the register has agreed to, with the
 // representative's card.
-func (b *bureau) applied(s someone, f enterprise.Facts, pictures ...string) enterprise.Application {
+func (b *bureau) applied(s someone, f verification.Facts, pictures ...string) enterprise.Application {
 	b.t.Helper()
 	a, err := b.Apply(b.t.Context(), s.Caller, f)
 	b.must(err)
@@ -185,7 +186,7 @@ func (b *bureau) applied(s someone, f enterprise.Facts, pictures ...string) ente
 }
 
 // submitted waits for an officer.
-func (b *bureau) submitted(s someone, f enterprise.Facts) enterprise.Application {
+func (b *bureau) submitted(s someone, f verification.Facts) enterprise.Application {
 	b.t.Helper()
 	a := b.applied(s, f, enterprise.PictureLicence, enterprise.PictureLetter)
 	a, err := b.Submit(b.t.Context(), s.Account, a.ID)
@@ -194,13 +195,13 @@ func (b *bureau) submitted(s someone, f enterprise.Facts) enterprise.Application
 }
 
 // proof is a code to the representative's phone, entered.
-func (b *bureau) proof(s someone, legalPhone string) enterprise.Proof {
+func (b *bureau) proof(s someone, legalPhone string) verification.Proof {
 	b.t.Helper()
 	b.clock.Advance(time.Minute)
 	ticket, err := b.accounts.RequestCode(b.t.Context(), account.Ask{Phone: legalPhone, Purpose: account.PurposeLegal, Address: "192.0.2.1"}, s.Caller)
 	b.must(err)
 	all := b.texts(someone{phone: legalPhone}, "code.legal")
-	return enterprise.Proof{Method: enterprise.MethodPhone, Phone: legalPhone, Ticket: ticket.ID, Code: all[len(all)-1]["code"]}
+	return verification.Proof{Method: enterprise.MethodPhone, Phone: legalPhone, Ticket: ticket.ID, Code: all[len(all)-1]["code"]}
 }
 
 // all of the checklist.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"tianweitong/internal/enterprise"
+	"tianweitong/internal/verification"
 )
 
 func TestCreditCodesAreCheckedAsGB32100Says(t *testing.T) {
@@ -20,7 +20,7 @@ func TestCreditCodesAreCheckedAsGB32100Says(t *testing.T) {
 		t.Fatalf("%d vectors, %v", len(vectors.Codes), err)
 	}
 	for _, v := range vectors.Codes {
-		if got, err := enterprise.CleanCode(v.In); got != v.Want || (err == nil) != (v.Want != "") {
+		if got, err := verification.CleanCode(v.In); got != v.Want || (err == nil) != (v.Want != "") {
 			t.Errorf("%q → %q, %v, want %q", v.In, got, err, v.Want)
 		}
 	}
@@ -31,7 +31,7 @@ func TestEveryChangedCharacterOfACodeIsNoticed(t *testing.T) {
 	for i := range code {
 		for _, c := range alphabet {
 			if other := code[:i] + string(c) + code[i+1:]; other != code {
-				if _, err := enterprise.CleanCode(other); err == nil {
+				if _, err := verification.CleanCode(other); err == nil {
 					t.Errorf("%s was taken", other)
 				}
 			}
@@ -51,14 +51,14 @@ func TestNamesOfEnterprisesAreWrittenAsLicencesPrintThem(t *testing.T) {
 		strings.Repeat("测试", 51): "",
 		"测试\xff有限公司":             "",
 	} {
-		if got, err := enterprise.CleanName(in); got != want || (err == nil) != (want != "") {
+		if got, err := verification.CleanName(in); got != want || (err == nil) != (want != "") {
 			t.Errorf("%q → %q, %v, want %q", in, got, err, want)
 		}
 	}
 }
 
 func TestGramsAreTheCharactersAndPairsOfAName(t *testing.T) {
-	if got := enterprise.Grams("甲甲乙"); !slices.Equal(got, []string{"甲", "甲甲", "甲乙", "乙"}) {
+	if got := verification.Grams("甲甲乙"); !slices.Equal(got, []string{"甲", "甲甲", "甲乙", "乙"}) {
 		t.Errorf("grams: %q", got)
 	}
 }
@@ -68,11 +68,11 @@ func FuzzCleanCode(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got, err := enterprise.CleanCode(s)
+		got, err := verification.CleanCode(s)
 		if err != nil {
 			return
 		}
-		if again, err := enterprise.CleanCode(got); err != nil || again != got || len(got) != 18 {
+		if again, err := verification.CleanCode(got); err != nil || again != got || len(got) != 18 {
 			t.Fatalf("%q → %q → %q, %v", s, got, again, err)
 		}
 	})
@@ -83,11 +83,11 @@ func FuzzCleanName(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got, err := enterprise.CleanName(s)
+		got, err := verification.CleanName(s)
 		if err != nil {
 			return
 		}
-		if again, err := enterprise.CleanName(got); err != nil || again != got {
+		if again, err := verification.CleanName(got); err != nil || again != got {
 			t.Fatalf("%q → %q → %q, %v", s, got, again, err)
 		}
 	})

@@ -1,13 +1,7 @@
-// Package enterprise knows which enterprises (企业) stand behind which accounts:
-// how an enterprise is verified, who reviews what no register can answer, who
-// belongs to it and who administers it (docs/enterprises.md, docs/members.md;
-// M§2.4.2–2.4.5).
-//
-// An enterprise exists from its verification on; before that there is an
-// Application. Each call to the outside has a reference that is recorded before
-// it is made, as in package realname, so that it is taken up by a job after a
-// crash and never charged twice. The representative's ID number, phone, card and
-// the pictures stand sealed; phone and card are erased once they were checked.
+// Package enterprise knows which enterprises (企业) stand behind which accounts: who
+// belongs to one and who administers it (docs/members.md; M§2.4.3–2.4.5). How an
+// enterprise comes to be verified is package verification's part (docs/enterprises.md);
+// the two share the types of this file.
 package enterprise
 
 import "time"

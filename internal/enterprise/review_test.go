@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"tianweitong/internal/enterprise"
+	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 	"tianweitong/internal/worktime"
 )
 
 var (
-	officerA = enterprise.Officer{ID: "oa"}
-	officerB = enterprise.Officer{ID: "ob"}
+	officerA = verification.Officer{ID: "oa"}
+	officerB = verification.Officer{ID: "ob"}
 )
 
 func TestAnEnterpriseIsVerifiedByItsDocuments_2_4_2(t *testing.T) {
@@ -24,8 +25,8 @@ func TestAnEnterpriseIsVerifiedByItsDocuments_2_4_2(t *testing.T) {
 			t.Fatalf("submitted application %+v, left %s", a, b.Progress(a).Left)
 		}
 		_, err := b.Correct(ctx, p.Account, a.ID, facts(codeB))
-		b.refused(err, enterprise.CodeApplicationBusy)
-		page, err := b.Reviews(ctx, enterprise.TabOpen, "")
+		b.refused(err, verification.CodeApplicationBusy)
+		page, err := b.Reviews(ctx, verification.TabOpen, "")
 		if err != nil || len(page.Rows) != 1 || page.Total != 1 || page.Rows[0].ID != a.ID || page.Rows[0].Left != worktime.Day {
 			t.Fatalf("queue %+v, %v", page, err)
 		}
@@ -42,14 +43,14 @@ func TestAnEnterpriseIsVerifiedByItsDocuments_2_4_2(t *testing.T) {
 			t.Error(err)
 		}
 		b.must(b.Claim(ctx, officerA, a.ID))
-		b.refused(b.Approve(ctx, officerA, a.ID, b.checks(a)[1:]), enterprise.CodeChecklist)
+		b.refused(b.Approve(ctx, officerA, a.ID, b.checks(a)[1:]), verification.CodeChecklist)
 		b.must(b.Approve(ctx, officerA, a.ID, b.checks(a)))
 		a = b.state(p, a.ID, enterprise.StateVerified)
 		if role, _ := b.role(a.Enterprise, p); role != enterprise.RoleAdministrator || a.DecidedBy != "oa" {
 			t.Errorf("the applicant is %q after %s's decision", role, a.DecidedBy)
 		}
-		b.refused(b.Approve(ctx, officerB, a.ID, b.checks(a)), enterprise.CodeDecided)
-		if page, err = b.Reviews(ctx, enterprise.TabDone, ""); err != nil || len(page.Rows) != 1 || page.Total != 1 {
+		b.refused(b.Approve(ctx, officerB, a.ID, b.checks(a)), verification.CodeDecided)
+		if page, err = b.Reviews(ctx, verification.TabDone, ""); err != nil || len(page.Rows) != 1 || page.Total != 1 {
 			t.Errorf("done %+v, %v", page, err)
 		}
 	})
@@ -59,9 +60,9 @@ func TestARefusedApplicationIsCorrectedWithoutTypingAllAgain_2_4_2(t *testing.T)
 	eachBureau(t, func(t *testing.T, b *bureau) {
 		ctx, p := t.Context(), b.person(1, "测试甲")
 		a := b.submitted(p, facts(codeA))
-		b.refused(b.Refuse(ctx, officerA, a.ID, nil, ""), enterprise.CodeRefusal)
-		b.refused(b.Refuse(ctx, officerA, a.ID, []string{"because"}, ""), enterprise.CodeRefusal)
-		b.refused(b.Refuse(ctx, officerA, a.ID, []string{"other"}, " "), enterprise.CodeRefusal)
+		b.refused(b.Refuse(ctx, officerA, a.ID, nil, ""), verification.CodeRefusal)
+		b.refused(b.Refuse(ctx, officerA, a.ID, []string{"because"}, ""), verification.CodeRefusal)
+		b.refused(b.Refuse(ctx, officerA, a.ID, []string{"other"}, " "), verification.CodeRefusal)
 		b.must(b.Refuse(ctx, officerA, a.ID, []string{"letter_no_seal", "other"}, "请在落款处盖章"))
 		a = b.state(p, a.ID, enterprise.StateRefused, "letter_no_seal", "other")
 		if a.Note != "请在落款处盖章" || b.told(p, "enterprise.refused") != 1 || len(b.texts(p, "notice")) != 1 {
@@ -86,13 +87,13 @@ func TestAClaimKeepsOthersAwayForFifteenMinutes(t *testing.T) {
 	b.must(b.Claim(ctx, officerA, a.ID))
 	for _, err := range []error{b.Claim(ctx, officerB, a.ID), b.Approve(ctx, officerB, a.ID, b.checks(a)), b.Refuse(ctx, officerB, a.ID, []string{"id_expired"}, ""),
 		b.Release(ctx, officerB, a.ID), b.Escalate(ctx, officerB, a.ID, "请复核")} {
-		b.refused(err, enterprise.CodeClaimed)
+		b.refused(err, verification.CodeClaimed)
 	}
-	page, err := b.Reviews(ctx, enterprise.TabOpen, "")
+	page, err := b.Reviews(ctx, verification.TabOpen, "")
 	if err != nil || page.Rows[0].Claimed != "oa" {
 		t.Errorf("queue %+v, %v", page, err)
 	}
-	b.clock.Advance(enterprise.ClaimLife)
+	b.clock.Advance(verification.ClaimLife)
 	b.must(b.Claim(ctx, officerB, a.ID))
 	b.must(b.Release(ctx, officerB, a.ID))
 	b.must(b.Claim(ctx, officerA, a.ID))
@@ -102,15 +103,15 @@ func TestASecondOpinionIsAnotherOfficers(t *testing.T) {
 	eachBureau(t, func(t *testing.T, b *bureau) {
 		ctx, p := t.Context(), b.person(1, "测试甲")
 		a := b.submitted(p, facts(codeA))
-		b.refused(b.Escalate(ctx, officerA, a.ID, ""), enterprise.CodeNote)
+		b.refused(b.Escalate(ctx, officerA, a.ID, ""), verification.CodeNote)
 		b.must(b.Escalate(ctx, officerA, a.ID, "印文难以辨认"))
-		for tab, want := range map[enterprise.Tab]int{enterprise.TabOpen: 0, enterprise.TabSecond: 1} {
+		for tab, want := range map[verification.Tab]int{verification.TabOpen: 0, verification.TabSecond: 1} {
 			if page, err := b.Reviews(ctx, tab, ""); err != nil || len(page.Rows) != want || page.Total != want {
 				t.Errorf("%s: %+v, %v", tab, page, err)
 			}
 		}
-		b.refused(b.Approve(ctx, officerA, a.ID, b.checks(a)), enterprise.CodeSecond)
-		b.refused(b.Refuse(ctx, officerA, a.ID, []string{"id_expired"}, ""), enterprise.CodeSecond)
+		b.refused(b.Approve(ctx, officerA, a.ID, b.checks(a)), verification.CodeSecond)
+		b.refused(b.Refuse(ctx, officerA, a.ID, []string{"id_expired"}, ""), verification.CodeSecond)
 		b.must(b.Approve(ctx, officerB, a.ID, b.checks(a)))
 	})
 }
@@ -118,17 +119,17 @@ func TestASecondOpinionIsAnotherOfficers(t *testing.T) {
 func TestNobodyReviewsWhatConcernsHimself(t *testing.T) {
 	b := oneBureau(t)
 	ctx, p, colleague := t.Context(), b.person(1, "测试甲"), b.person(2, "测试乙")
-	hash := func(s someone) enterprise.Officer {
-		return enterprise.Officer{ID: "o" + s.Account, PhoneHash: b.st.Box.Hash("phone", []byte(s.phone))}
+	hash := func(s someone) verification.Officer {
+		return verification.Officer{ID: "o" + s.Account, PhoneHash: b.st.Box.Hash("phone", []byte(s.phone))}
 	}
 	a := b.submitted(p, facts(codeA))
-	b.refused(b.Claim(ctx, hash(p), a.ID), enterprise.CodeInvolved)
-	b.refused(b.Approve(ctx, hash(p), a.ID, b.checks(a)), enterprise.CodeInvolved)
+	b.refused(b.Claim(ctx, hash(p), a.ID), verification.CodeInvolved)
+	b.refused(b.Approve(ctx, hash(p), a.ID, b.checks(a)), verification.CodeInvolved)
 	b.must(b.Approve(ctx, hash(colleague), a.ID, b.checks(a)))
 	e := b.state(p, a.ID, enterprise.StateVerified).Enterprise
 	b.join(e, colleague)
-	change := b.submitted(p, enterprise.Facts{Enterprise: e, Name: "测试甲科技集团有限公司"})
-	b.refused(b.Approve(ctx, hash(colleague), change.ID, b.checks(change)), enterprise.CodeInvolved)
+	change := b.submitted(p, verification.Facts{Enterprise: e, Name: "测试甲科技集团有限公司"})
+	b.refused(b.Approve(ctx, hash(colleague), change.ID, b.checks(change)), verification.CodeInvolved)
 	b.must(b.Approve(ctx, officerA, change.ID, b.checks(change)))
 }
 
@@ -164,18 +165,18 @@ func TestChangedFactsKeepTheirHistory(t *testing.T) {
 		b.join(e, q)
 		for _, x := range []struct {
 			who  someone
-			f    enterprise.Facts
+			f    verification.Facts
 			want error
 		}{
-			{q, enterprise.Facts{Enterprise: e, Name: "测试乙科技有限公司"}, enterprise.CodeNotAdministrator},
-			{b.person(3, "测试丙"), enterprise.Facts{Enterprise: e, Name: "测试乙科技有限公司"}, enterprise.CodeLost},
-			{p, enterprise.Facts{Enterprise: e}, enterprise.CodeSame},
-			{p, enterprise.Facts{Enterprise: e, Code: codeB}, enterprise.CodeOtherCode},
+			{q, verification.Facts{Enterprise: e, Name: "测试乙科技有限公司"}, enterprise.CodeNotAdministrator},
+			{b.person(3, "测试丙"), verification.Facts{Enterprise: e, Name: "测试乙科技有限公司"}, enterprise.CodeLost},
+			{p, verification.Facts{Enterprise: e}, verification.CodeSame},
+			{p, verification.Facts{Enterprise: e, Code: codeB}, verification.CodeOtherCode},
 		} {
 			_, err := b.Apply(ctx, x.who.Caller, x.f)
 			b.refused(err, x.want)
 		}
-		change := b.applied(p, enterprise.Facts{Enterprise: e, Name: "测试乙科技有限公司", LegalName: "测试法乙", LegalIDNumber: legalB})
+		change := b.applied(p, verification.Facts{Enterprise: e, Name: "测试乙科技有限公司", LegalName: "测试法乙", LegalIDNumber: legalB})
 		b.changes.fail = errors.New("a follower cannot")
 		if got, err := b.Verify(ctx, p.Caller, change.ID, b.proof(p, legalPhone)); err != nil || got.State != enterprise.StateVerifying {
 			t.Fatalf("with a follower that cannot: %+v, %v", got, err)
@@ -206,12 +207,12 @@ func TestAFormerAdministratorChangesNothing(t *testing.T) {
 	a, err := b.Verify(ctx, p.Caller, a.ID, b.proof(p, legalPhone))
 	b.must(err)
 	b.join(a.Enterprise, q)
-	change := b.submitted(p, enterprise.Facts{Enterprise: a.Enterprise, Name: "测试乙科技有限公司"})
+	change := b.submitted(p, verification.Facts{Enterprise: a.Enterprise, Name: "测试乙科技有限公司"})
 	b.do(func(ctx context.Context, tx work.Tx) error {
 		return b.Service.Members.Store.Hand(ctx, tx, a.Enterprise, p.Account, q.Account)
 	})
 	b.must(b.Approve(ctx, officerA, change.ID, b.checks(change)))
-	b.state(p, change.ID, enterprise.StateEnded, enterprise.ReasonNotAdministrator.Name)
+	b.state(p, change.ID, enterprise.StateEnded, verification.ReasonNotAdministrator.Name)
 	if v, err := b.View(ctx, q.Account, a.Enterprise); err != nil || v.Name != "测试甲科技有限公司" {
 		t.Errorf("view %+v, %v", v, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"tianweitong/internal/account"
 	"tianweitong/internal/enterprise"
 	"tianweitong/internal/realname"
+	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 )
 
@@ -62,7 +63,7 @@ type EnterpriseStore interface {
 	// EnterprisesLike gives up to n whose name contains a part, all for an empty
 	// one, newest first, those before an id if one is given.
 	EnterprisesLike(ctx context.Context, tx work.Tx, part, before string, n int) ([]enterprise.Enterprise, error)
-	History(ctx context.Context, tx work.Tx, enterprise string) ([]enterprise.FactsVersion, error)
+	History(ctx context.Context, tx work.Tx, enterprise string) ([]verification.FactsVersion, error)
 	Members(ctx context.Context, tx work.Tx, enterprise, after string, n int) ([]enterprise.Member, error)
 	CountMembers(ctx context.Context, tx work.Tx, enterprise string) (int, error)
 	Application(ctx context.Context, tx work.Tx, id string) (enterprise.Application, error)

@@ -113,8 +113,8 @@ func open(t *testing.T) *house {
 	d.Accounts = account.New(account.Deps{Runner: h.st, Store: people.Accounts(h.st), Clock: c, Rand: rand.Reader, Box: h.st.Box,
 		SMS: sms.New(outside.URL+sandbox.SMSBase, "key"), Log: log, Agreements: []account.Agreement{{Document: "terms", Version: "1"}},
 		Cost: account.Cost{Passes: 1, Memory: 64, Lanes: 1}, Limits: account.Limits{Free: 1000}})
-	d.Realnames = realname.New(realname.Deps{Runner: h.st, Store: people.Realnames(h.st), Clock: c, Rand: rand.Reader, Box: h.st.Box,
-		Accounts: d.Accounts, Checker: idcheck.New(outside.URL+sandbox.IDCheckBase, "key"), Log: log})
+	checker := idcheck.New(outside.URL+sandbox.IDCheckBase, "key")
+	d.Realnames = realname.New(realname.Deps{Runner: h.st, Store: people.Realnames(h.st), Clock: c, Rand: rand.Reader, Box: h.st.Box, Accounts: d.Accounts, Checker: checker, Log: log})
 	d.Catalog = catalog.New(catalog.Deps{Store: h.st.Catalog(), Clock: c, Rand: rand.Reader})
 	d.Notices = notice.New(notice.Deps{Runner: h.st, Store: people.Notices(h.st), Clock: c, Rand: rand.Reader, Texts: d.Accounts})
 	d.PINs, d.Recoveries = noPINs{}, noRecoveries{}
@@ -126,7 +126,7 @@ func open(t *testing.T) *house {
 		Accounts: d.Accounts, Persons: d.Realnames, Notices: d.Notices, Departures: &offboard.Service{Certificates: d.Certificates},
 		Applications: noApplications{}, AppURL: "https://app.test"})
 	d.Standings = standing.New(standing.Deps{Clock: c, Certificates: d.Certificates, Roamings: d.Roamings, Orders: d.Orders})
-	d.Enterprises = h.enterprises(d, idcheck.New(outside.URL+sandbox.IDCheckBase, "key"), log)
+	d.Enterprises = h.enterprises(d, checker, log)
 	d.Todos = todo.New(todo.Deps{Runner: h.st, Clock: c, Persons: d.Realnames, Orders: d.Orders, Certificates: d.Certificates, Institutions: d.Catalog,
 		PINs: d.PINs, Recoveries: d.Recoveries, Members: d.Members, Enterprises: d.Enterprises})
 	d.Safety = safety.New(safety.Deps{Runner: h.st, Accounts: d.Accounts, Keys: noKeys{}, Notices: d.Notices})
@@ -134,7 +134,6 @@ func open(t *testing.T) *house {
 	d.Rephone = rephone.New(rephone.Deps{Store: people.PhoneChanges(h.st), Runner: h.st, Clock: c, Rand: rand.Reader, Accounts: d.Accounts, Faces: d.Realnames, Notices: d.Notices})
 	d.Accounts.Register(h.jobs)
 	d.Realnames.Register(h.jobs)
-	d.Enterprises.Register(h.jobs)
 	api := httptest.NewServer(app.New(*d).Handler())
 	t.Cleanup(api.Close)
 	h.api = api.URL

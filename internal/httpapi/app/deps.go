@@ -25,6 +25,7 @@ import (
 	"tianweitong/internal/roaming"
 	"tianweitong/internal/scan"
 	"tianweitong/internal/usage"
+	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 )
 
@@ -57,7 +58,7 @@ type Deps struct {
 	Usages       *usage.Service
 	Standings    *standing.Service
 	Todos        *todo.Service
-	Enterprises  *enterprise.Service
+	Enterprises  *verification.Service
 	Members      *enterprise.Members
 	Handovers    *handover.Service
 }

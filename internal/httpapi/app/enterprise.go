@@ -12,6 +12,7 @@ import (
 	"tianweitong/internal/enterprise"
 	"tianweitong/internal/httpapi"
 	"tianweitong/internal/realname"
+	"tianweitong/internal/verification"
 )
 
 type searchInput struct {
@@ -43,8 +44,8 @@ type FactsInput struct {
 	Enterprise    string `json:"enterprise,omitempty" maxLength:"40" doc:"信息变更时：要变更的企业"`
 }
 
-func (f FactsInput) facts() enterprise.Facts {
-	return enterprise.Facts{Name: f.Name, Code: f.Code, LegalName: f.LegalName, LegalIDNumber: f.LegalIDNumber, Enterprise: f.Enterprise}
+func (f FactsInput) facts() verification.Facts {
+	return verification.Facts{Name: f.Name, Code: f.Code, LegalName: f.LegalName, LegalIDNumber: f.LegalIDNumber, Enterprise: f.Enterprise}
 }
 
 type applyInput struct{ Body FactsInput }
@@ -178,7 +179,7 @@ func (s *Server) applicationBody(a enterprise.Application) ApplicationBody {
 	for _, w := range p.Ways {
 		b.Ways = append(b.Ways, string(w))
 	}
-	for _, r := range enterprise.ReasonsOf(a.Reasons) {
+	for _, r := range verification.ReasonsOf(a.Reasons) {
 		b.Reasons = append(b.Reasons, ApplicationReason{r.Name, r.Text})
 	}
 	return b
@@ -213,7 +214,7 @@ func (s *Server) enterpriseRoutes() {
 	s.pictureRoutes()
 }
 
-func enterpriseBody(v enterprise.View) EnterpriseBody {
+func enterpriseBody(v verification.View) EnterpriseBody {
 	b := EnterpriseBody{ID: v.ID, Name: v.Name, Code: v.Code, Role: string(v.Role), LegalNameMasked: realname.MaskName(v.LegalName),
 		VerifiedAt: v.VerifiedAt, Method: string(v.Method), Administrator: AdministratorBody{Name: v.AdministratorName, Phone: v.AdministratorPhone}}
 	for _, f := range v.History {
@@ -250,10 +251,10 @@ func (s *Server) verificationRoutes() {
 		return s.one(s.Enterprises.Check(ctx, c.Account, in.ID))
 	})
 	route(s, http.MethodPost, "/enterprise-applications/{id}/phone", Session, "企业实名：法定代表人手机号认证", func(ctx context.Context, c account.Caller, in *legalPhoneInput) (*Body[ApplicationBody], error) {
-		return s.one(s.Enterprises.Verify(ctx, c, in.ID, enterprise.Proof{Method: enterprise.MethodPhone, Phone: in.Body.Phone, Ticket: in.Body.Ticket, Code: in.Body.Code}))
+		return s.one(s.Enterprises.Verify(ctx, c, in.ID, verification.Proof{Method: enterprise.MethodPhone, Phone: in.Body.Phone, Ticket: in.Body.Ticket, Code: in.Body.Code}))
 	})
 	route(s, http.MethodPost, "/enterprise-applications/{id}/bank", Session, "企业实名：法定代表人银行卡认证", func(ctx context.Context, c account.Caller, in *legalBankInput) (*Body[ApplicationBody], error) {
-		return s.one(s.Enterprises.Verify(ctx, c, in.ID, enterprise.Proof{Method: enterprise.MethodBank, Phone: in.Body.Phone, Card: in.Body.BankCard, Ticket: in.Body.Ticket, Code: in.Body.Code}))
+		return s.one(s.Enterprises.Verify(ctx, c, in.ID, verification.Proof{Method: enterprise.MethodBank, Phone: in.Body.Phone, Card: in.Body.BankCard, Ticket: in.Body.Ticket, Code: in.Body.Code}))
 	})
 	route(s, http.MethodPost, "/enterprise-applications/{id}/submit", Session, "企业实名：提交单位证件，等待人工审核", func(ctx context.Context, c account.Caller, in *idInput) (*Body[ApplicationBody], error) {
 		return s.one(s.Enterprises.Submit(ctx, c.Account, in.ID))

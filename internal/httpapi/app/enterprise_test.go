@@ -11,20 +11,22 @@ import (
 	"net/http"
 	"testing"
 
-	"tianweitong/internal/enterprise"
 	"tianweitong/internal/flow/rename"
 	"tianweitong/internal/httpapi/app"
 	"tianweitong/internal/provider/idcheck"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/store/people"
+	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 )
 
 // enterprises is their room between the sandbox and the members.
-func (h *house) enterprises(d *app.Deps, checker *idcheck.Client, log *slog.Logger) *enterprise.Service {
-	return enterprise.New(enterprise.Deps{Runner: h.st, Store: people.Enterprises(h.st), Members: d.Members, Clock: h.clock, Rand: rand.Reader, Box: h.st.Box,
+func (h *house) enterprises(d *app.Deps, checker *idcheck.Client, log *slog.Logger) *verification.Service {
+	s := verification.New(verification.Deps{Runner: h.st, Store: people.Enterprises(h.st), Members: d.Members, Clock: h.clock, Rand: rand.Reader, Box: h.st.Box,
 		Log: log, Codes: d.Accounts, Officers: d.Accounts, Registry: checker, Checker: checker, Notices: d.Notices, Changed: &rename.Service{},
-		Letter: func(enterprise.LetterFacts) ([]byte, error) { return []byte("%PDF-1.7"), nil }})
+		Letter: func(verification.LetterFacts) ([]byte, error) { return []byte("%PDF-1.7"), nil }})
+	s.Register(h.jobs)
+	return s
 }
 
 // verifiedAs makes the signed-in account's person without a face.
@@ -156,7 +158,7 @@ func TestDocumentsAreReviewedOverHTTP_2_4_2(t *testing.T) {
 	if a.State != "reviewing" || a.LeftWorkingSeconds != 9*3600 || a.DueAt.IsZero() || a.LegalName != "测*法" {
 		t.Fatalf("submitted: %+v", a)
 	}
-	if err := h.deps.Enterprises.Refuse(t.Context(), enterprise.Officer{ID: "o"}, a.ID, []string{"licence_unreadable"}, ""); err != nil {
+	if err := h.deps.Enterprises.Refuse(t.Context(), verification.Officer{ID: "o"}, a.ID, []string{"licence_unreadable"}, ""); err != nil {
 		t.Fatal(err)
 	}
 	var all app.ApplicationsBody
@@ -166,7 +168,7 @@ func TestDocumentsAreReviewedOverHTTP_2_4_2(t *testing.T) {
 	}
 	d.call(http.MethodPut, at+"/pictures/licence", paper(t)).into(&a)
 	d.call(http.MethodPost, at+"/submit", nil).into(&a)
-	if err := h.deps.Enterprises.Approve(t.Context(), enterprise.Officer{ID: "o"}, a.ID, []string{"letter_seal", "letter_facts", "licence", "id_card"}); err != nil {
+	if err := h.deps.Enterprises.Approve(t.Context(), verification.Officer{ID: "o"}, a.ID, []string{"letter_seal", "letter_facts", "licence", "id_card"}); err != nil {
 		t.Fatal(err)
 	}
 	d.call(http.MethodGet, at, nil).into(&a)

@@ -126,7 +126,7 @@ func (s *Server) audit(ctx context.Context, _ office.Caller, in *auditInput) (*B
 	return &Body[AuditPage]{out}, err
 }
 
-func verification(v office.Verification) *Body[VerificationBody] {
+func verified(v office.Verification) *Body[VerificationBody] {
 	b := VerificationBody{State: "never", Findings: []AuditFinding{}}
 	if v.ID == "" {
 		return &Body[VerificationBody]{b}
@@ -152,10 +152,10 @@ func verification(v office.Verification) *Body[VerificationBody] {
 
 func (s *Server) verifyAudit(ctx context.Context, c office.Caller, _ *Empty) (*Body[VerificationBody], error) {
 	v, err := s.Officers.Verify(ctx, c)
-	return verification(v), err
+	return verified(v), err
 }
 
 func (s *Server) auditVerification(ctx context.Context, _ office.Caller, _ *Empty) (*Body[VerificationBody], error) {
 	v, err := s.Officers.Verification(ctx)
-	return verification(v), err
+	return verified(v), err
 }

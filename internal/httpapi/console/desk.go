@@ -4,10 +4,10 @@ import (
 	"context"
 
 	"tianweitong/internal/account"
-	"tianweitong/internal/enterprise"
 	"tianweitong/internal/flow/lookup"
 	"tianweitong/internal/office"
 	"tianweitong/internal/scan"
+	"tianweitong/internal/verification"
 )
 
 // Desk is what officers work with: reviews, look-ups, figures, callbacks.
@@ -20,14 +20,14 @@ type Desk struct {
 
 // Reviews is enterprise.Service as officers use it (docs/enterprises.md).
 type Reviews interface {
-	Reviews(ctx context.Context, tab enterprise.Tab, cursor string) (enterprise.ReviewPage, error)
-	Review(ctx context.Context, id string) (enterprise.Review, error)
+	Reviews(ctx context.Context, tab verification.Tab, cursor string) (verification.ReviewPage, error)
+	Review(ctx context.Context, id string) (verification.Review, error)
 	Picture(ctx context.Context, id, kind string) ([]byte, error)
-	Claim(ctx context.Context, o enterprise.Officer, id string) error
-	Release(ctx context.Context, o enterprise.Officer, id string) error
-	Approve(ctx context.Context, o enterprise.Officer, id string, checks []string) error
-	Refuse(ctx context.Context, o enterprise.Officer, id string, reasons []string, note string) error
-	Escalate(ctx context.Context, o enterprise.Officer, id, note string) error
+	Claim(ctx context.Context, o verification.Officer, id string) error
+	Release(ctx context.Context, o verification.Officer, id string) error
+	Approve(ctx context.Context, o verification.Officer, id string, checks []string) error
+	Refuse(ctx context.Context, o verification.Officer, id string, reasons []string, note string) error
+	Escalate(ctx context.Context, o verification.Officer, id, note string) error
 }
 
 // SMS is account.Service as its limits are shown.

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"tianweitong/internal/enterprise"
 	"tianweitong/internal/office"
 	"tianweitong/internal/realname"
+	"tianweitong/internal/verification"
 )
 
 // ReviewRow is an application in the queue (实名审核).
@@ -156,12 +156,12 @@ func tone(left time.Duration) string {
 	return "ok"
 }
 
-func examiner(c office.Caller) enterprise.Officer {
-	return enterprise.Officer{ID: c.ID, PhoneHash: c.PhoneHash}
+func examiner(c office.Caller) verification.Officer {
+	return verification.Officer{ID: c.ID, PhoneHash: c.PhoneHash}
 }
 
 func (s *Server) reviews(ctx context.Context, c office.Caller, in *reviewsInput) (*Body[ReviewList], error) {
-	page, err := s.Reviews.Reviews(ctx, enterprise.Tab(in.Tab), in.Cursor)
+	page, err := s.Reviews.Reviews(ctx, verification.Tab(in.Tab), in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (s *Server) reviews(ctx context.Context, c office.Caller, in *reviewsInput)
 	return &Body[ReviewList]{out}, nil
 }
 
-func reviewRow(r enterprise.ReviewRow, c office.Caller, names map[string]OfficerRef) ReviewRow {
+func reviewRow(r verification.ReviewRow, c office.Caller, names map[string]OfficerRef) ReviewRow {
 	return ReviewRow{
 		ID: r.ID, Number: r.Number, Name: r.Name, Kind: string(r.Kind), State: string(r.State), SubmittedAt: r.SubmittedAt, DueAt: r.DueAt,
 		Left: int64(r.Left / time.Second), Tone: tone(r.Left), ClaimedBy: named(names, r.Claimed), Mine: r.Claimed == c.ID,
@@ -194,7 +194,7 @@ func (s *Server) review(ctx context.Context, c office.Caller, in *byID) (*Body[R
 		return nil, err
 	}
 	a := r.Application
-	row := enterprise.ReviewRow{
+	row := verification.ReviewRow{
 		ID: a.ID, Number: a.Number, Name: a.Name, Kind: a.Kind, State: a.State, SubmittedAt: a.SubmittedAt, DueAt: a.DueAt, Left: r.Left,
 		Escalated: a.Escalated, DecidedBy: a.DecidedBy, DecidedAt: a.DecidedAt,
 	}
@@ -243,7 +243,7 @@ func (s *Server) picture(ctx context.Context, c office.Caller, in *pictureInput)
 }
 
 // acts is a route that does one thing to a review and gives it as it stands then.
-func (s *Server) acts(do func(Reviews, context.Context, enterprise.Officer, string) error) func(context.Context, office.Caller, *byID) (*Body[ReviewBody], error) {
+func (s *Server) acts(do func(Reviews, context.Context, verification.Officer, string) error) func(context.Context, office.Caller, *byID) (*Body[ReviewBody], error) {
 	return func(ctx context.Context, c office.Caller, in *byID) (*Body[ReviewBody], error) {
 		if err := do(s.Reviews, ctx, examiner(c), in.ID); err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 
 	"tianweitong/internal/enterprise"
 	"tianweitong/internal/fault"
+	"tianweitong/internal/verification"
 )
 
 // EnterprisesPath is where a check of an enterprise's four elements is put; a
@@ -50,55 +51,55 @@ const (
 )
 
 var registryReasons = map[string]fault.Code{
-	ReasonCode: enterprise.ReasonCode, ReasonName: enterprise.ReasonName, ReasonLegal: enterprise.ReasonLegal, ReasonStatus: enterprise.ReasonStatus,
+	ReasonCode: verification.ReasonCode, ReasonName: verification.ReasonName, ReasonLegal: verification.ReasonLegal, ReasonStatus: verification.ReasonStatus,
 }
 
 // EnterpriseFactors implements enterprise.Registry.
-func (c *Client) EnterpriseFactors(ctx context.Context, q enterprise.RegistryQuery) (enterprise.RegistryAnswer, error) {
+func (c *Client) EnterpriseFactors(ctx context.Context, q verification.RegistryQuery) (verification.RegistryAnswer, error) {
 	body, err := json.Marshal(EnterpriseFactors{Name: q.Name, Code: q.Code, LegalName: q.LegalName, LegalIDNumber: q.LegalIDNumber})
 	if err != nil {
-		return enterprise.RegistryAnswer{}, errors.New("idcheck: the elements cannot be written")
+		return verification.RegistryAnswer{}, errors.New("idcheck: the elements cannot be written")
 	}
 	reply, err := c.send(ctx, http.MethodPut, EnterprisesPath, q.Ref, "application/json", bytes.NewReader(body))
 	if err != nil {
-		return enterprise.RegistryAnswer{}, err
+		return verification.RegistryAnswer{}, err
 	}
 	a, err := readRegistry(reply)
 	if err != nil {
-		return enterprise.RegistryAnswer{}, fmt.Errorf("idcheck: check %s: %w", q.Ref, err)
+		return verification.RegistryAnswer{}, fmt.Errorf("idcheck: check %s: %w", q.Ref, err)
 	}
 	return a, nil
 }
 
 // readRegistry refuses what is not plainly an answer, as readVerdict does. A record
 // that is shown to officers has short fields.
-func readRegistry(reply []byte) (enterprise.RegistryAnswer, error) {
+func readRegistry(reply []byte) (verification.RegistryAnswer, error) {
 	var v struct {
 		Passed *bool             `json:"passed"`
 		Reason string            `json:"reason"`
 		Record *EnterpriseRecord `json:"record"`
 	}
 	if err := json.Unmarshal(reply, &v); err != nil || v.Passed == nil {
-		return enterprise.RegistryAnswer{}, errors.New("the answer cannot be read")
+		return verification.RegistryAnswer{}, errors.New("the answer cannot be read")
 	}
-	a := enterprise.RegistryAnswer{Passed: *v.Passed}
+	a := verification.RegistryAnswer{Passed: *v.Passed}
 	if r := v.Record; r != nil {
 		for _, s := range []string{r.Name, r.Code, r.LegalName, r.Status, r.AsOf} {
 			if utf8.RuneCountInString(s) > 200 {
-				return enterprise.RegistryAnswer{}, errors.New("the record is too long")
+				return verification.RegistryAnswer{}, errors.New("the record is too long")
 			}
 		}
 		a.Record = enterprise.Record{Name: r.Name, Code: r.Code, LegalName: r.LegalName, Status: r.Status, AsOf: r.AsOf}
 	}
 	if a.Passed {
 		if v.Reason != "" || v.Record == nil {
-			return enterprise.RegistryAnswer{}, errors.New("the answer contradicts itself")
+			return verification.RegistryAnswer{}, errors.New("the answer contradicts itself")
 		}
 		return a, nil
 	}
 	reason, known := registryReasons[v.Reason]
 	if !known {
-		return enterprise.RegistryAnswer{}, errors.New("the answer gives no known reason")
+		return verification.RegistryAnswer{}, errors.New("the answer gives no known reason")
 	}
 	a.Reason = reason
 	return a, nil

@@ -3,8 +3,8 @@ package idcheck
 import (
 	"testing"
 
-	"tianweitong/internal/enterprise"
 	"tianweitong/internal/fault"
+	"tianweitong/internal/verification"
 )
 
 const known = `"record":{"name":"测试甲有限公司","code":"91999999MA0TE5T00T","legalName":"测*","status":"存续","asOf":"2026-11-20"}`
@@ -12,8 +12,8 @@ const known = `"record":{"name":"测试甲有限公司","code":"91999999MA0TE5T0
 func TestTheRegistersAnswerIsReadPlainlyOrNotAtAll(t *testing.T) {
 	for reply, want := range map[string]string{
 		`{"passed":true,` + known + `}`:                     "",
-		`{"passed":false,"reason":"legal",` + known + `}`:   enterprise.ReasonLegal.Name,
-		`{"passed":false,"reason":"code"}`:                  enterprise.ReasonCode.Name,
+		`{"passed":false,"reason":"legal",` + known + `}`:   verification.ReasonLegal.Name,
+		`{"passed":false,"reason":"code"}`:                  verification.ReasonCode.Name,
 		`{"passed":true}`:                                   "!",
 		`{"passed":true,"reason":"name",` + known + `}`:     "!",
 		`{"passed":false}`:                                  "!",

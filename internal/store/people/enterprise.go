@@ -11,11 +11,12 @@ import (
 	"tianweitong/internal/enterprise"
 	"tianweitong/internal/store"
 	"tianweitong/internal/store/db"
+	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 )
 
 // Enterprises is the store of enterprises and applications.
-func Enterprises(st *store.Store) enterprise.Store { return enterprises{st} }
+func Enterprises(st *store.Store) verification.Store { return enterprises{st} }
 
 type enterprises struct{ *store.Store }
 
@@ -223,7 +224,7 @@ func (enterprises) DropPictures(ctx context.Context, tx work.Tx, application str
 	return store.Failure(store.Queries(tx).DropEnterprisePictures(ctx, application))
 }
 
-func (s enterprises) AddEvent(ctx context.Context, tx work.Tx, e enterprise.Event) error {
+func (s enterprises) AddEvent(ctx context.Context, tx work.Tx, e verification.Event) error {
 	note, err := s.SealText(eventTable, "note", e.ID, e.Note)
 	if err != nil {
 		return err
@@ -232,14 +233,14 @@ func (s enterprises) AddEvent(ctx context.Context, tx work.Tx, e enterprise.Even
 		ID: e.ID, Application: e.Application, Kind: e.Kind, Actor: e.Actor, Note: note, At: store.Ms(e.At)}))
 }
 
-func (s enterprises) Events(ctx context.Context, tx work.Tx, application string) ([]enterprise.Event, error) {
+func (s enterprises) Events(ctx context.Context, tx work.Tx, application string) ([]verification.Event, error) {
 	rows, err := store.Queries(tx).EnterpriseEvents(ctx, application)
 	if err != nil {
 		return nil, store.Failure(err)
 	}
-	out := make([]enterprise.Event, len(rows))
+	out := make([]verification.Event, len(rows))
 	for i, r := range rows {
-		out[i] = enterprise.Event{ID: r.ID, Application: r.Application, Kind: r.Kind, Actor: r.Actor, At: store.At(r.At)}
+		out[i] = verification.Event{ID: r.ID, Application: r.Application, Kind: r.Kind, Actor: r.Actor, At: store.At(r.At)}
 		if out[i].Note, err = s.UnsealText(eventTable, "note", r.ID, r.Note); err != nil {
 			return nil, err
 		}
@@ -281,7 +282,7 @@ func (s enterprises) addFacts(ctx context.Context, tx work.Tx, e enterprise.Ente
 	if err := q.DropEnterpriseGrams(ctx, e.ID); err != nil {
 		return store.Failure(err)
 	}
-	for _, g := range enterprise.Grams(e.Name) {
+	for _, g := range verification.Grams(e.Name) {
 		if err := q.InsertEnterpriseGram(ctx, db.InsertEnterpriseGramParams{Gram: g, Enterprise: e.ID}); err != nil {
 			return store.Failure(err)
 		}
@@ -325,7 +326,7 @@ const rare = 100
 
 func (s enterprises) Like(ctx context.Context, tx work.Tx, part string, n int) ([]enterprise.Enterprise, error) {
 	q := store.Queries(tx)
-	grams := enterprise.Grams(part)
+	grams := verification.Grams(part)
 	best, fewest := "", int64(1<<20)
 	for _, g := range grams {
 		if len([]rune(part)) > 1 && len([]rune(g)) == 1 {
@@ -359,14 +360,14 @@ func (s enterprises) Like(ctx context.Context, tx work.Tx, part string, n int) (
 	return out, nil
 }
 
-func (s enterprises) History(ctx context.Context, tx work.Tx, id string) ([]enterprise.FactsVersion, error) {
+func (s enterprises) History(ctx context.Context, tx work.Tx, id string) ([]verification.FactsVersion, error) {
 	rows, err := store.Queries(tx).EnterpriseHistory(ctx, id)
 	if err != nil {
 		return nil, store.Failure(err)
 	}
-	out := make([]enterprise.FactsVersion, len(rows))
+	out := make([]verification.FactsVersion, len(rows))
 	for i, r := range rows {
-		out[i] = enterprise.FactsVersion{Facts: r.Facts, Name: r.Name, Method: enterprise.Method(r.Method), At: store.At(r.At)}
+		out[i] = verification.FactsVersion{Facts: r.Facts, Name: r.Name, Method: enterprise.Method(r.Method), At: store.At(r.At)}
 		if err := s.opens(factsTable, factsRow(r.Enterprise, r.Facts), []opened{{"legal_name", r.LegalName, &out[i].LegalName}}); err != nil {
 			return nil, err
 		}

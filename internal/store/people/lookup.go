@@ -11,6 +11,7 @@ import (
 	"tianweitong/internal/realname"
 	"tianweitong/internal/store"
 	"tianweitong/internal/store/db"
+	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 )
 
@@ -98,7 +99,7 @@ func (s lookups) EnterprisesLike(ctx context.Context, tx work.Tx, part, before s
 // likeEscaper keeps what is typed from being a pattern.
 var likeEscaper = strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
 
-func (s lookups) History(ctx context.Context, tx work.Tx, id string) ([]enterprise.FactsVersion, error) {
+func (s lookups) History(ctx context.Context, tx work.Tx, id string) ([]verification.FactsVersion, error) {
 	return enterprises(s).History(ctx, tx, id)
 }
 

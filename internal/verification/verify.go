@@ -1,4 +1,4 @@
-package enterprise
+package verification
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/clock"
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/fault"
 	"tianweitong/internal/id"
 	"tianweitong/internal/job"
@@ -42,7 +43,7 @@ type step struct {
 
 // call gives the application a new reference and enqueues the jobs that ask for its
 // answer if this process does not, and that give the step back if nobody answers.
-func (s *Service) call(ctx context.Context, tx work.Tx, a *Application) error {
+func (s *Service) call(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 	a.Calls++
 	a.Ref = fmt.Sprintf("%s-%d", a.ID, a.Calls)
 	body, err := json.Marshal(step{a.ID, a.Ref})
@@ -59,15 +60,15 @@ func (s *Service) call(ctx context.Context, tx work.Tx, a *Application) error {
 // Check asks the register whether the four elements belong together (四要素核验),
 // Daily times a day. The application is then StateChecked, or StateDraft with the
 // reason; or it has a Ref if the register has not answered yet: then a job goes on.
-func (s *Service) Check(ctx context.Context, acc, application string) (Application, error) {
-	a, err := s.change(ctx, acc, application, "enterprise.check", func(ctx context.Context, tx work.Tx, a *Application) error {
+func (s *Service) Check(ctx context.Context, acc, application string) (enterprise.Application, error) {
+	a, err := s.change(ctx, acc, application, "enterprise.check", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := still(a); err != nil {
 			return err
 		}
-		if a.State != StateDraft {
+		if a.State != enterprise.StateDraft {
 			return CodeStep
 		}
-		if a.Kind == KindCreate {
+		if a.Kind == enterprise.KindCreate {
 			if err := s.unverified(ctx, tx, a.Code); err != nil {
 				return err
 			}
@@ -79,7 +80,7 @@ func (s *Service) Check(ctx context.Context, acc, application string) (Applicati
 		return s.call(ctx, tx, a)
 	})
 	if err != nil {
-		return Application{}, err
+		return enterprise.Application{}, err
 	}
 	return s.ask(ctx, a)
 }
@@ -87,21 +88,21 @@ func (s *Service) Check(ctx context.Context, acc, application string) (Applicati
 // Verify proves by a code to the representative's phone, and his bank card where
 // p.Method says so, that he agrees. The application is then StateVerified, or
 // StateChecked with the reason; or StateVerifying if the checker has not answered yet.
-func (s *Service) Verify(ctx context.Context, c account.Caller, application string, p Proof) (Application, error) {
+func (s *Service) Verify(ctx context.Context, c account.Caller, application string, p Proof) (enterprise.Application, error) {
 	if !account.ValidPhone(p.Phone) {
-		return Application{}, account.CodePhone
+		return enterprise.Application{}, account.CodePhone
 	}
 	var err error
-	if p.Method == MethodBank {
+	if p.Method == enterprise.MethodBank {
 		if p.Card, err = realname.CleanBankCard(p.Card); err != nil {
-			return Application{}, err
+			return enterprise.Application{}, err
 		}
 	}
-	ready := func(a *Application) error {
+	ready := func(a *enterprise.Application) error {
 		if err := still(a); err != nil {
 			return err
 		}
-		if a.State != StateChecked && a.State != StateRefused || a.Record.Differs != "" {
+		if a.State != enterprise.StateChecked && a.State != enterprise.StateRefused || a.Record.Differs != "" {
 			return CodeStep
 		}
 		return lacks(*a, idCard)
@@ -116,12 +117,12 @@ func (s *Service) Verify(ctx context.Context, c account.Caller, application stri
 		}
 		return ready(&a)
 	}); err != nil {
-		return Application{}, err
+		return enterprise.Application{}, err
 	}
 	if err := s.Codes.CheckCodeTo(ctx, p.Ticket, p.Code, account.PurposeLegal, c.Session, p.Phone); err != nil {
-		return Application{}, err
+		return enterprise.Application{}, err
 	}
-	a, err := s.change(ctx, c.Account, application, "enterprise.verify", func(ctx context.Context, tx work.Tx, a *Application) error {
+	a, err := s.change(ctx, c.Account, application, "enterprise.verify", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := ready(a); err != nil {
 			return err
 		}
@@ -131,18 +132,18 @@ func (s *Service) Verify(ctx context.Context, c account.Caller, application stri
 		if err := s.Codes.Spend(ctx, tx, p.Ticket, account.PurposeLegal, c.Account); err != nil {
 			return err
 		}
-		a.State, a.Method, a.Phone, a.Card, a.Reasons, a.Note = StateVerifying, p.Method, p.Phone, p.Card, nil, ""
+		a.State, a.Method, a.Phone, a.Card, a.Reasons, a.Note = enterprise.StateVerifying, p.Method, p.Phone, p.Card, nil, ""
 		return s.call(ctx, tx, a)
 	})
 	if err != nil {
-		return Application{}, err
+		return enterprise.Application{}, err
 	}
 	return s.ask(ctx, a)
 }
 
 // ask makes the recorded call and records the answer. If nobody answers in time the
 // application is given as it stands: the job goes on.
-func (s *Service) ask(ctx context.Context, a Application) (Application, error) {
+func (s *Service) ask(ctx context.Context, a enterprise.Application) (enterprise.Application, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), realname.Wait)
 	defer cancel()
 	after, err := s.settleCall(ctx, a)
@@ -155,15 +156,15 @@ func (s *Service) ask(ctx context.Context, a Application) (Application, error) {
 
 // settleCall makes the call whose answer is outstanding, by its reference, and
 // records what came back. An error leaves everything as it was.
-func (s *Service) settleCall(ctx context.Context, asked Application) (Application, error) {
+func (s *Service) settleCall(ctx context.Context, asked enterprise.Application) (enterprise.Application, error) {
 	var facts RegistryAnswer
 	var person realname.Answer
 	var err error
 	switch {
-	case asked.State == StateDraft:
+	case asked.State == enterprise.StateDraft:
 		facts, err = s.Registry.EnterpriseFactors(ctx, RegistryQuery{Ref: asked.Ref, Name: asked.Name, Code: asked.Code,
 			LegalName: asked.LegalName, LegalIDNumber: asked.LegalIDNumber})
-	case asked.Method == MethodBank:
+	case asked.Method == enterprise.MethodBank:
 		person, err = s.Checker.CardFactors(ctx, realname.CardQuery{Ref: asked.Ref, Name: asked.LegalName, IDNumber: asked.LegalIDNumber, Phone: asked.Phone, Card: asked.Card})
 	default:
 		person, err = s.Checker.PersonFactors(ctx, realname.Query{Ref: asked.Ref, Name: asked.LegalName, IDNumber: asked.LegalIDNumber, Phone: asked.Phone})
@@ -171,13 +172,13 @@ func (s *Service) settleCall(ctx context.Context, asked Application) (Applicatio
 	if err != nil {
 		return asked, err
 	}
-	var a Application
+	var a enterprise.Application
 	err = s.Runner.Do(ctx, "enterprise.settle", func(ctx context.Context, tx work.Tx) (err error) {
 		if a, err = s.Store.Application(ctx, tx, asked.ID); err != nil {
 			return err
 		}
 		if a.Ref == asked.Ref { // else it was settled, or ended, meanwhile
-			if a.State == StateDraft {
+			if a.State == enterprise.StateDraft {
 				err = s.settleFacts(ctx, tx, &a, facts)
 			} else {
 				err = s.settlePerson(ctx, tx, &a, person)
@@ -194,13 +195,13 @@ func (s *Service) settleCall(ctx context.Context, asked Application) (Applicatio
 
 // settleFacts moves by the register's answer. One that differs in the representative
 // alone leaves the documents, because registers are some days behind.
-func (s *Service) settleFacts(ctx context.Context, tx work.Tx, a *Application, r RegistryAnswer) error {
+func (s *Service) settleFacts(ctx context.Context, tx work.Tx, a *enterprise.Application, r RegistryAnswer) error {
 	a.Ref, a.Record, a.Reasons = "", r.Record, nil
 	switch {
 	case r.Passed:
-		a.State = StateChecked
+		a.State = enterprise.StateChecked
 	case r.Reason.Name == ReasonLegal.Name:
-		a.State, a.Record.Differs, a.Reasons = StateChecked, DiffersLegal, []string{ReasonLegal.Name}
+		a.State, a.Record.Differs, a.Reasons = enterprise.StateChecked, enterprise.DiffersLegal, []string{ReasonLegal.Name}
 	default:
 		a.Reasons = []string{ReasonCode.Name}
 		if known := ReasonsOf([]string{r.Reason.Name}); len(known) == 1 {
@@ -213,12 +214,12 @@ func (s *Service) settleFacts(ctx context.Context, tx work.Tx, a *Application, r
 	return s.put(ctx, tx, a)
 }
 
-func (s *Service) settlePerson(ctx context.Context, tx work.Tx, a *Application, r realname.Answer) error {
+func (s *Service) settlePerson(ctx context.Context, tx work.Tx, a *enterprise.Application, r realname.Answer) error {
 	a.Ref, a.Phone, a.Card = "", "", ""
 	if r.Passed {
 		return s.verified(ctx, tx, a, a.Account)
 	}
-	a.State, a.Reasons = StateChecked, []string{legalReason(a.Method, r.Reason)}
+	a.State, a.Reasons = enterprise.StateChecked, []string{legalReason(a.Method, r.Reason)}
 	if err := s.record(ctx, tx, *a, a.Account, "enterprise.verify_failed"); err != nil {
 		return err
 	}
@@ -227,12 +228,12 @@ func (s *Service) settlePerson(ctx context.Context, tx work.Tx, a *Application, 
 
 // verified makes the enterprise of an application, or changes its facts. Whoever
 // comes second for the same code is told so.
-func (s *Service) verified(ctx context.Context, tx work.Tx, a *Application, by string) error {
-	if a.Kind == KindChange {
+func (s *Service) verified(ctx context.Context, tx work.Tx, a *enterprise.Application, by string) error {
+	if a.Kind == enterprise.KindChange {
 		return s.changed(ctx, tx, a, by)
 	}
 	now := s.Clock.Now()
-	e := Enterprise{ID: id.New(s.Rand), Name: a.Name, Code: a.Code, LegalName: a.LegalName, LegalIDNumber: a.LegalIDNumber,
+	e := enterprise.Enterprise{ID: id.New(s.Rand), Name: a.Name, Code: a.Code, LegalName: a.LegalName, LegalIDNumber: a.LegalIDNumber,
 		LegalIDHash: s.legalHash(a.LegalIDNumber), Administrator: a.Account, Method: a.Method, VerifiedAt: now, CreatedAt: now, Facts: 1, Version: 1}
 	fresh, err := s.Store.AddEnterprise(ctx, tx, e, a.ID)
 	if err != nil {
@@ -241,7 +242,7 @@ func (s *Service) verified(ctx context.Context, tx work.Tx, a *Application, by s
 	if !fresh {
 		return s.lost(ctx, tx, a, ReasonTaken)
 	}
-	if _, err := s.Members.Join(ctx, tx, e.ID, a.Account, ViaCreated); err != nil {
+	if _, err := s.Members.Join(ctx, tx, e.ID, a.Account, enterprise.ViaCreated); err != nil {
 		return err
 	}
 	if err := s.done(ctx, tx, a, e, by, "enterprise.verified", notice.Notice{Title: "企业实名认证已通过", Body: e.Name + "已完成实名，您是该企业的管理员。"}); err != nil {
@@ -263,10 +264,10 @@ func (s *Service) verified(ctx context.Context, tx work.Tx, a *Application, by s
 
 // done closes an application that led to facts. What was checked stays in the
 // enterprise, the pictures as evidence of a review.
-func (s *Service) done(ctx context.Context, tx work.Tx, a *Application, e Enterprise, by, kind string, n notice.Notice) error {
-	a.Enterprise, a.State, a.Reasons = e.ID, StateVerified, nil
+func (s *Service) done(ctx context.Context, tx work.Tx, a *enterprise.Application, e enterprise.Enterprise, by, kind string, n notice.Notice) error {
+	a.Enterprise, a.State, a.Reasons = e.ID, enterprise.StateVerified, nil
 	a.LegalIDNumber, a.Claimed, a.ClaimedUntil = "", "", time.Time{}
-	if a.Method != MethodDocuments {
+	if a.Method != enterprise.MethodDocuments {
 		if err := s.Store.DropPictures(ctx, tx, a.ID); err != nil {
 			return err
 		}
@@ -285,9 +286,9 @@ func (s *Service) done(ctx context.Context, tx work.Tx, a *Application, e Enterp
 }
 
 // lost ends an application that has become pointless and tells its applicant.
-func (s *Service) lost(ctx context.Context, tx work.Tx, a *Application, why fault.Code) error {
+func (s *Service) lost(ctx context.Context, tx work.Tx, a *enterprise.Application, why fault.Code) error {
 	a.Reasons = []string{why.Name}
-	if err := s.over(ctx, tx, a, StateEnded, "system", "enterprise.ended"); err != nil {
+	if err := s.over(ctx, tx, a, enterprise.StateEnded, "system", "enterprise.ended"); err != nil {
 		return err
 	}
 	if err := s.put(ctx, tx, a); err != nil {
@@ -304,7 +305,7 @@ func (s *Service) legalHash(number string) []byte {
 	return s.Box.Hash("legal-id", []byte(realname.IDResident+":"+number))
 }
 
-func (s *Service) load(ctx context.Context, body []byte) (a Application, st step, err error) {
+func (s *Service) load(ctx context.Context, body []byte) (a enterprise.Application, st step, err error) {
 	if err := json.Unmarshal(body, &st); err != nil {
 		return a, st, fmt.Errorf("%w: %w", job.ErrGiveUp, err)
 	}
@@ -340,8 +341,8 @@ func (s *Service) expire(ctx context.Context, body []byte) error {
 			return err
 		}
 		purpose := countCheck
-		if a.State == StateVerifying {
-			purpose, a.State = countVerify, StateChecked
+		if a.State == enterprise.StateVerifying {
+			purpose, a.State = countVerify, enterprise.StateChecked
 		}
 		if err := s.Store.Uncount(ctx, tx, a.Account, purpose, clock.Day(s.Clock.Now().Add(-patience))); err != nil {
 			return err

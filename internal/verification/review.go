@@ -1,4 +1,4 @@
-package enterprise
+package verification
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/clock"
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/fault"
 	"tianweitong/internal/notice"
 	"tianweitong/internal/realname"
@@ -37,8 +38,8 @@ const (
 // ReviewRow is an application in the queue.
 type ReviewRow struct {
 	ID, Number, Name   string
-	Kind               Kind
-	State              State
+	Kind               enterprise.Kind
+	State              enterprise.State
 	SubmittedAt, DueAt time.Time
 	// Left is the working time until DueAt; negative when it is over.
 	Left time.Duration
@@ -73,7 +74,7 @@ type Comparison struct {
 
 // Review is an application as an officer sees it.
 type Review struct {
-	Application Application
+	Application enterprise.Application
 	Left        time.Duration
 	Facts       []Comparison
 	Checklist   []CheckItem
@@ -82,17 +83,17 @@ type Review struct {
 	// Applicant and his masked phone and ID number.
 	ApplicantName, ApplicantPhone, ApplicantID string
 	// Before is the enterprise as it stands, for a change.
-	Before Enterprise
+	Before enterprise.Enterprise
 }
 
 // ReviewStore is what reviews need of the store.
 type ReviewStore interface {
 	// Queue gives reviewing applications, those with a second opinion asked or
 	// those without, by deadline, after a cursor's.
-	Queue(ctx context.Context, tx work.Tx, second bool, dueAfter time.Time, after string, n int) ([]Application, error)
+	Queue(ctx context.Context, tx work.Tx, second bool, dueAfter time.Time, after string, n int) ([]enterprise.Application, error)
 	CountQueue(ctx context.Context, tx work.Tx, second bool) (int, error)
 	// Decided gives those that officers decided, the last first.
-	Decided(ctx context.Context, tx work.Tx, before time.Time, beforeID string, n int) ([]Application, error)
+	Decided(ctx context.Context, tx work.Tx, before time.Time, beforeID string, n int) ([]enterprise.Application, error)
 	CountDecided(ctx context.Context, tx work.Tx, since time.Time) (int, error)
 }
 
@@ -124,7 +125,7 @@ const (
 	maxNote    = 200
 )
 
-func (s *Service) row(a Application) ReviewRow {
+func (s *Service) row(a enterprise.Application) ReviewRow {
 	now := s.Clock.Now()
 	r := ReviewRow{ID: a.ID, Number: a.Number, Name: a.Name, Kind: a.Kind, State: a.State, SubmittedAt: a.SubmittedAt, DueAt: a.DueAt,
 		Left: china.Left(now, a.DueAt), Escalated: a.Escalated, DecidedBy: a.DecidedBy, DecidedAt: a.DecidedAt}
@@ -139,7 +140,7 @@ func (s *Service) Reviews(ctx context.Context, tab Tab, cursor string) (p Review
 	at, after := fromCursor(cursor)
 	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
 		p = ReviewPage{}
-		var all []Application
+		var all []enterprise.Application
 		if tab == TabDone {
 			if p.Total, err = s.Store.CountDecided(ctx, tx, midnight(s.Clock.Now())); err != nil {
 				return err
@@ -199,7 +200,7 @@ func (s *Service) Review(ctx context.Context, application string) (r Review, err
 			return err
 		}
 		r.Application, r.Left = a, china.Left(s.Clock.Now(), a.DueAt)
-		if a.Kind == KindChange {
+		if a.Kind == enterprise.KindChange {
 			if r.Before, err = s.Store.Enterprise(ctx, tx, a.Enterprise); err != nil {
 				return err
 			}
@@ -223,8 +224,8 @@ func (s *Service) Review(ctx context.Context, application string) (r Review, err
 }
 
 // compared sets what was applied for beside the register's record.
-func compared(a Application) []Comparison {
-	legal := a.Record.Differs != DiffersLegal
+func compared(a enterprise.Application) []Comparison {
+	legal := a.Record.Differs != enterprise.DiffersLegal
 	masked := "姓名与证件核验一致"
 	if !legal {
 		masked = "姓名与证件未能匹配"
@@ -239,7 +240,7 @@ func compared(a Application) []Comparison {
 }
 
 // checklist is what an officer looks at with his own eyes (人工核对).
-func checklist(a Application) []CheckItem {
+func checklist(a enterprise.Application) []CheckItem {
 	return []CheckItem{
 		{"letter_seal", "授权书盖章清晰，印文与企业名称一致"},
 		{"letter_facts", "授权书的被授权人、事项与期限完整"},
@@ -266,7 +267,7 @@ func (s *Service) Picture(ctx context.Context, application, kind string) (b []by
 
 // decide moves an application that waits for an officer; f decides. Nobody touches
 // what another has before him.
-func (s *Service) decide(ctx context.Context, o Officer, application, name string, f func(ctx context.Context, tx work.Tx, a *Application) error) error {
+func (s *Service) decide(ctx context.Context, o Officer, application, name string, f func(ctx context.Context, tx work.Tx, a *enterprise.Application) error) error {
 	return s.Runner.Do(ctx, name, func(ctx context.Context, tx work.Tx) error {
 		a, err := s.Store.Application(ctx, tx, application)
 		if errors.Is(err, work.ErrNotFound) {
@@ -275,7 +276,7 @@ func (s *Service) decide(ctx context.Context, o Officer, application, name strin
 		if err != nil {
 			return err
 		}
-		if a.State != StateReviewing {
+		if a.State != enterprise.StateReviewing {
 			return CodeDecided
 		}
 		if a.Claimed != "" && a.Claimed != o.ID && s.Clock.Now().Before(a.ClaimedUntil) {
@@ -290,7 +291,7 @@ func (o Officer) actor() string { return "officer:" + o.ID }
 // Claim takes an application before an officer for ClaimLife; claiming his own again
 // renews it.
 func (s *Service) Claim(ctx context.Context, o Officer, application string) error {
-	return s.decide(ctx, o, application, "review.claim", func(ctx context.Context, tx work.Tx, a *Application) error {
+	return s.decide(ctx, o, application, "review.claim", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := s.uninvolved(ctx, tx, o, *a); err != nil {
 			return err
 		}
@@ -307,7 +308,7 @@ func (s *Service) Claim(ctx context.Context, o Officer, application string) erro
 
 // Release lets it go.
 func (s *Service) Release(ctx context.Context, o Officer, application string) error {
-	return s.decide(ctx, o, application, "review.release", func(ctx context.Context, tx work.Tx, a *Application) error {
+	return s.decide(ctx, o, application, "review.release", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if a.Claimed == "" {
 			return nil
 		}
@@ -321,7 +322,7 @@ func (s *Service) Release(ctx context.Context, o Officer, application string) er
 
 // mayDecide keeps an officer from what concerns himself and from what he gave to a
 // second one.
-func (s *Service) mayDecide(ctx context.Context, tx work.Tx, o Officer, a Application) error {
+func (s *Service) mayDecide(ctx context.Context, tx work.Tx, o Officer, a enterprise.Application) error {
 	if a.Escalated == o.ID {
 		return CodeSecond
 	}
@@ -330,7 +331,7 @@ func (s *Service) mayDecide(ctx context.Context, tx work.Tx, o Officer, a Applic
 
 // uninvolved looks for the officer's own account by his phone: it must not be the
 // applicant's, the representative's, or a member's.
-func (s *Service) uninvolved(ctx context.Context, tx work.Tx, o Officer, a Application) error {
+func (s *Service) uninvolved(ctx context.Context, tx work.Tx, o Officer, a enterprise.Application) error {
 	if len(o.PhoneHash) == 0 {
 		return nil
 	}
@@ -363,7 +364,7 @@ func (s *Service) uninvolved(ctx context.Context, tx work.Tx, o Officer, a Appli
 
 // Approve verifies the enterprise; checks are the codes of the whole checklist.
 func (s *Service) Approve(ctx context.Context, o Officer, application string, checks []string) error {
-	return s.decide(ctx, o, application, "review.approve", func(ctx context.Context, tx work.Tx, a *Application) error {
+	return s.decide(ctx, o, application, "review.approve", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := s.mayDecide(ctx, tx, o, *a); err != nil {
 			return err
 		}
@@ -389,11 +390,11 @@ func (s *Service) Refuse(ctx context.Context, o Officer, application string, rea
 			return CodeRefusal
 		}
 	}
-	return s.decide(ctx, o, application, "review.refuse", func(ctx context.Context, tx work.Tx, a *Application) error {
+	return s.decide(ctx, o, application, "review.refuse", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := s.mayDecide(ctx, tx, o, *a); err != nil {
 			return err
 		}
-		a.State, a.Reasons, a.Note = StateRefused, reasons, note
+		a.State, a.Reasons, a.Note = enterprise.StateRefused, reasons, note
 		a.Claimed, a.ClaimedUntil, a.DecidedBy, a.DecidedAt = "", time.Time{}, o.ID, s.Clock.Now()
 		if err := s.put(ctx, tx, a); err != nil {
 			return err
@@ -415,7 +416,7 @@ func (s *Service) Escalate(ctx context.Context, o Officer, application, note str
 	if n := utf8.RuneCountInString(note); n < 2 || n > maxNote {
 		return CodeNote
 	}
-	return s.decide(ctx, o, application, "review.escalate", func(ctx context.Context, tx work.Tx, a *Application) error {
+	return s.decide(ctx, o, application, "review.escalate", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := s.mayDecide(ctx, tx, o, *a); err != nil {
 			return err
 		}

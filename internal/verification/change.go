@@ -1,17 +1,18 @@
-package enterprise
+package verification
 
 import (
 	"context"
 	"errors"
 	"time"
 
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/notice"
 	"tianweitong/internal/work"
 )
 
 // changed gives a verified enterprise its new facts (信息变更); the former ones stay
 // in the history. Whoever is not the administrator any more changes nothing.
-func (s *Service) changed(ctx context.Context, tx work.Tx, a *Application, by string) error {
+func (s *Service) changed(ctx context.Context, tx work.Tx, a *enterprise.Application, by string) error {
 	head, err := s.Members.Store.Lock(ctx, tx, a.Enterprise)
 	if errors.Is(err, work.ErrNotFound) || err == nil && head.Administrator != a.Account {
 		return s.lost(ctx, tx, a, ReasonNotAdministrator)
@@ -38,26 +39,26 @@ func (s *Service) changed(ctx context.Context, tx work.Tx, a *Application, by st
 }
 
 // Progress tells where an application stands.
-func (s *Service) Progress(a Application) Progress {
+func (s *Service) Progress(a enterprise.Application) Progress {
 	now := s.Clock.Now()
 	var p Progress
 	switch a.State {
-	case StateDraft:
+	case enterprise.StateDraft:
 		p.Stage = "请核对企业四要素后提交核验"
 		if a.Ref != "" {
 			p.Stage = "正在向登记机关核验企业四要素"
 		} else if len(a.Reasons) > 0 {
 			p.Stage = "核验未通过，请按提示更正后重新核验"
 		}
-	case StateChecked:
+	case enterprise.StateChecked:
 		p.Stage = "四要素一致，请选择法定代表人的验证方式"
-		p.Ways, p.Missing = []Method{MethodPhone, MethodBank, MethodDocuments}, missing(a, documents)
+		p.Ways, p.Missing = []enterprise.Method{enterprise.MethodPhone, enterprise.MethodBank, enterprise.MethodDocuments}, missing(a, documents)
 		if a.Record.Differs != "" {
-			p.Stage, p.Ways = "法定代表人与登记信息不一致，请更正，或提交单位证件由人工审核", []Method{MethodDocuments}
+			p.Stage, p.Ways = "法定代表人与登记信息不一致，请更正，或提交单位证件由人工审核", []enterprise.Method{enterprise.MethodDocuments}
 		}
-	case StateVerifying:
+	case enterprise.StateVerifying:
 		p.Stage = "正在核验法定代表人信息"
-	case StateReviewing:
+	case enterprise.StateReviewing:
 		p.Left = china.Left(now, a.DueAt)
 		switch {
 		case p.Left < 0:
@@ -69,15 +70,15 @@ func (s *Service) Progress(a Application) Progress {
 		default:
 			p.Stage = "已提交，等待鉴证人员审核"
 		}
-	case StateRefused:
+	case enterprise.StateRefused:
 		p.Stage = "审核未通过，请按原因补正后重新提交"
-		p.Ways, p.Missing = []Method{MethodDocuments}, missing(a, documents)
+		p.Ways, p.Missing = []enterprise.Method{enterprise.MethodDocuments}, missing(a, documents)
 		if a.Record.Differs == "" {
-			p.Ways = []Method{MethodPhone, MethodBank, MethodDocuments}
+			p.Ways = []enterprise.Method{enterprise.MethodPhone, enterprise.MethodBank, enterprise.MethodDocuments}
 		}
-	case StateVerified:
+	case enterprise.StateVerified:
 		p.Stage = "已完成实名"
-	case StateEnded:
+	case enterprise.StateEnded:
 		p.Stage = "申请已结束"
 	}
 	return p

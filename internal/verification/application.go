@@ -1,4 +1,4 @@
-package enterprise
+package verification
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/clock"
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/id"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/work"
@@ -45,12 +46,12 @@ var china = worktime.China()
 // idCard are the pictures that every way to verify needs, documents those that a
 // review needs.
 var (
-	idCard    = []string{PictureIDFront, PictureIDBack}
-	documents = []string{PictureIDFront, PictureIDBack, PictureLicence, PictureLetter}
+	idCard    = []string{enterprise.PictureIDFront, enterprise.PictureIDBack}
+	documents = []string{enterprise.PictureIDFront, enterprise.PictureIDBack, enterprise.PictureLicence, enterprise.PictureLetter}
 )
 
 // clean checks facts as entered. Empty ones take what was, if there is something.
-func (s *Service) clean(f Facts, was Application) (a Application, err error) {
+func (s *Service) clean(f Facts, was enterprise.Application) (a enterprise.Application, err error) {
 	a = was
 	if f.Name != "" || was.Name == "" {
 		if a.Name, err = CleanName(f.Name); err != nil {
@@ -78,8 +79,8 @@ func (s *Service) clean(f Facts, was Application) (a Application, err error) {
 // they are. Refusals: realname.CodeNotVerified, CodeExists, CodeOpen, CodeTooManyOpen,
 // CodeChecks, CodeSame, CodeOtherCode, CodeNotAdministrator, CodeLost and those of
 // the facts.
-func (s *Service) Apply(ctx context.Context, c account.Caller, f Facts) (Application, error) {
-	var a Application
+func (s *Service) Apply(ctx context.Context, c account.Caller, f Facts) (enterprise.Application, error) {
+	var a enterprise.Application
 	if f.Enterprise == "" { // what is wrong with the facts needs no transaction
 		if _, err := s.clean(f, a); err != nil {
 			return a, err
@@ -108,7 +109,7 @@ func (s *Service) Apply(ctx context.Context, c account.Caller, f Facts) (Applica
 			return err
 		}
 		a.ID, a.Number = id.New(s.Rand), fmt.Sprintf("RV-%s-%04d", now.In(clock.China).Format("060102"), n)
-		a.State, a.CreatedAt, a.Version = StateDraft, now, 1
+		a.State, a.CreatedAt, a.Version = enterprise.StateDraft, now, 1
 		if err := s.Store.InsertApplication(ctx, tx, a); err != nil {
 			return err
 		}
@@ -124,21 +125,21 @@ func (s *Service) Apply(ctx context.Context, c account.Caller, f Facts) (Applica
 
 // before gives the application's first facts: none, or those of the enterprise that
 // the caller wants to change.
-func (s *Service) before(ctx context.Context, tx work.Tx, acc, enterprise string) (Application, error) {
-	if enterprise == "" {
-		return Application{Account: acc, Kind: KindCreate}, nil
+func (s *Service) before(ctx context.Context, tx work.Tx, acc, of string) (enterprise.Application, error) {
+	if of == "" {
+		return enterprise.Application{Account: acc, Kind: enterprise.KindCreate}, nil
 	}
-	if _, err := s.Members.governed(ctx, tx, acc, enterprise, s.Members.Store.Head); err != nil {
-		return Application{}, err
+	if err := s.Members.Governs(ctx, tx, acc, of); err != nil {
+		return enterprise.Application{}, err
 	}
-	e, err := s.Store.Enterprise(ctx, tx, enterprise)
-	return Application{Account: acc, Kind: KindChange, Enterprise: e.ID, Name: e.Name, Code: e.Code, LegalName: e.LegalName, LegalIDNumber: e.LegalIDNumber}, err
+	e, err := s.Store.Enterprise(ctx, tx, of)
+	return enterprise.Application{Account: acc, Kind: enterprise.KindChange, Enterprise: e.ID, Name: e.Name, Code: e.Code, LegalName: e.LegalName, LegalIDNumber: e.LegalIDNumber}, err
 }
 
 // free refuses what nobody needs to be asked about: a code that is verified, a second
 // application for the same, a change that changes nothing.
-func (s *Service) free(ctx context.Context, tx work.Tx, a, was Application) error {
-	if a.Kind == KindChange {
+func (s *Service) free(ctx context.Context, tx work.Tx, a, was enterprise.Application) error {
+	if a.Kind == enterprise.KindChange {
 		if a.Code != was.Code {
 			return CodeOtherCode
 		}
@@ -193,9 +194,9 @@ func (s *Service) count(ctx context.Context, tx work.Tx, subject, purpose string
 }
 
 // counted adds how many checks are left today.
-func (s *Service) counted(ctx context.Context, tx work.Tx, a Application) (Application, error) {
+func (s *Service) counted(ctx context.Context, tx work.Tx, a enterprise.Application) (enterprise.Application, error) {
 	purpose := countCheck
-	if a.State != StateDraft {
+	if a.State != enterprise.StateDraft {
 		purpose = countVerify
 	}
 	n, err := s.Store.Counted(ctx, tx, a.Account, purpose, clock.Day(s.Clock.Now()))
@@ -204,18 +205,18 @@ func (s *Service) counted(ctx context.Context, tx work.Tx, a Application) (Appli
 }
 
 // own finds an application of an account; anybody else's is unknown.
-func (s *Service) own(ctx context.Context, tx work.Tx, acc, application string) (Application, error) {
+func (s *Service) own(ctx context.Context, tx work.Tx, acc, application string) (enterprise.Application, error) {
 	a, err := s.Store.Application(ctx, tx, application)
 	if errors.Is(err, work.ErrNotFound) || err == nil && a.Account != acc {
-		return Application{}, CodeApplicationUnknown
+		return enterprise.Application{}, CodeApplicationUnknown
 	}
 	return a, err
 }
 
 // change moves an application of an account in a transaction. f decides on the
 // application as it stands and is refused one that is over.
-func (s *Service) change(ctx context.Context, acc, application, name string, f func(ctx context.Context, tx work.Tx, a *Application) error) (Application, error) {
-	var a Application
+func (s *Service) change(ctx context.Context, acc, application, name string, f func(ctx context.Context, tx work.Tx, a *enterprise.Application) error) (enterprise.Application, error) {
+	var a enterprise.Application
 	err := s.Runner.Do(ctx, name, func(ctx context.Context, tx work.Tx) (err error) {
 		if a, err = s.own(ctx, tx, acc, application); err != nil {
 			return err
@@ -235,7 +236,7 @@ func (s *Service) change(ctx context.Context, acc, application, name string, f f
 	return a, err
 }
 
-func (s *Service) put(ctx context.Context, tx work.Tx, a *Application) error {
+func (s *Service) put(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 	tx.Wake(a.Account, work.Enterprise)
 	if err := s.Store.PutApplication(ctx, tx, *a); err != nil {
 		return err
@@ -244,7 +245,7 @@ func (s *Service) put(ctx context.Context, tx work.Tx, a *Application) error {
 	return nil
 }
 
-func (s *Service) record(ctx context.Context, tx work.Tx, a Application, actor, kind string) error {
+func (s *Service) record(ctx context.Context, tx work.Tx, a enterprise.Application, actor, kind string) error {
 	detail, err := json.Marshal(map[string]any{"kind": a.Kind, "method": a.Method, "enterprise": a.Enterprise, "reasons": a.Reasons})
 	if err != nil {
 		return err
@@ -252,13 +253,13 @@ func (s *Service) record(ctx context.Context, tx work.Tx, a Application, actor, 
 	return tx.Record(ctx, work.Entry{Kind: kind, Actor: actor, Subject: a.ID, Detail: detail})
 }
 
-func (s *Service) event(ctx context.Context, tx work.Tx, a Application, kind, actor, note string) error {
+func (s *Service) event(ctx context.Context, tx work.Tx, a enterprise.Application, kind, actor, note string) error {
 	return s.Store.AddEvent(ctx, tx, Event{ID: id.New(s.Rand), Application: a.ID, Kind: kind, Actor: actor, Note: note, At: s.Clock.Now()})
 }
 
 // still tells whether the applicant may change something now.
-func still(a *Application) error {
-	if a.Ref != "" || a.State == StateVerifying || a.State == StateReviewing {
+func still(a *enterprise.Application) error {
+	if a.Ref != "" || a.State == enterprise.StateVerifying || a.State == enterprise.StateReviewing {
 		return CodeApplicationBusy
 	}
 	return nil
@@ -266,8 +267,8 @@ func still(a *Application) error {
 
 // Correct changes facts: only what changed is typed again. Other facts are checked
 // anew.
-func (s *Service) Correct(ctx context.Context, acc, application string, f Facts) (Application, error) {
-	return s.change(ctx, acc, application, "enterprise.correct", func(ctx context.Context, tx work.Tx, a *Application) error {
+func (s *Service) Correct(ctx context.Context, acc, application string, f Facts) (enterprise.Application, error) {
+	return s.change(ctx, acc, application, "enterprise.correct", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := still(a); err != nil {
 			return err
 		}
@@ -279,7 +280,7 @@ func (s *Service) Correct(ctx context.Context, acc, application string, f Facts)
 			return nil
 		}
 		was := *a
-		if a.Kind == KindChange {
+		if a.Kind == enterprise.KindChange {
 			if was, err = s.before(ctx, tx, acc, a.Enterprise); err != nil {
 				return err
 			}
@@ -287,7 +288,7 @@ func (s *Service) Correct(ctx context.Context, acc, application string, f Facts)
 		if err := s.free(ctx, tx, after, was); err != nil {
 			return err
 		}
-		after.State, after.Record, after.Reasons, after.Note = StateDraft, Record{}, nil, ""
+		after.State, after.Record, after.Reasons, after.Note = enterprise.StateDraft, enterprise.Record{}, nil, ""
 		*a = after
 		return nil
 	})
@@ -295,18 +296,18 @@ func (s *Service) Correct(ctx context.Context, acc, application string, f Facts)
 
 // Withdraw ends an application (撤回) and erases its pictures and numbers.
 func (s *Service) Withdraw(ctx context.Context, acc, application string) error {
-	_, err := s.change(ctx, acc, application, "enterprise.withdraw", func(ctx context.Context, tx work.Tx, a *Application) error {
+	_, err := s.change(ctx, acc, application, "enterprise.withdraw", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := s.event(ctx, tx, *a, "withdrawn", acc, ""); err != nil {
 			return err
 		}
-		return s.over(ctx, tx, a, StateEnded, acc, "enterprise.withdrawn")
+		return s.over(ctx, tx, a, enterprise.StateEnded, acc, "enterprise.withdrawn")
 	})
 	return err
 }
 
 // over closes an application without an enterprise; the caller puts it. The
 // pictures go, and the numbers.
-func (s *Service) over(ctx context.Context, tx work.Tx, a *Application, to State, actor, kind string) error {
+func (s *Service) over(ctx context.Context, tx work.Tx, a *enterprise.Application, to enterprise.State, actor, kind string) error {
 	a.State, a.Ref, a.Phone, a.Card, a.LegalIDNumber = to, "", "", "", ""
 	a.Claimed, a.ClaimedUntil = "", time.Time{}
 	if err := s.Store.DropPictures(ctx, tx, a.ID); err != nil {
@@ -317,12 +318,12 @@ func (s *Service) over(ctx context.Context, tx work.Tx, a *Application, to State
 
 // Submit hands the documents to review, with the letter stamped (单位证件认证). A
 // refused application is submitted again the same way.
-func (s *Service) Submit(ctx context.Context, acc, application string) (Application, error) {
-	return s.change(ctx, acc, application, "enterprise.submit", func(ctx context.Context, tx work.Tx, a *Application) error {
+func (s *Service) Submit(ctx context.Context, acc, application string) (enterprise.Application, error) {
+	return s.change(ctx, acc, application, "enterprise.submit", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := still(a); err != nil {
 			return err
 		}
-		if a.State != StateChecked && a.State != StateRefused {
+		if a.State != enterprise.StateChecked && a.State != enterprise.StateRefused {
 			return CodeStep
 		}
 		if err := lacks(*a, documents); err != nil {
@@ -332,7 +333,7 @@ func (s *Service) Submit(ctx context.Context, acc, application string) (Applicat
 			return err
 		}
 		now := s.Clock.Now()
-		a.State, a.Method, a.Reasons, a.Note = StateReviewing, MethodDocuments, nil, ""
+		a.State, a.Method, a.Reasons, a.Note = enterprise.StateReviewing, enterprise.MethodDocuments, nil, ""
 		a.SubmittedAt, a.DueAt = now, china.Add(now, Deadline)
 		a.Claimed, a.ClaimedUntil, a.Escalated, a.DecidedBy, a.DecidedAt = "", time.Time{}, "", "", time.Time{}
 		if err := s.event(ctx, tx, *a, "submitted", acc, ""); err != nil {
@@ -342,7 +343,7 @@ func (s *Service) Submit(ctx context.Context, acc, application string) (Applicat
 	})
 }
 
-func missing(a Application, of []string) []string {
+func missing(a enterprise.Application, of []string) []string {
 	var out []string
 	for _, k := range of {
 		if !slices.Contains(a.Pictures, k) {
@@ -352,7 +353,7 @@ func missing(a Application, of []string) []string {
 	return out
 }
 
-func lacks(a Application, of []string) error {
+func lacks(a enterprise.Application, of []string) error {
 	if m := missing(a, of); len(m) > 0 {
 		return CodeMissing.With(map[string]any{"missing": m})
 	}
@@ -360,7 +361,7 @@ func lacks(a Application, of []string) error {
 }
 
 // Applications lists an account's, newest first.
-func (s *Service) Applications(ctx context.Context, acc string) (out []Application, err error) {
+func (s *Service) Applications(ctx context.Context, acc string) (out []enterprise.Application, err error) {
 	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
 		if out, err = s.Store.ApplicationsOf(ctx, tx, acc, 50); err != nil {
 			return err
@@ -376,13 +377,13 @@ func (s *Service) Applications(ctx context.Context, acc string) (out []Applicati
 }
 
 // Pending gives an account's applications that are not over.
-func (s *Service) Pending(ctx context.Context, tx work.Tx, acc string) ([]Application, error) {
+func (s *Service) Pending(ctx context.Context, tx work.Tx, acc string) ([]enterprise.Application, error) {
 	all, err := s.Store.ApplicationsOf(ctx, tx, acc, 50)
-	return slices.DeleteFunc(all, func(a Application) bool { return a.State.Over() }), err
+	return slices.DeleteFunc(all, func(a enterprise.Application) bool { return a.State.Over() }), err
 }
 
 // Application gives one of an account's; CodeApplicationUnknown.
-func (s *Service) Application(ctx context.Context, acc, application string) (a Application, err error) {
+func (s *Service) Application(ctx context.Context, acc, application string) (a enterprise.Application, err error) {
 	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
 		if a, err = s.own(ctx, tx, acc, application); err != nil {
 			return err

@@ -1,12 +1,12 @@
-package enterprise
+package verification
 
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/work"
 )
@@ -30,7 +30,7 @@ func (s *Service) Search(ctx context.Context, acc, query string) (out []Found, e
 		if err := s.count(ctx, tx, acc, countSearch, Searches); err != nil {
 			return err
 		}
-		var all []Enterprise
+		var all []enterprise.Enterprise
 		if notCode == nil {
 			e, err := s.Store.ByCode(ctx, tx, code)
 			if err == nil {
@@ -53,9 +53,9 @@ func (s *Service) Search(ctx context.Context, acc, query string) (out []Found, e
 	return out, err
 }
 
-func (s *Service) found(ctx context.Context, tx work.Tx, acc string, e Enterprise) (Found, error) {
+func (s *Service) found(ctx context.Context, tx work.Tx, acc string, e enterprise.Enterprise) (Found, error) {
 	f := Found{ID: e.ID, Name: e.Name, Code: e.Code}
-	name, _, err := s.Members.face(ctx, tx, e.Administrator)
+	name, _, err := s.Members.Face(ctx, tx, e.Administrator)
 	if err != nil {
 		return f, err
 	}
@@ -68,8 +68,8 @@ func (s *Service) found(ctx context.Context, tx work.Tx, acc string, e Enterpris
 		f.Relation = string(role)
 		return f, nil
 	}
-	requests, err := s.Members.Store.RequestsOf(ctx, tx, acc, maxRequests)
-	if slices.ContainsFunc(requests, func(r Request) bool { return r.Enterprise == e.ID && r.State == RequestOpen }) {
+	asked, err := s.Members.HasAsked(ctx, tx, acc, e.ID)
+	if asked {
 		f.Relation = "requested"
 	}
 	return f, err
@@ -77,28 +77,28 @@ func (s *Service) found(ctx context.Context, tx work.Tx, acc string, e Enterpris
 
 // View gives an enterprise to its members; CodeUnknown, and CodeLost to others. The
 // history is the administrator's.
-func (s *Service) View(ctx context.Context, acc, enterprise string) (v View, err error) {
+func (s *Service) View(ctx context.Context, acc, of string) (v View, err error) {
 	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
-		v.Enterprise, err = s.Store.Enterprise(ctx, tx, enterprise)
+		v.Enterprise, err = s.Store.Enterprise(ctx, tx, of)
 		if errors.Is(err, work.ErrNotFound) {
-			return CodeLost // who is no member learns nothing
+			return enterprise.CodeLost // who is no member learns nothing
 		}
 		if err != nil {
 			return err
 		}
-		role, member, err := s.Members.RoleOf(ctx, tx, acc, enterprise)
+		role, member, err := s.Members.RoleOf(ctx, tx, acc, of)
 		if err != nil {
 			return err
 		}
 		if !member {
-			return CodeLost
+			return enterprise.CodeLost
 		}
 		v.Role = role
-		if v.AdministratorName, v.AdministratorPhone, err = s.Members.face(ctx, tx, v.Enterprise.Administrator); err != nil {
+		if v.AdministratorName, v.AdministratorPhone, err = s.Members.Face(ctx, tx, v.Enterprise.Administrator); err != nil {
 			return err
 		}
-		if role == RoleAdministrator {
-			v.History, err = s.Store.History(ctx, tx, enterprise)
+		if role == enterprise.RoleAdministrator {
+			v.History, err = s.Store.History(ctx, tx, of)
 		}
 		return err
 	})

@@ -1,6 +1,7 @@
-package enterprise
+package verification
 
 import (
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/fault"
 	"tianweitong/internal/realname"
 )
@@ -88,9 +89,9 @@ func ReasonsOf(names []string) []fault.Code {
 
 // legalReason turns a checker's reason about a person into one about the
 // representative; a checker invents no sentences.
-func legalReason(m Method, r fault.Code) string {
+func legalReason(m enterprise.Method, r fault.Code) string {
 	switch {
-	case m == MethodPhone:
+	case m == enterprise.MethodPhone:
 		return ReasonPhone.Name
 	case r.Name == realname.ReasonCardPhone.Name:
 		return ReasonCardPhone.Name

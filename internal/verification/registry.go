@@ -1,8 +1,9 @@
-package enterprise
+package verification
 
 import (
 	"context"
 
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/fault"
 )
 
@@ -14,7 +15,7 @@ type RegistryQuery struct{ Ref, Name, Code, LegalName, LegalIDNumber string }
 type RegistryAnswer struct {
 	Passed bool
 	Reason fault.Code
-	Record Record
+	Record enterprise.Record
 }
 
 // Registry is the outside service. Calls are repeatable by their reference, as

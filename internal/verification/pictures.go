@@ -1,10 +1,11 @@
-package enterprise
+package verification
 
 import (
 	"context"
 	"errors"
 	"slices"
 
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/picture"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/work"
@@ -13,16 +14,16 @@ import (
 // PutPicture stores one of an application's pictures as package picture has read it
 // (≤ 10 MB, JPEG or PNG); an earlier one of the kind is replaced. The refusals are
 // package picture's.
-func (s *Service) PutPicture(ctx context.Context, acc, application, kind string, upload []byte) (Application, error) {
+func (s *Service) PutPicture(ctx context.Context, acc, application, kind string, upload []byte) (enterprise.Application, error) {
 	if !slices.Contains(documents, kind) {
-		return Application{}, CodePictureUnknown
+		return enterprise.Application{}, CodePictureUnknown
 	}
 	a, err := s.Application(ctx, acc, application) // before a picture is decoded
 	if err != nil {
-		return Application{}, err
+		return enterprise.Application{}, err
 	}
 	if err := still(&a); err != nil {
-		return Application{}, err
+		return enterprise.Application{}, err
 	}
 	use := picture.Document
 	if slices.Contains(idCard, kind) {
@@ -30,9 +31,9 @@ func (s *Service) PutPicture(ctx context.Context, acc, application, kind string,
 	}
 	jpeg, err := picture.Read(ctx, upload, use)
 	if err != nil {
-		return Application{}, err
+		return enterprise.Application{}, err
 	}
-	return s.change(ctx, acc, application, "enterprise.picture", func(ctx context.Context, tx work.Tx, a *Application) error {
+	return s.change(ctx, acc, application, "enterprise.picture", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := still(a); err != nil {
 			return err
 		}

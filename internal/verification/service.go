@@ -1,4 +1,13 @@
-package enterprise
+// Package verification finds out whether an enterprise is what it says (企业实名,
+// M§2.4.2): the register's four elements, then the legal representative's phone or bank
+// card, answered at once, or documents that an officer reviews (docs/enterprises.md).
+// Changed facts go the same ways and keep their history.
+//
+// An application moves by recorded steps. Each call to the outside has a reference that
+// is recorded before it is made, as in package realname, so that it is taken up by a
+// job after a crash and never charged twice. The representative's ID number, phone,
+// card and the pictures stand sealed; phone and card are erased once they were checked.
+package verification
 
 import (
 	"context"
@@ -8,6 +17,7 @@ import (
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/clock"
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/secret"
 	"tianweitong/internal/work"
@@ -24,14 +34,14 @@ type Store interface {
 	Counted(ctx context.Context, tx work.Tx, subject, purpose string, day int64) (int, error)
 
 	// InsertApplication and PutApplication keep all but Pictures and Remaining.
-	InsertApplication(ctx context.Context, tx work.Tx, a Application) error
-	PutApplication(ctx context.Context, tx work.Tx, a Application) error
+	InsertApplication(ctx context.Context, tx work.Tx, a enterprise.Application) error
+	PutApplication(ctx context.Context, tx work.Tx, a enterprise.Application) error
 	// Application gives one with the kinds of its pictures.
-	Application(ctx context.Context, tx work.Tx, id string) (Application, error)
+	Application(ctx context.Context, tx work.Tx, id string) (enterprise.Application, error)
 	// ApplicationsOf gives an account's, newest first; OpenFor those of a code that
 	// are not over.
-	ApplicationsOf(ctx context.Context, tx work.Tx, account string, n int) ([]Application, error)
-	OpenFor(ctx context.Context, tx work.Tx, code string) ([]Application, error)
+	ApplicationsOf(ctx context.Context, tx work.Tx, account string, n int) ([]enterprise.Application, error)
+	OpenFor(ctx context.Context, tx work.Tx, code string) ([]enterprise.Application, error)
 
 	PutPicture(ctx context.Context, tx work.Tx, application, kind string, jpeg []byte, at time.Time) error
 	Picture(ctx context.Context, tx work.Tx, application, kind string) ([]byte, error)
@@ -43,15 +53,15 @@ type Store interface {
 
 	// AddEnterprise inserts with its name's grams and first facts; false if the code
 	// has an enterprise.
-	AddEnterprise(ctx context.Context, tx work.Tx, e Enterprise, application string) (bool, error)
+	AddEnterprise(ctx context.Context, tx work.Tx, e enterprise.Enterprise, application string) (bool, error)
 	// PutFacts swaps name, representative and method, and adds a version of the
 	// facts.
-	PutFacts(ctx context.Context, tx work.Tx, e Enterprise, application string) error
-	Enterprise(ctx context.Context, tx work.Tx, id string) (Enterprise, error)
-	ByCode(ctx context.Context, tx work.Tx, code string) (Enterprise, error)
+	PutFacts(ctx context.Context, tx work.Tx, e enterprise.Enterprise, application string) error
+	Enterprise(ctx context.Context, tx work.Tx, id string) (enterprise.Enterprise, error)
+	ByCode(ctx context.Context, tx work.Tx, code string) (enterprise.Enterprise, error)
 	// Like gives enterprises whose name contains a string of 1 character or more,
 	// at most n, the oldest first.
-	Like(ctx context.Context, tx work.Tx, part string, n int) ([]Enterprise, error)
+	Like(ctx context.Context, tx work.Tx, part string, n int) ([]enterprise.Enterprise, error)
 	History(ctx context.Context, tx work.Tx, enterprise string) ([]FactsVersion, error)
 
 	ReviewStore
@@ -68,7 +78,7 @@ type Facts struct {
 type FactsVersion struct {
 	Facts           int64
 	Name, LegalName string
-	Method          Method
+	Method          enterprise.Method
 	At              time.Time
 }
 
@@ -85,7 +95,7 @@ type Event struct {
 // Proof shows that the legal representative agrees: a code that he got, and for
 // MethodBank his card.
 type Proof struct {
-	Method       Method
+	Method       enterprise.Method
 	Phone, Card  string
 	Ticket, Code string
 }
@@ -101,8 +111,8 @@ type Found struct {
 
 // View is an enterprise as a member sees it.
 type View struct {
-	Enterprise
-	Role                                  Role
+	enterprise.Enterprise
+	Role                                  enterprise.Role
 	AdministratorName, AdministratorPhone string
 	// History is set for the administrator, the newest first.
 	History []FactsVersion
@@ -112,7 +122,7 @@ type View struct {
 type Progress struct {
 	// Ways are the methods that can be used now; Missing the pictures that a review
 	// still needs.
-	Ways    []Method
+	Ways    []enterprise.Method
 	Missing []string
 	Stage   string
 	// Left is the working time until the deadline; negative when it is over.
@@ -133,14 +143,14 @@ type Officers interface {
 
 // Changed hears of changed facts in the transaction that changes them (flow/rename).
 type Changed interface {
-	EnterpriseChanged(ctx context.Context, tx work.Tx, before, after Enterprise) error
+	EnterpriseChanged(ctx context.Context, tx work.Tx, before, after enterprise.Enterprise) error
 }
 
 // Deps are what the service needs; all are required.
 type Deps struct {
 	Runner   work.Runner
 	Store    Store
-	Members  *Members
+	Members  *enterprise.Members
 	Clock    clock.Clock
 	Rand     io.Reader
 	Box      *secret.Box
@@ -150,14 +160,13 @@ type Deps struct {
 	Registry Registry
 	// Checker compares the representative's phone or card.
 	Checker realname.Checker
-	Notices Notices
+	Notices enterprise.Notices
 	Changed Changed
 	// Letter writes the authorisation letter as PDF.
 	Letter func(LetterFacts) ([]byte, error)
 }
 
-// Service is the rules of verification over their store; members have rules of
-// their own (Members).
+// Service is the rules of verification over their store.
 type Service struct{ Deps }
 
 // New makes the service.
