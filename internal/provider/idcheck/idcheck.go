@@ -2,11 +2,11 @@
 // enterprises (登记机关) holds, over HTTP.
 //
 // The wire format is the sandbox's and is written down in docs/accounts.md and
-// docs/enterprises.md; a
-// production provider gets a client of its own behind realname.Checker. Every
-// check is put under the caller's reference, so putting it again gives the first
-// answer. Names, numbers and videos travel in bodies only, never in a URL, an
-// error or a log; the video is streamed on and kept nowhere.
+// docs/enterprises.md; a production provider gets a client of its own behind
+// realname.Checker and verification.Registry. Every check is put under the caller's
+// reference, so putting it again gives the first answer. Names, numbers and videos
+// travel in bodies only, never in a URL, an error or a log; the video is streamed on
+// and kept nowhere.
 package idcheck
 
 import (
