@@ -15,7 +15,7 @@ import (
 func TestProductionWithoutProvidersNamesEachAndLeavesNoTrace(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	c, err := config.Config{
-		Mode: config.Production, Data: data, AppURL: "https://app.example.cn", PlatformURL: "https://open.example.cn", PKIURL: "http://pki.example.cn",
+		Mode: config.Production, Data: data, AppURL: "https://app.example.cn", PlatformURL: "https://open.example.cn", PKIURL: "http://pki.example.cn", ConsoleURL: "https://console.example.cn",
 		Arc: "1.3.6.1.4.1.99999", Operator: "示例运营公司", SupportHotline: "400-000-0000", SupportHours: "工作日 9:00–18:00", SupportWebsite: "https://www.example.cn",
 	}.Complete()
 	if err != nil {
