@@ -58,6 +58,7 @@ func (a *App) panel(ctx context.Context) (http.Handler, error) {
 	a.house.counter.Mount(s.Handle)
 	s.Handle("POST /sandbox/platforms", http.HandlerFunc(a.registerPlatform))
 	s.Handle("GET /sandbox/platforms", http.HandlerFunc(a.listPlatforms))
+	s.Handle("POST /sandbox/officers", http.HandlerFunc(a.dealOfficer))
 	s.Handle("GET /sandbox/captcha/{id}", http.HandlerFunc(a.showCaptcha))
 	s.Handle("GET /sandbox/house", http.HandlerFunc(a.showHouse))
 	s.Handle("/", web.Panel())

@@ -28,6 +28,7 @@ import (
 
 // Step is one line of a demo: what was done, how long it took, what was seen.
 type Step struct {
+	Chapter      string `json:"chapter"`
 	Name         string `json:"name"`
 	Milliseconds int64  `json:"milliseconds"`
 	Note         string `json:"note,omitempty"`
@@ -53,6 +54,7 @@ var ErrDocument = errors.New("the document cannot be signed")
 // artefacts are the files of a complete run, beside journey.json.
 var artefacts = []string{
 	"root.pem", "ca.pem", "sign.pem", "enc.pem", "document", "signature.der", "signature.p7s", "timestamp.tsr", "crl.der", "ocsp.der", "attributes.der",
+	"letter.pdf", "letter.jpg",
 }
 
 // check refuses at once what would fail on the way, and clears an earlier run's
@@ -93,9 +95,10 @@ type demo struct {
 	before      phone.Installed
 	installed   phone.Installed
 	secret      []byte
+	houses
 }
 
-// Demo walks the chain of the first issue and writes its artefacts. Its error
+// Demo walks a person's chain and then what enterprises do, and writes its artefacts. Its error
 // names the first step that did not hold.
 func (w *World) Demo(ctx context.Context, o Options) error {
 	if err := o.check(); err != nil {
@@ -120,10 +123,31 @@ func (w *World) Demo(ctx context.Context, o Options) error {
 }
 
 func (d *demo) walk(ctx context.Context) error {
-	for _, s := range []struct {
+	for _, c := range []chapter{{"个人 (a person)", d.alone()}, {"企业 (enterprises)", d.enterprises()}} {
+		for _, s := range c.stages {
+			if err := d.take(ctx, c.name, s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// chapter is a part of the demo, stage one step of it: do gives what was seen.
+type (
+	chapter struct {
+		name   string
+		stages []stage
+	}
+	stage struct {
 		name string
 		do   func(context.Context) (string, error)
-	}{
+	}
+)
+
+// alone are the steps of the first chapter.
+func (d *demo) alone() []stage {
+	return []stage{
 		{"交易平台接入沙箱 (a platform registers)", d.platform},
 		{"注册登录：短信验证码 (register)", d.register},
 		{"个人实名：三要素与人脸 (verify)", d.verify},
@@ -142,20 +166,23 @@ func (d *demo) walk(ctx context.Context) error {
 		{"旧手机不能再签名 (the lost phone is dead)", d.dead},
 		{"再次扫码签名 (sign again)", d.signAgain},
 		{"核对证书状态：CRL 与 OCSP (check CRL and OCSP)", d.status},
-	} {
-		begun := time.Now()
-		note, err := s.do(ctx)
-		step := Step{Name: s.name, Milliseconds: time.Since(begun).Milliseconds(), Note: note}
-		if err != nil {
-			step.Error = err.Error()
-		}
-		d.steps = append(d.steps, step)
-		if d.Progress != nil {
-			d.Progress(step)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
+	}
+}
+
+// take walks one step and tells of it.
+func (d *demo) take(ctx context.Context, chapter string, s stage) error {
+	begun := time.Now()
+	note, err := s.do(ctx)
+	step := Step{Chapter: chapter, Name: s.name, Milliseconds: time.Since(begun).Milliseconds(), Note: note}
+	if err != nil {
+		step.Error = err.Error()
+	}
+	d.steps = append(d.steps, step)
+	if d.Progress != nil {
+		d.Progress(step)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	return nil
 }
@@ -454,8 +481,8 @@ func (d *demo) fetch(ctx context.Context, method, address, contentType string, b
 	return b, err
 }
 
-// write puts the artefacts of the last signature into the folder; after a
-// failure only journey.json.
+// write puts the artefacts of the last signature and of the review into the folder;
+// after a failure only journey.json.
 func (d *demo) write(ctx context.Context, complete bool) error {
 	steps, err := json.MarshalIndent(map[string]any{"steps": d.steps, "complete": complete}, "", "  ")
 	if err != nil {
@@ -488,6 +515,10 @@ func (d *demo) write(ctx context.Context, complete bool) error {
 		}
 		files["crl.der"] = crl
 		files["ocsp.der"] = ocsp
+		files["letter.jpg"] = d.stamped
+		if len(d.letter) > 0 {
+			files["letter.pdf"] = d.letter
+		}
 	}
 	for name, b := range files {
 		if err := os.WriteFile(filepath.Join(d.Out, name), b, 0o644); err != nil {

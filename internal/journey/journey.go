@@ -154,6 +154,11 @@ func (w *World) inbox(ctx context.Context, number string) ([]sms, error) {
 
 // arrived waits for a message with a code beyond the first n.
 func (w *World) arrived(ctx context.Context, number string, n int) (string, error) {
+	return w.awaitText(ctx, number, n, func(m sms) string { return m.Params["code"] })
+}
+
+// awaitText waits for a message beyond the first n in which pick finds something.
+func (w *World) awaitText(ctx context.Context, number string, n int, pick func(sms) string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
@@ -162,8 +167,8 @@ func (w *World) arrived(ctx context.Context, number string, n int) (string, erro
 			return "", err
 		}
 		for _, m := range all[:max(0, len(all)-n)] { // newest first
-			if code := m.Params["code"]; code != "" {
-				return code, nil
+			if found := pick(m); found != "" {
+				return found, nil
 			}
 		}
 		if err := wait(ctx, 50*time.Millisecond); err != nil {
