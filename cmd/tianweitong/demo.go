@@ -17,7 +17,7 @@ import (
 type demoCmd struct {
 	Server   string `help:"Address of a running sandbox's app API; without it a server is started in this process." placeholder:"URL"`
 	Document string `help:"File to be signed; without it a made-up bid letter." type:"existingfile" placeholder:"FILE"`
-	Out      string `help:"Folder for certificates, signature, timestamp, CRL, OCSP answer and journey.json." placeholder:"DIR"`
+	Out      string `help:"Folder for certificates, signature, timestamp, CRL, OCSP answer, letter of authorisation and journey.json." placeholder:"DIR"`
 	DB       string `help:"Database of the in-process server: sqlite:PATH or postgres://…" placeholder:"DSN"`
 	KeepLog  string `help:"File for the in-process server's log." placeholder:"FILE"`
 	LogLevel string `help:"Level of the in-process server's log." default:"info" enum:"debug,info,warn,error"`
@@ -54,11 +54,14 @@ func (c demoCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("no sandbox answers at %s (the app's address, http://127.0.0.1:8080 after `make run`): %w", server, err)
 	}
-	n := 0
+	n, chapter := 0, ""
 	err = w.Demo(ctx, journey.Options{
 		Document: document, Name: name, Out: c.Out, Institution: app.SandboxInstitution,
 		Progress: func(s journey.Step) {
-			n++
+			if n++; s.Chapter != chapter {
+				chapter = s.Chapter
+				fmt.Println(chapter)
+			}
 			mark := "✓"
 			if s.Error != "" {
 				mark = "✗"

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"image/jpeg"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/smx509"
 
+	"tianweitong/fonts"
 	"tianweitong/internal/app"
 	"tianweitong/internal/config"
 	"tianweitong/internal/journey"
@@ -49,6 +51,7 @@ func TestDemoHoldsAndOpenSSLAgrees(t *testing.T) {
 		out.status()
 		out.timestamp()
 		out.message()
+		out.letter()
 		sound(t, h)
 	})
 }
@@ -98,7 +101,11 @@ func (a artefacts) complete() {
 		names = append(names, e.Name())
 	}
 	want := []string{
-		"ca.pem", "crl.der", "document", "enc.pem", "journey.json", "ocsp.der", "root.pem", "sign.pem", "signature.der", "signature.p7s", "timestamp.tsr",
+		"ca.pem", "crl.der", "document", "enc.pem", "journey.json", "letter.jpg", "letter.pdf", "ocsp.der", "root.pem", "sign.pem", "signature.der", "signature.p7s",
+		"timestamp.tsr",
+	}
+	if fonts.Regular() == nil { // built without the typeface: no letter
+		want = slices.DeleteFunc(want, func(n string) bool { return n == "letter.pdf" })
 	}
 	if !slices.Equal(names, want) {
 		a.Errorf("the folder holds %v, want %v", names, want)
@@ -106,24 +113,74 @@ func (a artefacts) complete() {
 	if !bytes.Equal(a.read("document"), document) {
 		a.Error("the document was changed")
 	}
-	var walked struct {
-		Complete bool
-		Steps    []struct {
-			Name         string
-			Milliseconds *int64
-			Error        string
-		}
-	}
-	if err := json.Unmarshal(a.read("journey.json"), &walked); err != nil {
-		a.Fatal(err)
-	}
-	if !walked.Complete || len(walked.Steps) < 17 {
+	walked := a.walked()
+	if !walked.Complete || len(walked.Steps) < 33 {
 		a.Errorf("journey.json: complete %t, %d steps", walked.Complete, len(walked.Steps))
 	}
 	for _, s := range walked.Steps {
-		if s.Name == "" || s.Milliseconds == nil || s.Error != "" {
+		if s.Chapter == "" || s.Name == "" || s.Milliseconds == nil || s.Error != "" {
 			a.Errorf("journey.json has the step %+v", s)
 		}
+	}
+}
+
+type walked struct {
+	Complete bool
+	Steps    []struct {
+		Chapter, Name, Error string
+		Milliseconds         *int64
+	}
+}
+
+func (a artefacts) walked() (w walked) {
+	a.Helper()
+	if err := json.Unmarshal(a.read("journey.json"), &w); err != nil {
+		a.Fatal(err)
+	}
+	return w
+}
+
+// letter: what the officer saw is a JPEG without metadata, and the PDF is one page.
+func (a artefacts) letter() {
+	a.Helper()
+	if c, err := jpeg.DecodeConfig(bytes.NewReader(a.read("letter.jpg"))); err != nil || c.Width < 600 {
+		a.Errorf("letter.jpg: %+v, %v", c, err)
+	}
+	if fonts.Regular() == nil {
+		return
+	}
+	if pages := regexp.MustCompile(`/Type\s*/Page\b`).FindAll(a.read("letter.pdf"), -1); len(pages) != 1 {
+		a.Errorf("letter.pdf has %d pages", len(pages))
+	}
+}
+
+// Row 2.4.2: a step that does not hold ends the demo with its name, leaves no proof
+// behind, and nothing is tried after it.
+func TestADemoThatBreaksNamesItsStepAndLeavesNoProof(t *testing.T) {
+	w := sandbox(t)
+	out := artefacts{t, t.TempDir()}
+	if err := os.WriteFile(filepath.Join(out.dir, "letter.pdf"), []byte("of an earlier run"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	err := w.Demo(t.Context(), journey.Options{
+		Document: document, Name: "投标函.txt", Institution: app.SandboxInstitution, Out: out.dir,
+		Progress: func(s journey.Step) {
+			if steps++; steps == 18 { // the last of the first chapter: the register will refuse
+				if err := w.Outcome(t.Context(), "refuse"); err != nil {
+					t.Error(err)
+				}
+			}
+		},
+	})
+	if err == nil || !strings.Contains(err.Error(), "企业实名") || !strings.Contains(err.Error(), "legal") {
+		t.Errorf("the demo ended with %v", err)
+	}
+	if got := out.walked(); got.Complete || len(got.Steps) != 19 || steps != 19 || got.Steps[18].Error == "" {
+		t.Errorf("journey.json: %+v, %d steps heard", got, steps)
+	}
+	if left, err := os.ReadDir(out.dir); err != nil || len(left) != 1 {
+		t.Errorf("the folder holds %v, %v", left, err)
 	}
 }
 

@@ -69,6 +69,8 @@ var personal = map[string]string{
 	"phone": "a phone number", "name": "a name", "idNumber": "an ID number", "code": "a code", "ticket": "a ticket",
 	"nonce": "a session's nonce", "qr": "a QR code", "challenge": "a challenge", "browserBinding": "a browser's binding",
 	"password": "a password", "oldPassword": "a password", "newPassword": "a password",
+	"legalName": "a name", "legalIDNumber": "an ID number", "administratorName": "a name", "administratorPhone": "a phone number", "bankCard": "a bank card",
+	"token": "an invitation's token", "new": "a password", "secret": "an authenticator's key",
 	"enrolmentKey": "an enrolment key", "ek": "a sealed key", "box": "a sealed body", "document": "a document",
 }
 
@@ -252,7 +254,8 @@ func TestNoSecretReachesALog(t *testing.T) {
 	}
 	for _, what := range []string{
 		"a PIN", "a code", "a phone number", "a name", "an ID number", "a ticket", "a session's token", "a session's nonce",
-		"a device key", "a device's salt", "a masked share", "a QR code", "a password",
+		"a device key", "a device's salt", "a masked share", "a QR code", "a password", "a bank card", "an invitation's token",
+		"an authenticator's key",
 	} {
 		if kinds[what] == 0 {
 			t.Errorf("the demo showed no %s: this test looks past it", what)
