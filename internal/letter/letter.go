@@ -58,7 +58,7 @@ func Authorisation(f Facts, typeface []byte) ([]byte, error) {
 	p.y += 10 * mm
 	p.paragraph("单位名称：" + f.Name)
 	p.paragraph("统一社会信用代码：" + f.Code)
-	p.paragraph("法定代表人：" + f.LegalName + "（签字）：")
+	p.paragraph("法定代表人：" + f.LegalName + "        签字：")
 	p.y += 14 * mm
 	p.at(left+width/2, "单位（盖章）：")
 	p.y += 26 * mm

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -422,6 +423,26 @@ func TestTwoAccountsVerifiedAtOnceMakeOnePerson(t *testing.T) {
 		wg.Wait()
 		if passed.Load() != 1 || taken.Load() != 3 {
 			t.Fatalf("%d passed, %d told that the number is taken", passed.Load(), taken.Load())
+		}
+	})
+}
+
+// followers keep the names that changed.
+type followers struct{ heard []string }
+
+func (f *followers) PersonChanged(_ context.Context, _ work.Tx, account, before, after string) error {
+	f.heard = append(f.heard, account+": "+before+" → "+after)
+	return nil
+}
+
+func TestWhoFollowsNamesHearsOfANewOneOnce(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		f := &followers{}
+		k.Changed = f
+		k.video(k.start("a", name, number))
+		k.video(k.start("a", "测试乙", number))
+		if want := []string{"a: " + name + " → 测试乙"}; !slices.Equal(f.heard, want) {
+			t.Errorf("heard %q, want %q", f.heard, want)
 		}
 	})
 }
