@@ -1,6 +1,6 @@
 // An officer (后台人员) at the console's API, for journeys of the phone that need one:
 // the console's own pages have theirs.
-import { createHmac } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 
 const need = (name) => {
   const value = process.env[name]
@@ -57,7 +57,7 @@ export class Officer {
 export async function signIn(name, now = Date.now) {
   const officer = new Officer()
   await officer.call('POST', '/session', { name, password: passwords[name] })
-  await officer.call('POST', '/session/password', { new: `${name}-Journey-2026!` })
+  await officer.call('POST', '/session/password', { new: `Aa1!${randomBytes(12).toString('base64url')}` })
   const { secret } = await officer.call('POST', '/factors/totp/begin', {})
   await officer.call('POST', '/factors/totp/finish', { code: totp(secret, await now()) })
   return officer
