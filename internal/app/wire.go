@@ -229,7 +229,6 @@ func (a *App) wireNouns(context.Context) error {
 	h.accounts = account.New(account.Deps{
 		Runner: st, Store: people.Accounts(st), Clock: a.Clock, Rand: a.Rand, Box: st.Box,
 		SMS: sms.New(a.urls.Sandbox+sandbox.SMSBase, bearer), Log: a.Log, Agreements: agreements(), Puzzles: h.puzzles,
-		Limits: account.Limits{Free: 1000},
 	})
 	h.realname = realname.New(realname.Deps{
 		Runner: st, Store: people.Realnames(st), Clock: a.Clock, Rand: a.Rand, Box: st.Box, Accounts: h.accounts,
