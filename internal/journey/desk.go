@@ -20,6 +20,7 @@ import (
 // Desk is an officer (后台人员) of the sandbox at the console, in a browser of his own.
 type Desk struct {
 	Name, Password string
+	Roles          []string // after SignIn
 	world          *World
 	url, secret    string
 	http           *http.Client
@@ -72,7 +73,8 @@ func (d *Desk) SignIn(ctx context.Context) error {
 		return err
 	}
 	var s struct {
-		Stage string `json:"stage"`
+		Stage string   `json:"stage"`
+		Roles []string `json:"roles"`
 	}
 	if err := d.do(ctx, http.MethodPost, "/session", map[string]string{"name": d.Name, "password": d.Password}, &s); err != nil {
 		return err
@@ -90,6 +92,7 @@ func (d *Desk) SignIn(ctx context.Context) error {
 	if s.Stage != "full" {
 		return fmt.Errorf("journey: the officer's session is %q", s.Stage)
 	}
+	d.Roles = s.Roles
 	return nil
 }
 
