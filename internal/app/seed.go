@@ -182,16 +182,19 @@ func (s *seeder) enterprise(ctx context.Context, tx work.Tx, i int) error {
 	return s.join(ctx, tx, i, i, enterprise.ViaCreated)
 }
 
-// seedLarge is how many of the first enterprises are large: everybody belongs to
-// one of them, and to one of all.
-const seedLarge = 50
+// The first seedLarge enterprises are large: of the accounts one in seedOften
+// belongs to one of them, besides the one of all that everybody belongs to.
+const (
+	seedLarge = 50
+	seedOften = 4
+)
 
-// member makes account i a member of two enterprises.
+// member makes account i a member.
 func (s *seeder) member(ctx context.Context, tx work.Tx, i int) error {
-	if err := s.join(ctx, tx, i%s.Enterprises, i, enterprise.ViaApplied); err != nil {
+	if err := s.join(ctx, tx, i%s.Enterprises, i, enterprise.ViaApplied); err != nil || i%seedOften != 0 {
 		return err
 	}
-	return s.join(ctx, tx, i%min(seedLarge, s.Enterprises), i, enterprise.ViaInvited)
+	return s.join(ctx, tx, i/seedOften%min(seedLarge, s.Enterprises), i, enterprise.ViaInvited)
 }
 
 // join adds a member unless he is one.
