@@ -67,6 +67,7 @@ test('2.4.2.a a picture that cannot be read is refused in words, and a better on
   await page.getByRole('alert').filter({ hasText: '模糊' }).waitFor()
   await firm.put(phone, '人像面', await card('人像面'))
   await page.getByRole('button', { name: '人像面，已选择，点按查看或更换' }).waitFor()
+  await page.locator('.frame[aria-busy]').waitFor({ state: 'detached' })
   await phone.shot('04-enterprise-facts', { full: true })
   await page.getByRole('button', { name: '下一步' }).click()
   await page.getByText('选择验证方式').waitFor()
@@ -129,6 +130,11 @@ test('2.4.2.a by papers: the letter, the wait, a refusal with its reasons, a cor
   await page.getByText(/剩余 .*工作时间/).waitFor()
   await proper(phone, 'review')
   await phone.shot('04-enterprise-review')
+  // What is being verified is shown among the identities, marked as such (2.4.3).
+  await page.goto('/me')
+  await page.getByRole('button', { name: '切换身份' }).click()
+  await page.getByRole('dialog').getByRole('link', { name: new RegExp(`${third.name}.*未实名.*人工审核中`) }).click()
+  await page.getByText(/剩余 .*工作时间/).waitFor()
 
   const review = await verifier.review(third.name)
   await verifier.call('POST', `/reviews/${review.id}/claim`, {})

@@ -42,6 +42,7 @@ export const router = createRouter({
     { path: '/settings/display', component: () => import('./views/settings/DisplayView.vue') },
 
     // Enterprises and their members (2.4.2–2.4.5)
+    { path: '/enterprises', component: () => import('./views/enterprise/EnterprisesView.vue') },
     { path: '/enterprises/find', component: () => import('./views/enterprise/FindView.vue') },
     { path: '/enterprises/create', component: () => import('./views/enterprise/CreateView.vue') },
     { path: '/enterprises/applications/:id', component: () => import('./views/enterprise/ApplicationView.vue') },

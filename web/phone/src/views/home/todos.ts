@@ -35,6 +35,8 @@ function wayOf(t: Todo, recoveryHere: boolean): RouteLocationRaw | undefined {
       return a.enterprise && `/enterprises/${a.enterprise}/members?tab=requests`
     case 'invitation':
       return '/invitations'
+    case 'application':
+      return a.application && `/enterprises/applications/${a.application}`
     case 'realname':
       return '/realname'
     case 'pay':
