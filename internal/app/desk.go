@@ -13,7 +13,8 @@ func (a *App) desk() console.Desk {
 	return console.Desk{
 		Reviews: h.enterprises,
 		Lookups: lookup.New(lookup.Deps{
-			Runner: a.store, Store: people.Lookups(a.store), Clock: a.Clock, Sessions: h.accounts, Certificates: h.certificates, Calendar: worktime.China(),
+			Runner: a.store, Store: people.Lookups(a.store), Clock: a.Clock, Sessions: h.accounts, Certificates: h.certificates,
+			Notices: h.notices, Calendar: worktime.China(),
 		}),
 		SMS: h.accounts, Callbacks: h.callbacks,
 	}

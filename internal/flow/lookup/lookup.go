@@ -17,6 +17,7 @@ import (
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/clock"
 	"tianweitong/internal/fault"
+	"tianweitong/internal/notice"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/work"
 	"tianweitong/internal/worktime"
@@ -129,6 +130,11 @@ type Certificates interface {
 	Unfreeze(ctx context.Context, tx work.Tx, id, actor string) (certificate.Certificate, error)
 }
 
+// Notices is notice.Service.
+type Notices interface {
+	Post(ctx context.Context, tx work.Tx, n notice.Notice) error
+}
+
 // Deps are what a Service needs; all are required.
 type Deps struct {
 	Runner       work.Runner
@@ -136,6 +142,7 @@ type Deps struct {
 	Clock        clock.Clock
 	Sessions     Sessions
 	Certificates Certificates
+	Notices      Notices
 	// Calendar tells working hours.
 	Calendar worktime.Calendar
 }
@@ -294,8 +301,8 @@ func cleanReason(reason string) (string, error) {
 	return reason, nil
 }
 
-// EndSessions signs an account out everywhere and gives the number of sessions
-// that ended. CodeNoAccount, CodeReason, and account.CodeRekeying while a re-key
+// EndSessions signs an account out everywhere, tells its owner, and gives the number
+// of sessions that ended. CodeNoAccount, CodeReason, and account.CodeRekeying while a re-key
 // runs: its sessions may stop it.
 func (s *Service) EndSessions(ctx context.Context, o Officer, id, reason string) (n int, err error) {
 	if reason, err = cleanReason(reason); err != nil {
@@ -308,17 +315,25 @@ func (s *Service) EndSessions(ctx context.Context, o Officer, id, reason string)
 		if n, err = s.Sessions.SignOutBut(ctx, tx, id, "", ""); err != nil {
 			return err
 		}
+		if err := s.Notices.Post(ctx, tx, notice.Notice{Account: id, Kind: "account.sessions_ended", Title: "您的账号已在所有设备上退出登录", SMS: true,
+			Body: "为保护账号安全，客服人员已让您的账号在所有设备上退出登录，证书与密钥不受影响。如非您要求，请联系客服。"}); err != nil {
+			return err
+		}
 		return record(ctx, tx, "console.sessions_ended", o, id, map[string]any{"reason": reason, "sessions": n})
 	})
 	return n, err
 }
 
 // Freeze stops a certificate (冻结) and Unfreeze takes that back, each with a
-// reason. Refusals: CodeReason and those of certificate.Service.
+// reason; the holder is told. Refusals: CodeReason and those of certificate.Service.
 func (s *Service) Freeze(ctx context.Context, o Officer, id, reason string) (certificate.Certificate, error) {
-	return s.hold(ctx, "console.certificate_frozen", o, id, reason, func(ctx context.Context, tx work.Tx) error {
-		_, err := s.Certificates.Freeze(ctx, tx, id, o.actor(), frozenByOfficer)
-		return err
+	return s.hold(ctx, o, id, reason, change{
+		to: certificate.Frozen, entry: "console.certificate_frozen", kind: "certificate.frozen",
+		title: "您的一张证书已被冻结", body: "冻结期间不能登录、签名或加解密，证书与密钥仍然保留。如有疑问，请联系客服。",
+		do: func(ctx context.Context, tx work.Tx) error {
+			_, err := s.Certificates.Freeze(ctx, tx, id, o.actor(), frozenByOfficer)
+			return err
+		},
 	})
 }
 
@@ -327,24 +342,40 @@ const frozenByOfficer = "officer"
 
 // Unfreeze is described at Freeze.
 func (s *Service) Unfreeze(ctx context.Context, o Officer, id, reason string) (certificate.Certificate, error) {
-	return s.hold(ctx, "console.certificate_unfrozen", o, id, reason, func(ctx context.Context, tx work.Tx) error {
-		_, err := s.Certificates.Unfreeze(ctx, tx, id, o.actor())
-		return err
+	return s.hold(ctx, o, id, reason, change{
+		entry: "console.certificate_unfrozen", kind: "certificate.unfrozen", title: "您的一张证书已解除冻结", body: "证书可以继续使用。",
+		do: func(ctx context.Context, tx work.Tx) error {
+			_, err := s.Certificates.Unfreeze(ctx, tx, id, o.actor())
+			return err
+		},
 	})
 }
 
-func (s *Service) hold(ctx context.Context, kind string, o Officer, id, reason string, f func(context.Context, work.Tx) error) (c certificate.Certificate, err error) {
+// change is what freezing or unfreezing does and says.
+type change struct {
+	to                       certificate.State // what is there already changes nothing; empty for any but frozen
+	entry, kind, title, body string
+	do                       func(context.Context, work.Tx) error
+}
+
+func (s *Service) hold(ctx context.Context, o Officer, id, reason string, h change) (c certificate.Certificate, err error) {
 	if reason, err = cleanReason(reason); err != nil {
 		return c, err
 	}
 	err = s.Runner.Do(ctx, "lookup.certificate", func(ctx context.Context, tx work.Tx) error {
-		if _, err := s.Certificates.Find(ctx, tx, id); err != nil {
+		if c, err = s.Certificates.Find(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := f(ctx, tx); err != nil {
+		if (c.State == certificate.Frozen) == (h.to == certificate.Frozen) {
+			return nil
+		}
+		if err := h.do(ctx, tx); err != nil {
 			return err
 		}
-		if err := record(ctx, tx, kind, o, id, map[string]any{"reason": reason}); err != nil {
+		if err := s.Notices.Post(ctx, tx, notice.Notice{Account: c.Holder.Account, Kind: h.kind, Title: h.title, Body: h.body, SMS: true, Link: "/certificates/" + id}); err != nil {
+			return err
+		}
+		if err := record(ctx, tx, h.entry, o, id, map[string]any{"reason": reason}); err != nil {
 			return err
 		}
 		c, err = s.Certificates.Find(ctx, tx, id)

@@ -15,6 +15,7 @@ import (
 	"tianweitong/internal/clock"
 	"tianweitong/internal/enterprise"
 	"tianweitong/internal/flow/lookup"
+	"tianweitong/internal/notice"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/store"
 	"tianweitong/internal/store/people"
@@ -31,17 +32,34 @@ type kit struct {
 	*lookup.Service
 	st    *store.Store
 	clock *clock.Manual
+
+	notices *notice.Service
 }
 
 func each(t *testing.T, f func(t *testing.T, k *kit)) {
 	c := clock.NewManual(noon)
 	storetest.Each(t, c, func(t *testing.T, st *store.Store) {
 		accounts := account.New(account.Deps{Runner: st, Store: people.Accounts(st), Clock: c, Rand: rand.Reader, Box: st.Box})
+		notices := notice.New(notice.Deps{Runner: st, Store: people.Notices(st), Clock: c, Rand: rand.Reader, Texts: accounts})
 		f(t, &kit{t, lookup.New(lookup.Deps{
-			Runner: st, Store: people.Lookups(st), Clock: c, Sessions: accounts, Calendar: worktime.China(),
+			Runner: st, Store: people.Lookups(st), Clock: c, Sessions: accounts, Calendar: worktime.China(), Notices: notices,
 			Certificates: certificate.New(certificate.Deps{Store: st.Certificates(), Runner: st, Clock: c, Rand: rand.Reader, Devices: accounts}),
-		}), st, c})
+		}), st, c, notices})
 	})
+}
+
+// told gives the kinds of an account's notices, the oldest first.
+func (k *kit) told(account string) (out []string) {
+	k.Helper()
+	page, err := k.notices.List(k.Context(), account, "")
+	if err != nil {
+		k.Fatal(err)
+	}
+	for _, n := range page.Notices {
+		out = append(out, n.Kind)
+	}
+	slices.Reverse(out)
+	return out
 }
 
 func (k *kit) do(f func(context.Context, work.Tx) error) {
@@ -211,6 +229,9 @@ func TestAnOfficerEndsEverySessionOfAnAccount(t *testing.T) {
 		if got := k.entries(id); !slices.Contains(got, "console.sessions_ended by officer:o1") {
 			t.Errorf("entries: %v", got)
 		}
+		if got := k.told(id); !slices.Equal(got, []string{"account.sessions_ended"}) {
+			t.Errorf("told %v", got)
+		}
 		for acc, want := range map[string]int{id: 0, other: 2} {
 			d, err := k.Account(t.Context(), acc)
 			if err != nil {
@@ -248,8 +269,13 @@ func TestAnOfficerFreezesACertificateAndTakesItBack(t *testing.T) {
 		if err != nil || len(d.Certificates) != 1 || d.Certificates[0].State != certificate.Frozen {
 			t.Errorf("shown: %+v, %v", d.Certificates, err)
 		}
-		if c, err := k.Unfreeze(t.Context(), o, "c1", "来函已撤销冻结要求"); err != nil || c.State != certificate.Valid {
-			t.Errorf("unfrozen: %+v, %v", c, err)
+		for range 2 { // again changes nothing
+			if c, err := k.Unfreeze(t.Context(), o, "c1", "来函已撤销冻结要求"); err != nil || c.State != certificate.Valid {
+				t.Errorf("unfrozen: %+v, %v", c, err)
+			}
+		}
+		if got := k.told(id); !slices.Equal(got, []string{"certificate.frozen", "certificate.unfrozen"}) {
+			t.Errorf("told %v", got)
 		}
 		want := []string{"certificate.frozen by officer:o1", "certificate.unfrozen by officer:o1", "console.certificate_frozen by officer:o1", "console.certificate_unfrozen by officer:o1"}
 		if got := k.entries("c1"); !slices.Equal(got, want) {

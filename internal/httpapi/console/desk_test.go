@@ -17,6 +17,7 @@ import (
 	"tianweitong/internal/enterprise"
 	"tianweitong/internal/flow/lookup"
 	"tianweitong/internal/httpapi/console"
+	"tianweitong/internal/notice"
 	"tianweitong/internal/office"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/scan"
@@ -120,6 +121,7 @@ func withDesk(k *kit) *desk {
 		Desk: console.Desk{
 			Reviews: d.reviews, SMS: accounts, Callbacks: d.callbacks,
 			Lookups: lookup.New(lookup.Deps{Runner: k.st, Store: people.Lookups(k.st), Clock: k.clock, Sessions: accounts, Calendar: worktime.China(),
+				Notices:      notice.New(notice.Deps{Runner: k.st, Store: people.Notices(k.st), Clock: k.clock, Rand: rand.Reader, Texts: accounts}),
 				Certificates: certificate.New(certificate.Deps{Store: k.st.Certificates(), Runner: k.st, Clock: k.clock, Rand: rand.Reader, Devices: accounts})}),
 		},
 	})
