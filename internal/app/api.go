@@ -10,6 +10,7 @@ import (
 	"tianweitong/internal/flow/standing"
 	"tianweitong/internal/flow/todo"
 	"tianweitong/internal/httpapi/app"
+	"tianweitong/internal/httpapi/app/enterprises"
 )
 
 // appDeps hands the rooms to the app API.
@@ -34,9 +35,9 @@ func (a *App) appDeps() app.Deps {
 		Runner: a.store, Accounts: h.accounts, Puzzles: h.puzzles, Rephone: h.rephone, Safety: h.safety, Closing: h.closing, Realnames: h.realname, Catalog: h.catalog, Notices: h.notices,
 		Orders: h.orders, Purchases: h.purchase, Certificates: h.certificates, Roamings: h.roamings,
 		PINs: h.pin, Recoveries: h.recover, Custody: h.custody, PIN: h.pin, Installs: h.install, Recovers: h.recover,
-		Revokes: h.revoke, Checks: h.check, Scans: h.scans, Usages: h.usage, Members: h.members, Handovers: h.handovers,
-		Enterprises: h.enterprises,
-		Standings:   standing.New(standing.Deps{Clock: a.Clock, Certificates: h.certificates, Roamings: h.roamings, Orders: h.orders}),
+		Revokes: h.revoke, Checks: h.check, Scans: h.scans, Usages: h.usage, Members: h.members, Transfers: h.handovers,
+		Rooms:     []app.Room{&enterprises.Service{Enterprises: h.enterprises, Members: h.members, Handovers: h.handovers}},
+		Standings: standing.New(standing.Deps{Clock: a.Clock, Certificates: h.certificates, Roamings: h.roamings, Orders: h.orders}),
 		Todos: todo.New(todo.Deps{
 			Runner: a.store, Clock: a.Clock, Persons: h.realname, Orders: h.orders, Certificates: h.certificates, Institutions: h.catalog,
 			PINs: h.pin, Recoveries: h.recover, Members: h.members, Enterprises: h.enterprises,

@@ -11,6 +11,7 @@ import (
 	"tianweitong/internal/config"
 	"tianweitong/internal/fsck"
 	"tianweitong/internal/httpapi/app"
+	"tianweitong/internal/httpapi/app/enterprises"
 	"tianweitong/internal/httpapi/console"
 	"tianweitong/internal/platformapi"
 )
@@ -61,7 +62,7 @@ func (a *App) Fsck(ctx context.Context) (fsck.Report, error) {
 
 // OpenAPI gives the documents of the two APIs in YAML, by name.
 func OpenAPI(version string) (map[string][]byte, error) {
-	appAPI, err := app.New(app.Deps{Base: app.Base{Version: version, Rand: rand.Reader}}).OpenAPI()
+	appAPI, err := app.New(app.Deps{Base: app.Base{Version: version, Rand: rand.Reader}, Rooms: []app.Room{new(enterprises.Service)}}).OpenAPI()
 	if err != nil {
 		return nil, fmt.Errorf("the app API's document: %w", err)
 	}

@@ -49,6 +49,7 @@ import (
 	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/usage"
+	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 )
 
@@ -70,12 +71,6 @@ func (noRecoveries) Current(context.Context, string) (recover.Progress, bool, er
 	return recover.Progress{}, false, nil
 }
 
-type noApplications struct{}
-
-func (noApplications) ApplicationsOf(context.Context, work.Tx, string, int) ([]enterprise.Application, error) {
-	return nil, nil
-}
-
 type noKeys struct{}
 
 func (noKeys) Keys(context.Context, work.Tx, string) ([]custody.Key, error) { return nil, nil }
@@ -90,6 +85,8 @@ type house struct {
 	api     string
 	sandbox string
 	deps    app.Deps
+	members *enterprise.Members
+	desk    *verification.Service
 	mu      sync.Mutex
 	log     bytes.Buffer
 }
@@ -122,13 +119,13 @@ func open(t *testing.T) *house {
 	d.Roamings = roaming.New(roaming.Deps{Store: h.st.Roamings(), Clock: c, Rand: rand.Reader})
 	d.Orders = order.New(order.Deps{Store: h.st.Orders(), Runner: h.st, Clock: c, Rand: rand.Reader, Log: log, Notices: d.Notices})
 	d.Usages = usage.New(usage.Deps{Store: h.st.Usage(), Runner: h.st, Clock: c, Rand: rand.Reader, Chain: h.st.Audit()})
-	d.Members = enterprise.NewMembers(enterprise.MemberDeps{Runner: h.st, Store: people.Members(h.st), Clock: c, Rand: rand.Reader, Box: h.st.Box,
+	h.members = enterprise.NewMembers(enterprise.MemberDeps{Runner: h.st, Store: people.Members(h.st), Clock: c, Rand: rand.Reader, Box: h.st.Box,
 		Accounts: d.Accounts, Persons: d.Realnames, Notices: d.Notices, Departures: &offboard.Service{Certificates: d.Certificates},
 		Applications: noApplications{}, AppURL: "https://app.test"})
 	d.Standings = standing.New(standing.Deps{Clock: c, Certificates: d.Certificates, Roamings: d.Roamings, Orders: d.Orders})
-	d.Enterprises = h.enterprises(d, checker, log)
+	h.enterprises(checker, log)
 	d.Todos = todo.New(todo.Deps{Runner: h.st, Clock: c, Persons: d.Realnames, Orders: d.Orders, Certificates: d.Certificates, Institutions: d.Catalog,
-		PINs: d.PINs, Recoveries: d.Recoveries, Members: d.Members, Enterprises: d.Enterprises})
+		PINs: d.PINs, Recoveries: d.Recoveries, Members: h.members, Enterprises: h.desk})
 	d.Safety = safety.New(safety.Deps{Runner: h.st, Accounts: d.Accounts, Keys: noKeys{}, Notices: d.Notices})
 	d.Puzzles = puzzle.New(puzzle.Deps{Clock: c, Rand: rand.Reader, Box: h.st.Box})
 	d.Rephone = rephone.New(rephone.Deps{Store: people.PhoneChanges(h.st), Runner: h.st, Clock: c, Rand: rand.Reader, Accounts: d.Accounts, Faces: d.Realnames, Notices: d.Notices})
@@ -691,7 +688,7 @@ func TestAnAccountsDevicesShareItsPlacesForVideos(t *testing.T) {
 		}
 		t.Cleanup(func() { write.CloseWithError(io.ErrUnexpectedEOF) })
 	}
-	for range 50 { // until the server receives both
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); { // until the server receives both
 		if res := video(two, bytes.NewReader(make([]byte, 1<<20))); res != nil && res.StatusCode == http.StatusServiceUnavailable {
 			return
 		}

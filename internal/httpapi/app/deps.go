@@ -5,10 +5,8 @@ import (
 	"tianweitong/internal/catalog"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/custody"
-	"tianweitong/internal/enterprise"
 	"tianweitong/internal/flow/check"
 	"tianweitong/internal/flow/closing"
-	"tianweitong/internal/flow/handover"
 	"tianweitong/internal/flow/install"
 	"tianweitong/internal/flow/pin"
 	"tianweitong/internal/flow/purchase"
@@ -25,7 +23,6 @@ import (
 	"tianweitong/internal/roaming"
 	"tianweitong/internal/scan"
 	"tianweitong/internal/usage"
-	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 )
 
@@ -58,9 +55,12 @@ type Deps struct {
 	Usages       *usage.Service
 	Standings    *standing.Service
 	Todos        *todo.Service
-	Enterprises  *verification.Service
-	Members      *enterprise.Members
-	Handovers    *handover.Service
+	// Members tells as whom a caller may act.
+	Members Members
+	// Transfers finishes the transfer of an enterprise that a PIN confirmed.
+	Transfers Finisher
+	// Rooms stand in packages of their own.
+	Rooms []Room
 }
 
 func (s *Server) routes() {
@@ -82,7 +82,8 @@ func (s *Server) routes() {
 	s.scanRoutes()
 	s.usageRoutes()
 	s.todoRoutes()
-	s.enterpriseRoutes()
-	s.memberRoutes()
+	for _, r := range s.Rooms {
+		r.Mount(s)
+	}
 	s.eventRoute()
 }

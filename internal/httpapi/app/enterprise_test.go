@@ -11,8 +11,10 @@ import (
 	"net/http"
 	"testing"
 
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/flow/rename"
 	"tianweitong/internal/httpapi/app"
+	"tianweitong/internal/httpapi/app/enterprises"
 	"tianweitong/internal/provider/idcheck"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/store/people"
@@ -20,13 +22,20 @@ import (
 	"tianweitong/internal/work"
 )
 
+type noApplications struct{}
+
+func (noApplications) ApplicationsOf(context.Context, work.Tx, string, int) ([]enterprise.Application, error) {
+	return nil, nil
+}
+
 // enterprises is their room between the sandbox and the members.
-func (h *house) enterprises(d *app.Deps, checker *idcheck.Client, log *slog.Logger) *verification.Service {
-	s := verification.New(verification.Deps{Runner: h.st, Store: people.Enterprises(h.st), Members: d.Members, Clock: h.clock, Rand: rand.Reader, Box: h.st.Box,
+func (h *house) enterprises(checker *idcheck.Client, log *slog.Logger) {
+	d := &h.deps
+	h.desk = verification.New(verification.Deps{Runner: h.st, Store: people.Enterprises(h.st), Members: h.members, Clock: h.clock, Rand: rand.Reader, Box: h.st.Box,
 		Log: log, Codes: d.Accounts, Officers: d.Accounts, Registry: checker, Checker: checker, Notices: d.Notices, Changed: &rename.Service{},
 		Letter: func(verification.LetterFacts) ([]byte, error) { return []byte("%PDF-1.7"), nil }})
-	s.Register(h.jobs)
-	return s
+	h.desk.Register(h.jobs)
+	d.Members, d.Rooms = h.members, []app.Room{&enterprises.Service{Enterprises: h.desk, Members: h.members}}
 }
 
 // verifiedAs makes the signed-in account's person without a face.
@@ -77,7 +86,7 @@ func TestAnEnterpriseIsVerifiedOverHTTP_2_4_2(t *testing.T) {
 	d.verifiedAs(s.Account, "测试甲")
 	d.call(http.MethodPost, "/enterprise-applications", object{"name": "测试甲有限公司", "code": "91999999MA0TE5T00X", "legalName": "测试法",
 		"legalIDNumber": "110101197001010016"}).refused(422, "enterprise_code_invalid")
-	var a app.ApplicationBody
+	var a enterprises.ApplicationBody
 	d.call(http.MethodPost, "/enterprise-applications", fourElements).into(&a)
 	if a.State != "draft" || a.Name != "测试甲科技（集团）有限公司" || a.LegalIDMasked != "1101**********0016" || a.RemainingToday != 5 || a.Stage == "" {
 		t.Fatalf("application %+v", a)
@@ -119,12 +128,12 @@ func TestAnEnterpriseIsVerifiedOverHTTP_2_4_2(t *testing.T) {
 	if a.State != "verified" || a.Enterprise == "" || a.Method != "phone" {
 		t.Fatalf("afterwards: %+v", a)
 	}
-	var e app.EnterpriseBody
+	var e enterprises.EnterpriseBody
 	d.call(http.MethodGet, "/enterprises/"+a.Enterprise, nil).into(&e)
 	if e.Role != "administrator" || e.Administrator.Name != "测试甲" || e.Administrator.Phone != "139****0001" || e.LegalNameMasked != "测**乙" || len(e.History) != 1 {
 		t.Fatalf("enterprise %+v", e)
 	}
-	var found app.FoundListBody
+	var found enterprises.FoundListBody
 	d.call(http.MethodGet, "/enterprises/search?q=%E9%9B%86%E5%9B%A2", nil).into(&found)
 	if len(found.Results) != 1 || found.Results[0].Relation != "administrator" {
 		t.Fatalf("found %+v", found)
@@ -145,7 +154,7 @@ func TestDocumentsAreReviewedOverHTTP_2_4_2(t *testing.T) {
 	h := open(t)
 	d := h.device()
 	d.verifiedAs(d.signIn("13900000001").Account, "测试甲")
-	var a app.ApplicationBody
+	var a enterprises.ApplicationBody
 	d.call(http.MethodPost, "/enterprise-applications", fourElements).into(&a)
 	at := "/enterprise-applications/" + a.ID
 	d.call(http.MethodPost, at+"/check", nil).into(&a)
@@ -158,17 +167,17 @@ func TestDocumentsAreReviewedOverHTTP_2_4_2(t *testing.T) {
 	if a.State != "reviewing" || a.LeftWorkingSeconds != 9*3600 || a.DueAt.IsZero() || a.LegalName != "测*法" {
 		t.Fatalf("submitted: %+v", a)
 	}
-	if err := h.deps.Enterprises.Refuse(t.Context(), verification.Officer{ID: "o"}, a.ID, []string{"licence_unreadable"}, ""); err != nil {
+	if err := h.desk.Refuse(t.Context(), verification.Officer{ID: "o"}, a.ID, []string{"licence_unreadable"}, ""); err != nil {
 		t.Fatal(err)
 	}
-	var all app.ApplicationsBody
+	var all enterprises.ApplicationsBody
 	d.call(http.MethodGet, "/enterprise-applications", nil).into(&all)
 	if len(all.Applications) != 1 || all.Applications[0].State != "refused" || len(all.Applications[0].Reasons) != 1 {
 		t.Fatalf("refused: %+v", all)
 	}
 	d.call(http.MethodPut, at+"/pictures/licence", paper(t)).into(&a)
 	d.call(http.MethodPost, at+"/submit", nil).into(&a)
-	if err := h.deps.Enterprises.Approve(t.Context(), verification.Officer{ID: "o"}, a.ID, []string{"letter_seal", "letter_facts", "licence", "id_card"}); err != nil {
+	if err := h.desk.Approve(t.Context(), verification.Officer{ID: "o"}, a.ID, []string{"letter_seal", "letter_facts", "licence", "id_card"}); err != nil {
 		t.Fatal(err)
 	}
 	d.call(http.MethodGet, at, nil).into(&a)

@@ -15,6 +15,11 @@ import (
 	"tianweitong/internal/work"
 )
 
+// Members tells what an account is to an enterprise; enterprise.Members does.
+type Members interface {
+	RoleOf(ctx context.Context, tx work.Tx, account, enterprise string) (enterprise.Role, bool, error)
+}
+
 // CodeEnterpriseLater: what is done with enterprise certificates alone.
 var CodeEnterpriseLater = fault.Code{Name: "enterprise_later", Kind: fault.Conflict,
 	Text: "企业证书办理即将开放，请先切换到个人身份办理。"}

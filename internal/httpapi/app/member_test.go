@@ -16,6 +16,7 @@ import (
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/enterprise"
 	"tianweitong/internal/httpapi/app"
+	"tianweitong/internal/httpapi/app/enterprises"
 	"tianweitong/internal/id"
 	"tianweitong/internal/order"
 	"tianweitong/internal/provider/sandbox"
@@ -50,7 +51,7 @@ func (h *house) found(name, administrator string, others ...string) string {
 			return err
 		}
 		for _, acc := range append([]string{administrator}, others...) {
-			if _, err := h.deps.Members.Join(ctx, tx, e, acc, enterprise.ViaInvited); err != nil {
+			if _, err := h.members.Join(ctx, tx, e, acc, enterprise.ViaInvited); err != nil {
 				return err
 			}
 		}
@@ -71,7 +72,7 @@ func Test2_4_5_MembersOverHTTP(t *testing.T) {
 	if wrong["remaining"] != 4.0 {
 		t.Errorf("problem = %v", wrong)
 	}
-	var asked app.JoinRequestBody
+	var asked enterprises.JoinRequestBody
 	ann.call(http.MethodPost, base+"/requests", object{"administratorName": "管理甲", "administratorPhone": "13900000001"}).into(&asked)
 	if asked.EnterpriseName != "示例建设有限公司" || asked.State != "open" {
 		t.Errorf("asked: %+v", asked)
@@ -86,13 +87,13 @@ func Test2_4_5_MembersOverHTTP(t *testing.T) {
 	if len(todos.Todos) != 1 || todos.Todos[0].Kind != "join_requests" || todos.Todos[0].Action.Enterprise != e || todos.Todos[0].Title != "1 人申请加入企业" {
 		t.Errorf("todos: %+v", todos)
 	}
-	var waiting app.ApplicantsBody
+	var waiting enterprises.ApplicantsBody
 	boss.call(http.MethodGet, base+"/requests", nil).into(&waiting)
 	boss.call(http.MethodPost, base+"/requests/"+waiting.Requests[0].ID+"/refuse", object{"reason": "x"}).refused(422, "member_reason")
 	if a := boss.call(http.MethodPost, base+"/requests/"+waiting.Requests[0].ID+"/accept", nil); a.status != 204 {
 		t.Fatalf("accept: %d %s", a.status, a.body)
 	}
-	var members app.MembersBody
+	var members enterprises.MembersBody
 	boss.call(http.MethodGet, base+"/members", nil).into(&members)
 	if members.Total != 2 || !members.Members[0].Self || members.Members[1].Name != "成员乙" || members.Members[1].PhoneMasked != "139****0002" {
 		t.Errorf("members: %+v", members)
@@ -100,7 +101,7 @@ func Test2_4_5_MembersOverHTTP(t *testing.T) {
 	ann.call(http.MethodGet, base+"/members", nil).refused(403, "not_administrator")
 
 	// By invitation: the link is looked at before the login.
-	var invited app.InvitationBody
+	var invited enterprises.InvitationBody
 	boss.call(http.MethodPost, base+"/invitations", object{"name": "成员丙", "phone": "13900000003"}).into(&invited)
 	if invited.PhoneMasked != "139****0003" || invited.ExpiresAt.Sub(invited.SentAt) != 7*24*time.Hour {
 		t.Errorf("invited: %+v", invited)
@@ -110,7 +111,7 @@ func Test2_4_5_MembersOverHTTP(t *testing.T) {
 	if !ok {
 		t.Fatalf("the link is %q", link)
 	}
-	var seen app.InvitedBody
+	var seen enterprises.InvitedBody
 	h.device().call(http.MethodPost, "/invitations/look", object{"token": token}).into(&seen)
 	if seen.EnterpriseName != "示例建设有限公司" || seen.NameMasked != "成*丙" || seen.InviterMasked != "管*甲" || seen.PhoneMasked != "139****0003" || seen.State != "open" {
 		t.Errorf("seen: %+v", seen)
@@ -122,9 +123,9 @@ func Test2_4_5_MembersOverHTTP(t *testing.T) {
 	if !strings.Contains(fmt.Sprint(todos), "invitation") {
 		t.Errorf("todos: %+v", todos)
 	}
-	var mine app.InvitedListBody
+	var mine enterprises.InvitedListBody
 	ben.call(http.MethodGet, "/invitations", nil).into(&mine)
-	var joined app.JoinedBody
+	var joined enterprises.JoinedBody
 	ben.call(http.MethodPost, "/invitations/"+mine.Invitations[0].ID+"/accept", nil).into(&joined)
 	if joined.Enterprise != e {
 		t.Errorf("joined %+v", joined)
@@ -134,7 +135,7 @@ func Test2_4_5_MembersOverHTTP(t *testing.T) {
 	}
 
 	// Identities, removal, leaving, transfer.
-	var who app.IdentitiesBody
+	var who enterprises.IdentitiesBody
 	ben.call(http.MethodGet, "/identities", nil).into(&who)
 	if who.Person.Name != "成员丙" || len(who.Enterprises) != 1 || who.Enterprises[0].Role != "member" {
 		t.Errorf("identities: %+v", who)
@@ -276,10 +277,10 @@ func TestAFormerMembersIdentityIsRefusedAtOnceAlsoOnOpenStreams(t *testing.T) {
 	personal.hears("enterprise")
 	var m enterprise.Member
 	h.do(func(ctx context.Context, tx work.Tx) (err error) {
-		m, err = h.deps.Members.Store.Current(ctx, tx, e, annID)
+		m, err = h.members.Store.Current(ctx, tx, e, annID)
 		return err
 	})
-	if err := h.deps.Members.Remove(t.Context(), account.Caller{Account: bossID}, e, m.ID, "已离职"); err != nil {
+	if err := h.members.Remove(t.Context(), account.Caller{Account: bossID}, e, m.ID, "已离职"); err != nil {
 		t.Fatal(err)
 	}
 	acting.ends()
@@ -290,5 +291,5 @@ func TestAFormerMembersIdentityIsRefusedAtOnceAlsoOnOpenStreams(t *testing.T) {
 	}
 	h.do(func(_ context.Context, tx work.Tx) error { tx.Wake(annID, work.Orders); return nil })
 	personal.hears("orders", "enterprise", "notices")
-	boss.call(http.MethodGet, "/enterprises/"+e+"/members?as="+e, nil).into(&app.MembersBody{})
+	boss.call(http.MethodGet, "/enterprises/"+e+"/members?as="+e, nil).into(&enterprises.MembersBody{})
 }

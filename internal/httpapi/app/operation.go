@@ -116,7 +116,7 @@ func (s *Server) answer(ctx context.Context, c account.Caller, op string, a cust
 func (s *Server) flow(business string) (Finisher, bool) {
 	prefix, _, _ := strings.Cut(business, ".")
 	f, known := map[string]Finisher{
-		"pin": s.PIN, "install": s.Installs, "recover": s.Recovers, "revoke": s.Revokes, "check": s.Checks, "scan": s.Scans, "transfer": s.Handovers,
+		"pin": s.PIN, "install": s.Installs, "recover": s.Recovers, "revoke": s.Revokes, "check": s.Checks, "scan": s.Scans, "transfer": s.Transfers,
 	}[prefix]
 	return f, known
 }

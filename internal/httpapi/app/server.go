@@ -138,6 +138,9 @@ func (s *Server) Handler() http.Handler {
 	}
 }
 
+// pictureRoute matches the routes that take a picture.
+var pictureRoute = regexp.MustCompile(`^/app/v1/enterprise-applications/[0-9a-f]{32}/pictures/[a-z-]+$`)
+
 // faceRoute matches the routes that take a face video.
 var faceRoute = regexp.MustCompile(`^/app/v1/(realname|recoveries|pin/face|phone/face)/[0-9a-f]{32}/face$`)
 

@@ -3423,6 +3423,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description 企业 */
                 id: string;
             };
             cookie?: never;
@@ -3495,6 +3496,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description 企业 */
                 id: string;
             };
             cookie?: never;
@@ -3565,6 +3567,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description 企业 */
                 id: string;
             };
             cookie?: never;
@@ -3599,6 +3602,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description 企业 */
                 id: string;
             };
             cookie?: never;
@@ -3750,6 +3754,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description 企业 */
                 id: string;
             };
             cookie?: never;
@@ -3883,6 +3888,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description 企业 */
                 id: string;
             };
             cookie?: never;

@@ -1,16 +1,13 @@
-package app
+package enterprises
 
 import (
 	"context"
 	"net/http"
-	"regexp"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/enterprise"
-	"tianweitong/internal/httpapi"
+	"tianweitong/internal/httpapi/app"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/verification"
 )
@@ -85,13 +82,6 @@ type legalBankInput struct {
 	}
 }
 
-// FileOutput is a file as the whole answer.
-type FileOutput struct {
-	ContentType string `header:"Content-Type"`
-	Disposition string `header:"Content-Disposition"`
-	Body        []byte
-}
-
 // ApplicationReason is why something was refused.
 type ApplicationReason struct {
 	Code string `json:"code"`
@@ -163,10 +153,7 @@ type EnterpriseFacts struct {
 	Method          string    `json:"method" enum:"phone,bank,documents"`
 }
 
-// pictureRoute matches the routes that take a picture.
-var pictureRoute = regexp.MustCompile(`^/app/v1/enterprise-applications/[0-9a-f]{32}/pictures/[a-z-]+$`)
-
-func (s *Server) applicationBody(a enterprise.Application) ApplicationBody {
+func (s *Service) applicationBody(a enterprise.Application) ApplicationBody {
 	p := s.Enterprises.Progress(a)
 	b := ApplicationBody{ID: a.ID, Number: a.Number, Kind: string(a.Kind), Enterprise: a.Enterprise, Name: a.Name, Code: a.Code,
 		LegalName: a.LegalName, LegalIDMasked: realname.MaskIDNumber(a.LegalIDNumber), State: string(a.State), Busy: a.Ref != "", Method: string(a.Method),
@@ -186,28 +173,28 @@ func (s *Server) applicationBody(a enterprise.Application) ApplicationBody {
 }
 
 // one turns a service's answer into the route's.
-func (s *Server) one(a enterprise.Application, err error) (*Body[ApplicationBody], error) {
+func (s *Service) one(a enterprise.Application, err error) (*app.Body[ApplicationBody], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Body[ApplicationBody]{s.applicationBody(a)}, nil
+	return &app.Body[ApplicationBody]{s.applicationBody(a)}, nil
 }
 
-func (s *Server) enterpriseRoutes() {
-	route(s, http.MethodGet, "/enterprises/search", Session, "查找企业", func(ctx context.Context, c account.Caller, in *searchInput) (*Body[FoundListBody], error) {
+func (s *Service) enterpriseRoutes() {
+	app.Route(s.server, http.MethodGet, "/enterprises/search", app.Session, "查找企业", func(ctx context.Context, c account.Caller, in *searchInput) (*app.Body[FoundListBody], error) {
 		found, err := s.Enterprises.Search(ctx, c.Account, in.Query)
 		out := FoundListBody{Results: []FoundBody{}}
 		for _, f := range found {
 			out.Results = append(out.Results, FoundBody{ID: f.ID, Name: f.Name, Code: f.Code, AdministratorMasked: f.Administrator, Relation: f.Relation})
 		}
-		return &Body[FoundListBody]{out}, err
+		return &app.Body[FoundListBody]{out}, err
 	})
-	route(s, http.MethodGet, "/enterprises/{id}", Session, "企业资料", func(ctx context.Context, c account.Caller, in *idInput) (*Body[EnterpriseBody], error) {
+	app.Route(s.server, http.MethodGet, "/enterprises/{id}", app.Session, "企业资料", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*app.Body[EnterpriseBody], error) {
 		v, err := s.Enterprises.View(ctx, c.Account, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		return &Body[EnterpriseBody]{enterpriseBody(v)}, nil
+		return &app.Body[EnterpriseBody]{enterpriseBody(v)}, nil
 	})
 	s.applicationRoutes()
 	s.verificationRoutes()
@@ -223,77 +210,55 @@ func enterpriseBody(v verification.View) EnterpriseBody {
 	return b
 }
 
-func (s *Server) applicationRoutes() {
-	route(s, http.MethodPost, "/enterprise-applications", Session, "企业实名：提交企业四要素", func(ctx context.Context, c account.Caller, in *applyInput) (*Body[ApplicationBody], error) {
+func (s *Service) applicationRoutes() {
+	app.Route(s.server, http.MethodPost, "/enterprise-applications", app.Session, "企业实名：提交企业四要素", func(ctx context.Context, c account.Caller, in *applyInput) (*app.Body[ApplicationBody], error) {
 		return s.one(s.Enterprises.Apply(ctx, c, in.Body.facts()))
 	})
-	route(s, http.MethodGet, "/enterprise-applications", Session, "企业实名：我的申请", func(ctx context.Context, c account.Caller, _ *Empty) (*Body[ApplicationsBody], error) {
+	app.Route(s.server, http.MethodGet, "/enterprise-applications", app.Session, "企业实名：我的申请", func(ctx context.Context, c account.Caller, _ *app.Empty) (*app.Body[ApplicationsBody], error) {
 		all, err := s.Enterprises.Applications(ctx, c.Account)
 		out := ApplicationsBody{Applications: []ApplicationBody{}}
 		for _, a := range all {
 			out.Applications = append(out.Applications, s.applicationBody(a))
 		}
-		return &Body[ApplicationsBody]{out}, err
+		return &app.Body[ApplicationsBody]{out}, err
 	})
-	route(s, http.MethodGet, "/enterprise-applications/{id}", Session, "企业实名：查看申请", func(ctx context.Context, c account.Caller, in *idInput) (*Body[ApplicationBody], error) {
+	app.Route(s.server, http.MethodGet, "/enterprise-applications/{id}", app.Session, "企业实名：查看申请", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*app.Body[ApplicationBody], error) {
 		return s.one(s.Enterprises.Application(ctx, c.Account, in.ID))
 	})
-	route(s, http.MethodPut, "/enterprise-applications/{id}", Session, "企业实名：更正，未变的可留空", func(ctx context.Context, c account.Caller, in *correctInput) (*Body[ApplicationBody], error) {
+	app.Route(s.server, http.MethodPut, "/enterprise-applications/{id}", app.Session, "企业实名：更正，未变的可留空", func(ctx context.Context, c account.Caller, in *correctInput) (*app.Body[ApplicationBody], error) {
 		return s.one(s.Enterprises.Correct(ctx, c.Account, in.ID, in.Body.facts()))
 	})
-	route(s, http.MethodDelete, "/enterprise-applications/{id}", Session, "企业实名：撤回申请", func(ctx context.Context, c account.Caller, in *idInput) (*Empty, error) {
-		return &Empty{}, s.Enterprises.Withdraw(ctx, c.Account, in.ID)
+	app.Route(s.server, http.MethodDelete, "/enterprise-applications/{id}", app.Session, "企业实名：撤回申请", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*app.Empty, error) {
+		return &app.Empty{}, s.Enterprises.Withdraw(ctx, c.Account, in.ID)
 	})
 }
 
-func (s *Server) verificationRoutes() {
-	route(s, http.MethodPost, "/enterprise-applications/{id}/check", Session, "企业实名：核验四要素", func(ctx context.Context, c account.Caller, in *idInput) (*Body[ApplicationBody], error) {
+func (s *Service) verificationRoutes() {
+	app.Route(s.server, http.MethodPost, "/enterprise-applications/{id}/check", app.Session, "企业实名：核验四要素", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*app.Body[ApplicationBody], error) {
 		return s.one(s.Enterprises.Check(ctx, c.Account, in.ID))
 	})
-	route(s, http.MethodPost, "/enterprise-applications/{id}/phone", Session, "企业实名：法定代表人手机号认证", func(ctx context.Context, c account.Caller, in *legalPhoneInput) (*Body[ApplicationBody], error) {
+	app.Route(s.server, http.MethodPost, "/enterprise-applications/{id}/phone", app.Session, "企业实名：法定代表人手机号认证", func(ctx context.Context, c account.Caller, in *legalPhoneInput) (*app.Body[ApplicationBody], error) {
 		return s.one(s.Enterprises.Verify(ctx, c, in.ID, verification.Proof{Method: enterprise.MethodPhone, Phone: in.Body.Phone, Ticket: in.Body.Ticket, Code: in.Body.Code}))
 	})
-	route(s, http.MethodPost, "/enterprise-applications/{id}/bank", Session, "企业实名：法定代表人银行卡认证", func(ctx context.Context, c account.Caller, in *legalBankInput) (*Body[ApplicationBody], error) {
+	app.Route(s.server, http.MethodPost, "/enterprise-applications/{id}/bank", app.Session, "企业实名：法定代表人银行卡认证", func(ctx context.Context, c account.Caller, in *legalBankInput) (*app.Body[ApplicationBody], error) {
 		return s.one(s.Enterprises.Verify(ctx, c, in.ID, verification.Proof{Method: enterprise.MethodBank, Phone: in.Body.Phone, Card: in.Body.BankCard, Ticket: in.Body.Ticket, Code: in.Body.Code}))
 	})
-	route(s, http.MethodPost, "/enterprise-applications/{id}/submit", Session, "企业实名：提交单位证件，等待人工审核", func(ctx context.Context, c account.Caller, in *idInput) (*Body[ApplicationBody], error) {
+	app.Route(s.server, http.MethodPost, "/enterprise-applications/{id}/submit", app.Session, "企业实名：提交单位证件，等待人工审核", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*app.Body[ApplicationBody], error) {
 		return s.one(s.Enterprises.Submit(ctx, c.Account, in.ID))
 	})
 }
 
-// fileRoute adds a route whose answer is one file of a kind.
-func fileRoute[I any](s *Server, path, kind, summary string, h func(context.Context, account.Caller, *I) (*FileOutput, error)) {
-	op := s.operation(http.MethodGet, path, Session, summary)
-	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
-		kind: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}}
-	huma.Register(s.api, op, func(ctx context.Context, in *I) (*FileOutput, error) {
-		out, err := h(ctx, callerOf(ctx), in)
-		if err != nil {
-			return nil, httpapi.ProblemOf(ctx, s.Log, err)
-		}
-		out.ContentType = kind
-		return out, nil
-	})
-}
-
-func (s *Server) pictureRoutes() {
+func (s *Service) pictureRoutes() {
 	const path = "/enterprise-applications/{id}/pictures/{kind}"
-	op := s.operation(http.MethodPut, path, Session, "企业实名：上传图片")
-	binary := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
-	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"image/jpeg": binary, "image/png": binary}}
-	huma.Register(s.api, op, func(ctx context.Context, in *pictureInput) (*Body[ApplicationBody], error) {
-		out, err := s.one(s.Enterprises.PutPicture(ctx, callerOf(ctx).Account, in.ID, in.Kind, in.RawBody))
-		if err != nil {
-			return nil, httpapi.ProblemOf(ctx, s.Log, err)
-		}
-		return out, nil
+	app.UploadRoute(s.server, path, []string{"image/jpeg", "image/png"}, "企业实名：上传图片", func(ctx context.Context, c account.Caller, in *pictureInput) (*app.Body[ApplicationBody], error) {
+		return s.one(s.Enterprises.PutPicture(ctx, c.Account, in.ID, in.Kind, in.RawBody))
 	})
-	fileRoute(s, path, "image/jpeg", "企业实名：查看自己上传的图片", func(ctx context.Context, c account.Caller, in *pictureRef) (*FileOutput, error) {
+	app.FileRoute(s.server, path, "image/jpeg", "企业实名：查看自己上传的图片", func(ctx context.Context, c account.Caller, in *pictureRef) (*app.File, error) {
 		b, err := s.Enterprises.OwnPicture(ctx, c.Account, in.ID, in.Kind)
-		return &FileOutput{Body: b}, err
+		return &app.File{Body: b}, err
 	})
-	fileRoute(s, "/enterprise-applications/{id}/letter.pdf", "application/pdf", "企业实名：下载已填好的企业授权书", func(ctx context.Context, c account.Caller, in *idInput) (*FileOutput, error) {
+	app.FileRoute(s.server, "/enterprise-applications/{id}/letter.pdf", "application/pdf", "企业实名：下载已填好的企业授权书", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*app.File, error) {
 		b, err := s.Enterprises.Letter(ctx, c.Account, in.ID)
-		return &FileOutput{Body: b, Disposition: `attachment; filename="authorisation.pdf"`}, err
+		return &app.File{Body: b, Disposition: `attachment; filename="authorisation.pdf"`}, err
 	})
 }

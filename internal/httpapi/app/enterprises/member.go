@@ -1,4 +1,4 @@
-package app
+package enterprises
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/enterprise"
+	"tianweitong/internal/httpapi/app"
 	"tianweitong/internal/realname"
 )
 
@@ -211,34 +212,34 @@ type TransferBody struct {
 	OpID string `json:"opID"`
 }
 
-func (s *Server) memberRoutes() {
-	route(s, http.MethodGet, "/identities", Session, "可用身份", s.identities)
+func (s *Service) memberRoutes() {
+	app.Route(s.server, http.MethodGet, "/identities", app.Session, "可用身份", s.identities)
 	s.joinRoutes()
 	s.invitationRoutes()
-	route(s, http.MethodGet, "/enterprises/{id}/members", Session, "成员列表（管理员）", func(ctx context.Context, c account.Caller, in *membersInput) (*Body[MembersBody], error) {
+	app.Route(s.server, http.MethodGet, "/enterprises/{id}/members", app.Session, "成员列表（管理员）", func(ctx context.Context, c account.Caller, in *membersInput) (*app.Body[MembersBody], error) {
 		p, err := s.Members.List(ctx, c, in.ID, in.Query, in.Cursor)
 		out := MembersBody{Members: make([]MemberBody, len(p.Colleagues)), Next: p.Next, Total: p.Total}
 		for i, m := range p.Colleagues {
 			out.Members[i] = MemberBody{ID: m.ID, Name: m.Name, PhoneMasked: m.Phone, Role: string(m.Role), JoinedAt: m.JoinedAt, Self: m.Account == c.Account}
 		}
-		return &Body[MembersBody]{out}, err
+		return &app.Body[MembersBody]{out}, err
 	})
-	route(s, http.MethodDelete, "/enterprises/{id}/members/{member}", Session, "移除成员（管理员）", func(ctx context.Context, c account.Caller, in *removeInput) (*Empty, error) {
-		return &Empty{}, s.Members.Remove(ctx, c, in.ID, in.Member, in.Body.Reason)
+	app.Route(s.server, http.MethodDelete, "/enterprises/{id}/members/{member}", app.Session, "移除成员（管理员）", func(ctx context.Context, c account.Caller, in *removeInput) (*app.Empty, error) {
+		return &app.Empty{}, s.Members.Remove(ctx, c, in.ID, in.Member, in.Body.Reason)
 	})
-	route(s, http.MethodPost, "/enterprises/{id}/leave", Session, "退出企业", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*Empty, error) {
-		return &Empty{}, s.Members.Leave(ctx, c, in.ID)
+	app.Route(s.server, http.MethodPost, "/enterprises/{id}/leave", app.Session, "退出企业", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*app.Empty, error) {
+		return &app.Empty{}, s.Members.Leave(ctx, c, in.ID)
 	})
-	route(s, http.MethodPost, "/enterprises/{id}/transfer", Session, "转让管理员：短信验证码", func(ctx context.Context, c account.Caller, in *transferInput) (*Empty, error) {
-		return &Empty{}, s.Members.Transfer(ctx, c, in.ID, in.Body.Member, in.Body.Ticket, in.Body.Code)
+	app.Route(s.server, http.MethodPost, "/enterprises/{id}/transfer", app.Session, "转让管理员：短信验证码", func(ctx context.Context, c account.Caller, in *transferInput) (*app.Empty, error) {
+		return &app.Empty{}, s.Members.Transfer(ctx, c, in.ID, in.Body.Member, in.Body.Ticket, in.Body.Code)
 	})
-	route(s, http.MethodPost, "/enterprises/{id}/transfer/pin", Session, "转让管理员：以 PIN 码确认", func(ctx context.Context, c account.Caller, in *transferPINInput) (*Body[TransferBody], error) {
+	app.Route(s.server, http.MethodPost, "/enterprises/{id}/transfer/pin", app.Session, "转让管理员：以 PIN 码确认", func(ctx context.Context, c account.Caller, in *transferPINInput) (*app.Body[TransferBody], error) {
 		t, err := s.Handovers.Begin(ctx, c, in.ID, in.Body.Member)
-		return &Body[TransferBody]{TransferBody{t.ID, t.Op}}, err
+		return &app.Body[TransferBody]{TransferBody{t.ID, t.Op}}, err
 	})
 }
 
-func (s *Server) identities(ctx context.Context, c account.Caller, _ *Empty) (*Body[IdentitiesBody], error) {
+func (s *Service) identities(ctx context.Context, c account.Caller, _ *app.Empty) (*app.Body[IdentitiesBody], error) {
 	all, err := s.Members.Identities(ctx, c)
 	out := IdentitiesBody{Enterprises: []IdentityBody{}, Applications: []PendingIdentityBody{}, Invitations: all.Invitations}
 	out.Person.Name, out.Person.Verified = all.Name, all.Name != ""
@@ -248,38 +249,38 @@ func (s *Server) identities(ctx context.Context, c account.Caller, _ *Empty) (*B
 	for _, a := range all.Pending {
 		out.Applications = append(out.Applications, PendingIdentityBody{a.ID, a.Name, string(a.State)})
 	}
-	return &Body[IdentitiesBody]{out}, err
+	return &app.Body[IdentitiesBody]{out}, err
 }
 
-func (s *Server) joinRoutes() {
-	route(s, http.MethodPost, "/enterprises/{id}/requests", Session, "申请加入企业", func(ctx context.Context, c account.Caller, in *joinInput) (*Body[JoinRequestBody], error) {
+func (s *Service) joinRoutes() {
+	app.Route(s.server, http.MethodPost, "/enterprises/{id}/requests", app.Session, "申请加入企业", func(ctx context.Context, c account.Caller, in *joinInput) (*app.Body[JoinRequestBody], error) {
 		r, err := s.Members.Ask(ctx, c, in.ID, in.Body.AdministratorName, in.Body.AdministratorPhone)
-		return &Body[JoinRequestBody]{joinRequestBody(r)}, err
+		return &app.Body[JoinRequestBody]{joinRequestBody(r)}, err
 	})
-	route(s, http.MethodGet, "/enterprises/requests", Session, "我的加入申请", func(ctx context.Context, c account.Caller, _ *Empty) (*Body[JoinRequestsBody], error) {
+	app.Route(s.server, http.MethodGet, "/enterprises/requests", app.Session, "我的加入申请", func(ctx context.Context, c account.Caller, _ *app.Empty) (*app.Body[JoinRequestsBody], error) {
 		all, err := s.Members.Asked(ctx, c)
 		out := JoinRequestsBody{Requests: make([]JoinRequestBody, len(all))}
 		for i, r := range all {
 			out.Requests[i] = joinRequestBody(r)
 		}
-		return &Body[JoinRequestsBody]{out}, err
+		return &app.Body[JoinRequestsBody]{out}, err
 	})
-	route(s, http.MethodDelete, "/enterprises/requests/{request}", Session, "撤回加入申请", func(ctx context.Context, c account.Caller, in *requestPath) (*Empty, error) {
-		return &Empty{}, s.Members.Withdraw(ctx, c, in.Request)
+	app.Route(s.server, http.MethodDelete, "/enterprises/requests/{request}", app.Session, "撤回加入申请", func(ctx context.Context, c account.Caller, in *requestPath) (*app.Empty, error) {
+		return &app.Empty{}, s.Members.Withdraw(ctx, c, in.Request)
 	})
-	route(s, http.MethodGet, "/enterprises/{id}/requests", Session, "待审核的加入申请（管理员）", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*Body[ApplicantsBody], error) {
+	app.Route(s.server, http.MethodGet, "/enterprises/{id}/requests", app.Session, "待审核的加入申请（管理员）", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*app.Body[ApplicantsBody], error) {
 		all, err := s.Members.Requests(ctx, c, in.ID)
 		out := ApplicantsBody{Requests: make([]ApplicantBody, len(all))}
 		for i, r := range all {
 			out.Requests[i] = ApplicantBody{ID: r.ID, Name: r.Name, PhoneMasked: r.Phone, AskedAt: r.AskedAt}
 		}
-		return &Body[ApplicantsBody]{out}, err
+		return &app.Body[ApplicantsBody]{out}, err
 	})
-	route(s, http.MethodPost, "/enterprises/{id}/requests/{request}/accept", Session, "同意加入（管理员）", func(ctx context.Context, c account.Caller, in *decideInput) (*Empty, error) {
-		return &Empty{}, s.Members.Accept(ctx, c, in.ID, in.Request)
+	app.Route(s.server, http.MethodPost, "/enterprises/{id}/requests/{request}/accept", app.Session, "同意加入（管理员）", func(ctx context.Context, c account.Caller, in *decideInput) (*app.Empty, error) {
+		return &app.Empty{}, s.Members.Accept(ctx, c, in.ID, in.Request)
 	})
-	route(s, http.MethodPost, "/enterprises/{id}/requests/{request}/refuse", Session, "拒绝加入（管理员）", func(ctx context.Context, c account.Caller, in *refuseInput) (*Empty, error) {
-		return &Empty{}, s.Members.Refuse(ctx, c, in.ID, in.Request, in.Body.Reason)
+	app.Route(s.server, http.MethodPost, "/enterprises/{id}/requests/{request}/refuse", app.Session, "拒绝加入（管理员）", func(ctx context.Context, c account.Caller, in *refuseInput) (*app.Empty, error) {
+		return &app.Empty{}, s.Members.Refuse(ctx, c, in.ID, in.Request, in.Body.Reason)
 	})
 }
 
@@ -288,43 +289,43 @@ func joinRequestBody(r enterprise.Asked) JoinRequestBody {
 		AskedAt: r.AskedAt, EndedAt: r.EndedAt}
 }
 
-func (s *Server) invitationRoutes() {
-	route(s, http.MethodGet, "/enterprises/{id}/invitations", Session, "邀请记录（管理员）", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*Body[InvitationsBody], error) {
+func (s *Service) invitationRoutes() {
+	app.Route(s.server, http.MethodGet, "/enterprises/{id}/invitations", app.Session, "邀请记录（管理员）", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*app.Body[InvitationsBody], error) {
 		all, err := s.Members.Invitations(ctx, c, in.ID)
 		out := InvitationsBody{Invitations: make([]InvitationBody, len(all))}
 		for i, v := range all {
 			out.Invitations[i] = invitationBody(v)
 		}
-		return &Body[InvitationsBody]{out}, err
+		return &app.Body[InvitationsBody]{out}, err
 	})
-	route(s, http.MethodPost, "/enterprises/{id}/invitations", Session, "邀请加入（管理员）", func(ctx context.Context, c account.Caller, in *inviteInput) (*Body[InvitationBody], error) {
+	app.Route(s.server, http.MethodPost, "/enterprises/{id}/invitations", app.Session, "邀请加入（管理员）", func(ctx context.Context, c account.Caller, in *inviteInput) (*app.Body[InvitationBody], error) {
 		v, err := s.Members.Invite(ctx, c, in.ID, in.Body.Name, in.Body.Phone)
-		return &Body[InvitationBody]{invitationBody(v)}, err
+		return &app.Body[InvitationBody]{invitationBody(v)}, err
 	})
-	route(s, http.MethodDelete, "/enterprises/{id}/invitations/{invitation}", Session, "撤回邀请（管理员）", func(ctx context.Context, c account.Caller, in *governInput) (*Empty, error) {
-		return &Empty{}, s.Members.CancelInvitation(ctx, c, in.ID, in.Invitation)
+	app.Route(s.server, http.MethodDelete, "/enterprises/{id}/invitations/{invitation}", app.Session, "撤回邀请（管理员）", func(ctx context.Context, c account.Caller, in *governInput) (*app.Empty, error) {
+		return &app.Empty{}, s.Members.CancelInvitation(ctx, c, in.ID, in.Invitation)
 	})
-	route(s, http.MethodPost, "/enterprises/{id}/invitations/{invitation}/resend", Session, "重新发送邀请短信（管理员）", func(ctx context.Context, c account.Caller, in *governInput) (*Empty, error) {
-		return &Empty{}, s.Members.Resend(ctx, c, in.ID, in.Invitation)
+	app.Route(s.server, http.MethodPost, "/enterprises/{id}/invitations/{invitation}/resend", app.Session, "重新发送邀请短信（管理员）", func(ctx context.Context, c account.Caller, in *governInput) (*app.Empty, error) {
+		return &app.Empty{}, s.Members.Resend(ctx, c, in.ID, in.Invitation)
 	})
-	route(s, http.MethodPost, "/invitations/look", Public, "查看短信链接中的邀请", func(ctx context.Context, _ account.Caller, in *lookInput) (*Body[InvitedBody], error) {
+	app.Route(s.server, http.MethodPost, "/invitations/look", app.Public, "查看短信链接中的邀请", func(ctx context.Context, _ account.Caller, in *lookInput) (*app.Body[InvitedBody], error) {
 		v, err := s.Members.Look(ctx, in.Body.Token)
-		return &Body[InvitedBody]{invitedBody(v)}, err
+		return &app.Body[InvitedBody]{invitedBody(v)}, err
 	})
-	route(s, http.MethodGet, "/invitations", Session, "我收到的邀请", func(ctx context.Context, c account.Caller, _ *Empty) (*Body[InvitedListBody], error) {
+	app.Route(s.server, http.MethodGet, "/invitations", app.Session, "我收到的邀请", func(ctx context.Context, c account.Caller, _ *app.Empty) (*app.Body[InvitedListBody], error) {
 		all, err := s.Members.Mine(ctx, c)
 		out := InvitedListBody{Invitations: make([]InvitedBody, len(all))}
 		for i, v := range all {
 			out.Invitations[i] = invitedBody(v)
 		}
-		return &Body[InvitedListBody]{out}, err
+		return &app.Body[InvitedListBody]{out}, err
 	})
-	route(s, http.MethodPost, "/invitations/{invitation}/accept", Session, "接受邀请", func(ctx context.Context, c account.Caller, in *invitationPath) (*Body[JoinedBody], error) {
+	app.Route(s.server, http.MethodPost, "/invitations/{invitation}/accept", app.Session, "接受邀请", func(ctx context.Context, c account.Caller, in *invitationPath) (*app.Body[JoinedBody], error) {
 		joined, err := s.Members.Take(ctx, c, in.Invitation)
-		return &Body[JoinedBody]{JoinedBody{joined}}, err
+		return &app.Body[JoinedBody]{JoinedBody{joined}}, err
 	})
-	route(s, http.MethodPost, "/invitations/{invitation}/decline", Session, "谢绝邀请", func(ctx context.Context, c account.Caller, in *invitationPath) (*Empty, error) {
-		return &Empty{}, s.Members.Decline(ctx, c, in.Invitation)
+	app.Route(s.server, http.MethodPost, "/invitations/{invitation}/decline", app.Session, "谢绝邀请", func(ctx context.Context, c account.Caller, in *invitationPath) (*app.Empty, error) {
+		return &app.Empty{}, s.Members.Decline(ctx, c, in.Invitation)
 	})
 }
 
