@@ -19,11 +19,10 @@ import (
 
 // Desk is an officer (后台人员) of the sandbox at the console, in a browser of his own.
 type Desk struct {
-	Name, Password string
-	Roles          []string // after SignIn
-	world          *World
-	url, secret    string
-	http           *http.Client
+	Roles                       []string // after SignIn
+	world                       *World
+	url, name, password, secret string
+	http                        *http.Client
 }
 
 // NewDesk has the sandbox deal a verifier (鉴证员), who signs in for the first time:
@@ -36,20 +35,20 @@ func (w *World) NewDesk(ctx context.Context, number string) (*Desk, error) {
 	}
 	h := *w.HTTP
 	h.Jar = jar
-	d := &Desk{Name: "demo-" + strings.ToLower(rand.Text()[:10]), Password: rand.Text(), world: w, http: &h}
+	d := &Desk{name: "demo-" + strings.ToLower(rand.Text()[:10]), password: rand.Text(), world: w, http: &h}
 	var dealt struct {
 		Password string `json:"password"`
 		Console  string `json:"console"`
 	}
 	if err := w.call(ctx, http.MethodPost, w.Env.SandboxURL+"/sandbox/officers",
-		map[string]string{"name": d.Name, "displayName": "演示鉴证员", "phone": number}, &dealt); err != nil {
+		map[string]string{"name": d.name, "displayName": "演示鉴证员", "phone": number}, &dealt); err != nil {
 		return nil, err
 	}
 	d.url = dealt.Console
-	if err := d.do(ctx, http.MethodPost, "/session", map[string]string{"name": d.Name, "password": dealt.Password}, nil); err != nil {
+	if err := d.do(ctx, http.MethodPost, "/session", map[string]string{"name": d.name, "password": dealt.Password}, nil); err != nil {
 		return nil, err
 	}
-	if err := d.do(ctx, http.MethodPost, "/session/password", map[string]string{"new": d.Password}, nil); err != nil {
+	if err := d.do(ctx, http.MethodPost, "/session/password", map[string]string{"new": d.password}, nil); err != nil {
 		return nil, err
 	}
 	var offer struct {
@@ -76,7 +75,7 @@ func (d *Desk) SignIn(ctx context.Context) error {
 		Stage string   `json:"stage"`
 		Roles []string `json:"roles"`
 	}
-	if err := d.do(ctx, http.MethodPost, "/session", map[string]string{"name": d.Name, "password": d.Password}, &s); err != nil {
+	if err := d.do(ctx, http.MethodPost, "/session", map[string]string{"name": d.name, "password": d.password}, &s); err != nil {
 		return err
 	}
 	if err := mustRefuse("the reviews with a password alone", d.do(ctx, http.MethodGet, "/reviews", nil, nil), "console_second_factor_required"); err != nil {
@@ -98,15 +97,11 @@ func (d *Desk) SignIn(ctx context.Context) error {
 
 // Review is an application before an officer (实名审核).
 type Review struct {
-	ID     string `json:"id"`
-	Number string `json:"number"`
-	State  string `json:"state"`
-	Tone   string `json:"tone"`
-	Facts  []struct {
+	ID    string `json:"id"`
+	Facts []struct {
 		Item  string `json:"item"`
 		Match bool   `json:"match"`
 	} `json:"facts"`
-	Pictures  []string `json:"pictures"`
 	Checklist []struct {
 		Code string `json:"code"`
 	} `json:"checklist"`

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -20,20 +21,18 @@ import (
 // (区划 999999), a representative with a phone and a bank card.
 type Enterprise struct {
 	ID, Name, Code string
-	Legal          Person // its legal representative (法定代表人); has no phone of ours
+	Legal          Person // its legal representative (法定代表人), who reads codes on his number
 	Card           string
 }
 
 // Application is an enterprise's application (企业实名) as its applicant sees it.
 type Application struct {
-	ID                 string   `json:"id"`
-	Number             string   `json:"number"`
-	Enterprise         string   `json:"enterprise"`
-	State              string   `json:"state"`
-	Busy               bool     `json:"busy"`
-	Ways               []string `json:"ways"`
-	Missing            []string `json:"missing"`
-	LeftWorkingSeconds int64    `json:"leftWorkingSeconds"`
+	ID                 string `json:"id"`
+	Number             string `json:"number"`
+	Enterprise         string `json:"enterprise"`
+	State              string `json:"state"`
+	Busy               bool   `json:"busy"`
+	LeftWorkingSeconds int64  `json:"leftWorkingSeconds"`
 	Reasons            []struct {
 		Code string `json:"code"`
 		Text string `json:"text"`
@@ -68,7 +67,6 @@ type Notice struct {
 	Kind  string `json:"kind"`
 	Title string `json:"title"`
 	Body  string `json:"body"`
-	Link  string `json:"link"`
 }
 
 // digits gives n random digits.
@@ -223,12 +221,13 @@ func (w *World) Application(ctx context.Context, p *Person, id string) (a Applic
 }
 
 // ByPhone verifies an enterprise by a code to its representative's phone
-// (法定代表人手机号认证), ByCard by his bank card besides (银行卡认证).
+// (法定代表人手机号认证).
 func (w *World) ByPhone(ctx context.Context, p *Person, e *Enterprise) error {
 	return w.byLegal(ctx, p, e, "/phone", map[string]string{})
 }
 
-// ByCard is described at ByPhone.
+// ByCard verifies it by the representative's bank card and the phone that his bank
+// knows (法定代表人银行卡认证).
 func (w *World) ByCard(ctx context.Context, p *Person, e *Enterprise) error {
 	return w.byLegal(ctx, p, e, "/bank", map[string]string{"bankCard": e.Card})
 }
@@ -291,7 +290,7 @@ func (w *World) Decide(ctx context.Context, administrator *Person, enterprise, r
 		return err
 	}
 	if len(waiting.Requests) == 0 {
-		return fmt.Errorf("journey: nobody asks to join")
+		return errors.New("journey: nobody asks to join")
 	}
 	if path += "/" + waiting.Requests[0].ID; reason != "" {
 		return administrator.Ask(ctx, http.MethodPost, path+"/refuse", map[string]string{"reason": reason}, nil)
@@ -312,7 +311,7 @@ func (w *World) Invite(ctx context.Context, administrator, guest *Person, enterp
 func (w *World) Look(ctx context.Context, p *Person, link string) (Invited, error) {
 	_, token, ok := strings.Cut(link, "#t=")
 	if !ok {
-		return Invited{}, fmt.Errorf("journey: the link carries no token")
+		return Invited{}, errors.New("journey: the link carries no token")
 	}
 	var v Invited
 	return v, p.Ask(ctx, http.MethodPost, "/invitations/look", map[string]string{"token": token}, &v)

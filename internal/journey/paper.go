@@ -60,7 +60,7 @@ func draught(size image.Point, says string, stamp bool) ([]byte, error) {
 		}
 	}
 	if stamp {
-		print(img, sealPlace(size))
+		imprint(img, sealPlace(size))
 	}
 	var out bytes.Buffer
 	err = png.Encode(&out, img)
@@ -73,8 +73,8 @@ func sealPlace(size image.Point) image.Rectangle {
 	return image.Rect(size.X-side-size.X/10, size.Y-side-size.Y/10, size.X-size.X/10, size.Y-size.Y/10)
 }
 
-// print draws a ring with a five-pointed star in it.
-func print(img *image.RGBA, place image.Rectangle) {
+// imprint draws a ring with a five-pointed star in it.
+func imprint(img *image.RGBA, place image.Rectangle) {
 	const half, tip, notch = math.Pi / 5, 0.45, 0.18 // of a point's angle; radii
 	radius := float64(place.Dx()) / 2
 	for y := range place.Dy() {
