@@ -1,12 +1,7 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"image"
-	"image/color"
-	"image/jpeg"
 	"maps"
 	"net/http"
 	"regexp"
@@ -221,83 +216,21 @@ type cast struct {
 	enterprise, application string
 }
 
-// verifies makes an enterprise of a person's, by the phone of the representative,
-// who is the person himself.
-func (w *world) verifies(p *journey.Person, name, code string) string {
-	w.Helper()
-	d := w.deviceOf(p.Phone)
-	a := w.applies(p, name, code)
-	for _, side := range []string{"id-front", "id-back"} {
-		d.do(http.MethodPut, "/app/v1/enterprise-applications/"+a+"/pictures/"+side, "image/jpeg", paper(w.T)).into(w.T, &struct{}{})
-	}
-	d.post("/app/v1/enterprise-applications/"+a+"/check", map[string]string{}).into(w.T, &struct{}{})
-	w.applicationBecomes(p, a, "checked")
-	ticket, sms, err := w.Code(w.Context(), p.Phone, "legal", p.Number)
-	if err != nil {
-		w.Fatal(err)
-	}
-	d.post("/app/v1/enterprise-applications/"+a+"/phone", map[string]string{"phone": p.Number, "ticket": ticket, "code": sms}).into(w.T, &struct{}{})
-	return w.applicationBecomes(p, a, "verified")
-}
-
-// paper is a picture that is light and sharp enough to be read.
-func paper(t *testing.T) []byte {
-	t.Helper()
-	m := image.NewGray(image.Rect(0, 0, 900, 600))
-	for y := range 600 {
-		for x := range 900 {
-			m.SetGray(x, y, color.Gray{Y: uint8(255 - 200*((x/6+y/6)%2))})
-		}
-	}
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, m, nil); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-// applies begins an application and gives its id.
-func (w *world) applies(p *journey.Person, name, code string) string {
-	w.Helper()
-	var a struct{ ID string }
-	w.deviceOf(p.Phone).post("/app/v1/enterprise-applications", map[string]string{
-		"name": name, "code": code, "legalName": p.Name, "legalIDNumber": p.IDNumber,
-	}).into(w.T, &a)
-	return a.ID
-}
-
-// applicationBecomes waits for a state and gives the application's enterprise.
-func (w *world) applicationBecomes(p *journey.Person, id, state string) string {
-	w.Helper()
-	var a struct{ State, Enterprise string }
-	d := w.deviceOf(p.Phone)
-	eventually(w.T, "the application is "+state, func(context.Context) bool {
-		d.do(http.MethodGet, "/app/v1/enterprise-applications/"+id, "", nil).into(w.T, &a)
-		return a.State == state
-	})
-	return a.Enterprise
-}
-
 // joins lets a person ask to join and the administrator agree; it gives the
 // membership's id.
 func (w *world) joins(p, administrator *journey.Person, enterprise string) string {
 	w.Helper()
-	var r struct{ ID string }
-	w.deviceOf(p.Phone).post("/app/v1/enterprises/"+enterprise+"/requests", map[string]string{
-		"administratorName": administrator.Name, "administratorPhone": administrator.Number,
-	}).into(w.T, &r)
-	d := w.deviceOf(administrator.Phone)
-	if a := d.post("/app/v1/enterprises/"+enterprise+"/requests/"+r.ID+"/accept", map[string]string{}); a.status >= 300 {
-		w.Fatalf("accepting: %d %s", a.status, a.body)
+	if err := w.AskToJoin(w.Context(), p, enterprise, administrator.Name, administrator.Number); err != nil {
+		w.Fatal(err)
 	}
-	var all struct {
-		Members []struct{ ID string }
+	if err := w.Decide(w.Context(), administrator, enterprise, ""); err != nil {
+		w.Fatal(err)
 	}
-	d.do(http.MethodGet, "/app/v1/enterprises/"+enterprise+"/members?q="+p.Number, "", nil).into(w.T, &all)
-	if len(all.Members) != 1 {
-		w.Fatalf("%d members have that number", len(all.Members))
+	all, err := w.Members(w.Context(), administrator, enterprise)
+	if err != nil || len(all) == 0 {
+		w.Fatalf("%d members, %v", len(all), err)
 	}
-	return all.Members[0].ID
+	return all[len(all)-1].ID // the last who joined
 }
 
 func newCast(t *testing.T) *cast {
@@ -306,24 +239,32 @@ func newCast(t *testing.T) *cast {
 	for _, who := range []string{stranger, rival, former, member, founder, chief} {
 		c.persons[who] = c.verified()
 	}
-	c.enterprise = c.verifies(c.persons[founder], "测试矩阵有限公司", "91999999MA0TE5T00T")
-	c.verifies(c.persons[rival], "测试邻居有限公司", "91999999MA0TE5T01X")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := func(p *journey.Person) *journey.Enterprise {
+		t.Helper()
+		e, err := c.NewEnterprise()
+		must(err)
+		must(c.ByPhone(t.Context(), p, e))
+		return e
+	}
+	made(c.persons[rival])
 	administrator := c.persons[founder]
+	c.enterprise = made(administrator).ID
 	c.joins(c.persons[member], administrator, c.enterprise)
 	gone := c.joins(c.persons[former], administrator, c.enterprise)
 	heir := c.joins(c.persons[chief], administrator, c.enterprise)
-	d := c.deviceOf(administrator.Phone)
-	if a := d.do(http.MethodDelete, "/app/v1/enterprises/"+c.enterprise+"/members/"+gone, "application/json", []byte(`{"reason":"测试移除"}`)); a.status >= 300 {
-		t.Fatalf("removing: %d %s", a.status, a.body)
-	}
-	ticket, sms, err := c.Code(t.Context(), administrator.Phone, "transfer", administrator.Number)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a := d.post("/app/v1/enterprises/"+c.enterprise+"/transfer", map[string]string{"member": heir, "ticket": ticket, "code": sms}); a.status >= 300 {
-		t.Fatalf("transferring: %d %s", a.status, a.body)
-	}
-	c.application = c.applies(c.persons[chief], "测试新建有限公司", "91999999MA0TE5T021")
+	must(administrator.Ask(t.Context(), http.MethodDelete, "/enterprises/"+c.enterprise+"/members/"+gone, map[string]string{"reason": "测试移除"}, nil))
+	must(c.Transfer(t.Context(), administrator, c.enterprise, heir))
+	e, err := c.NewEnterprise()
+	must(err)
+	applied, err := c.Apply(t.Context(), c.persons[chief], e)
+	must(err)
+	c.application = applied.ID
 	for who, p := range c.persons {
 		c.devices[who] = c.deviceOf(p.Phone)
 	}
