@@ -97,6 +97,8 @@ type MemberStore interface {
 type Accounts interface {
 	Phone(ctx context.Context, tx work.Tx, account string) (string, error)
 	PhoneNumber(ctx context.Context, tx work.Tx, account string) (string, error)
+	// ActiveDevice gives the account's one active device.
+	ActiveDevice(ctx context.Context, tx work.Tx, account string) (string, error)
 	// Owner gives the account of a number; account.CodeNoAccount.
 	Owner(ctx context.Context, tx work.Tx, phone string) (string, error)
 	// TextTo sends an SMS to a number that need not have an account.

@@ -316,6 +316,9 @@ func Test2_4_4_TransferBySMS(t *testing.T) {
 		ticket, digits = c.code(boss, account.PurposeTransfer)
 		c.refused(c.Transfer(ctx, boss.Caller, e, c.id(e, boss), ticket, digits), enterprise.CodeTransferSelf)
 		c.refused(c.Transfer(ctx, boss.Caller, e, heir, ticket, "000000x"), account.CodeWrong)
+		stolen := boss.Caller // signed in with the number, on another device
+		stolen.Device = "e"
+		c.refused(c.Transfer(ctx, stolen, e, heir, ticket, digits), account.CodeNotActive)
 		c.must(c.Transfer(ctx, boss.Caller, e, heir, ticket, digits))
 		if role, _ := c.role(e, ann); role != enterprise.RoleAdministrator {
 			t.Error("the heir is not the administrator")

@@ -12,11 +12,14 @@ import (
 
 // Transfer makes another member the administrator (企业管理员变更, M§2.4.4) with a
 // code of account.PurposeTransfer. It is at once and needs no acceptance
-// (docs/domain.md A15).
+// (docs/domain.md A15). Only the active device may: whoever has no more than the
+// number, and signed in with it elsewhere, takes no enterprise (account.CodeNotActive).
 func (s *Members) Transfer(ctx context.Context, c account.Caller, enterprise, member, ticket, code string) error {
 	if err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
-		_, _, err := s.Transferable(ctx, tx, c.Account, enterprise, member)
-		return err
+		if _, _, err := s.Transferable(ctx, tx, c.Account, enterprise, member); err != nil {
+			return err
+		}
+		return s.onActive(ctx, tx, c)
 	}); err != nil {
 		return err
 	}
@@ -27,8 +30,19 @@ func (s *Members) Transfer(ctx context.Context, c account.Caller, enterprise, me
 		if err := s.Accounts.Spend(ctx, tx, ticket, account.PurposeTransfer, c.Account); err != nil {
 			return err
 		}
+		if err := s.onActive(ctx, tx, c); err != nil {
+			return err
+		}
 		return s.Hand(ctx, tx, c.Account, enterprise, member)
 	})
+}
+
+func (s *Members) onActive(ctx context.Context, tx work.Tx, c account.Caller) error {
+	active, err := s.Accounts.ActiveDevice(ctx, tx, c.Account)
+	if err == nil && active != c.Device {
+		return account.CodeNotActive
+	}
+	return err
 }
 
 // Transferable refuses who cannot transfer, and to whom nothing can be transferred.
