@@ -23,10 +23,10 @@ var (
 	imports = regexp.MustCompile(`(?:\bimport|\bfrom)\s*["'](\./[^"']+\.js)["']`)
 )
 
-func content(t *testing.T, name string) string {
+func content(t *testing.T, files tree, name string) string {
 	t.Helper()
-	f := phoneFiles()[name]
-	if f.forms == nil {
+	f, ok := files[name]
+	if !ok {
 		t.Fatalf("%s is named and is not there", name)
 	}
 	r, err := f.forms[len(f.forms)-1].open()
@@ -53,6 +53,12 @@ func pages(t *testing.T) tree {
 	return phoneFiles()
 }
 
+// everyOrigin gives the builds of all origins; they are built together.
+func everyOrigin(t *testing.T) map[string]tree {
+	t.Helper()
+	return map[string]tree{"app": pages(t), "console": consoleFiles(), "panel": panelFiles()}
+}
+
 // graph follows static imports from some files; the answer has each once.
 func graph(t *testing.T, from []string) map[string]bool {
 	t.Helper()
@@ -64,7 +70,7 @@ func graph(t *testing.T, from []string) map[string]bool {
 			continue
 		}
 		seen[name] = true
-		for _, m := range imports.FindAllStringSubmatch(content(t, name), -1) {
+		for _, m := range imports.FindAllStringSubmatch(content(t, phoneFiles(), name), -1) {
 			from = append(from, path.Join(path.Dir(name), m[1]))
 		}
 	}
@@ -74,7 +80,7 @@ func graph(t *testing.T, from []string) map[string]bool {
 func TestTheFirstScreenIsLight(t *testing.T) {
 	files := pages(t)
 	var entry []string
-	for _, m := range scripts.FindAllStringSubmatch(content(t, shell), -1) {
+	for _, m := range scripts.FindAllStringSubmatch(content(t, files, shell), -1) {
 		entry = append(entry, m[1])
 	}
 	if len(entry) == 0 {
@@ -121,11 +127,13 @@ func TestTheCoreIsLight(t *testing.T) {
 // itself: the fallback of an icon font, a page's preconnect.
 func TestNoStyleOrPageNamesAnotherSite(t *testing.T) {
 	other := regexp.MustCompile(`(?:url\(|href=|src=)["']?(?:https?:)?//[^"')\s>]+`)
-	for name := range pages(t) {
-		switch path.Ext(name) {
-		case ".html", ".css":
-			if found := other.FindString(content(t, name)); found != "" {
-				t.Errorf("%s names %s", name, found)
+	for origin, files := range everyOrigin(t) {
+		for name := range files {
+			switch path.Ext(name) {
+			case ".html", ".css":
+				if found := other.FindString(content(t, files, name)); found != "" {
+					t.Errorf("%s of the %s names %s", name, origin, found)
+				}
 			}
 		}
 	}
@@ -135,10 +143,12 @@ func TestNoStyleOrPageNamesAnotherSite(t *testing.T) {
 // under the policy.
 func TestPagesHaveNothingInline(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<script(?:\s+type="module")?\s*>|<style|\sstyle=|\son[a-z]+=`)
-	for name := range pages(t) {
-		if path.Ext(name) == ".html" {
-			if found := inline.FindString(content(t, name)); found != "" {
-				t.Errorf("%s has %q inside", name, found)
+	for origin, files := range everyOrigin(t) {
+		for name := range files {
+			if path.Ext(name) == ".html" {
+				if found := inline.FindString(content(t, files, name)); found != "" {
+					t.Errorf("%s of the %s has %q inside", name, origin, found)
+				}
 			}
 		}
 	}

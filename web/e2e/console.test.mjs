@@ -40,7 +40,7 @@ test('an officer signs in with the password and an authenticator, and only with 
   one = await seat(world)
   const { page } = one
   await proper(one, 'login')
-  await one.shot('04-console-login')
+  await one.shot('console-login')
   await typePassword(one, 'verifier-1', 'not the password')
   await page.getByRole('alert').filter({ hasText: '不正确' }).waitFor()
   await begin(one, 'verifier-1', { shots: true })
@@ -73,7 +73,8 @@ test('he reads the papers beside the register’s data and refuses with reasons;
   await page.getByRole('button', { name: '授权书', exact: true }).click()
   await page.getByRole('row', { name: /企业名称/ }).getByText('一致', { exact: true }).waitFor({ state: 'attached' })
   await proper(one, 'review')
-  await one.shot('04-console-review')
+  await one.shot('console-review')
+  await one.dark(() => one.shot('console-review-dark'))
   await page.getByRole('button', { name: '并排对照' }).click()
   await page.getByRole('img', { name: '营业执照', exact: true }).waitFor()
   await proper(one, 'two papers')
@@ -91,7 +92,7 @@ test('he reads the papers beside the register’s data and refuses with reasons;
   const reason = (await dialog.locator('.el-checkbox').first().innerText()).trim()
   await dialog.getByLabel('审核意见').fill('请使用彩色扫描件。')
   await proper(one, 'refusal')
-  await one.shot('04-console-refuse')
+  await one.shot('console-refuse')
   // The session ends in the middle: what was typed stays, and goes out after a new sign-in.
   await one.context.clearCookies()
   await send.click()
@@ -142,4 +143,23 @@ test('he asks for a second opinion; another verifier approves, he himself cannot
   await page.goto('/no-such-page')
   await page.getByText('没有这个页面').waitFor()
   await proper(one, 'no page')
+})
+
+test('a page whose officer has gone stops asking, and is veiled once its session is over', async () => {
+  const desk = await seat(world)
+  const { page } = desk
+  await page.clock.install()
+  await page.reload() // so that the page's own timers are the clock's
+  await page.getByLabel('登录名').waitFor()
+  await typePassword(desk, 'verifier-1', passwordOf('verifier-1'))
+  await prove(desk, 'verifier-1')
+  await page.getByRole('heading', { level: 1, name: '实名审核' }).waitFor()
+  await page.clock.runFor('04:00') // nobody touches it
+  const asked = []
+  page.on('request', (r) => asked.push(new URL(r.url()).pathname))
+  await page.clock.fastForward('20:00')
+  await desk.context.clearCookies()
+  await page.clock.fastForward('20:00')
+  await page.getByText('请重新登录').waitFor()
+  assert.deepEqual([...new Set(asked)].filter((path) => path.startsWith('/console/')), ['/console/v1/session'])
 })
