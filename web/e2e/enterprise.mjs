@@ -81,7 +81,7 @@ export async function legalCode(world, { page }, phone, label = '短信验证码
   await page.getByLabel(label).fill(await world.lastCode(phone))
 }
 
-/** 企业实名 by the legal representative's phone; the creator becomes its administrator. Gives the enterprise's id. */
+/** 企业实名 by the legal representative's phone; the creator becomes its administrator. Gives its id and the application's. */
 export async function createByPhone(world, visitor, firm) {
   const { page } = visitor
   await begin(visitor, firm)
@@ -89,9 +89,11 @@ export async function createByPhone(world, visitor, firm) {
   await legalCode(world, visitor, firm.legal.phone)
   await page.getByRole('button', { name: '提交验证' }).click()
   await page.getByText('企业实名成功').waitFor()
+  const application = page.url().split('/').pop()
   await page.getByRole('button', { name: '进入企业' }).click()
   await page.getByText('企业 · 管理员').waitFor()
-  return until(() => page.evaluate(() => JSON.parse(localStorage.getItem('twt-identity') ?? 'null')?.enterprise), 'the identity of the enterprise')
+  const id = await until(() => page.evaluate(() => JSON.parse(localStorage.getItem('twt-identity') ?? 'null')?.enterprise), 'the identity of the enterprise')
+  return { id, application }
 }
 
 /** 切换身份 on the first screen, to a name. */

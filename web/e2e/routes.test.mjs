@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { open } from './world.mjs'
 import * as person from './person.mjs'
+import * as firm from './enterprise.mjs'
 
 const source = readFileSync(fileURLToPath(new URL('../phone/src/router.ts', import.meta.url)), 'utf8')
 const paths = [...source.matchAll(/path: '([^']+)'/g)].map((m) => m[1]).filter((p) => p !== '/:rest(.*)*')
@@ -22,7 +23,11 @@ before(async () => {
     const link = document.querySelector('a[href^="/orders/"]')
     return link?.getAttribute('href')?.split('/').pop()
   })
+  const enterprise = await firm.createByPhone(world, phone, firm.enterprise())
+  await firm.actAs(phone, who.name)
   addresses = paths.map((p) => {
+    if (p === '/enterprises/applications/:id') return `/enterprises/applications/${enterprise.application}`
+    if (/^\/enterprises\/.*:id/.test(p)) return p.replace(':id', enterprise.id)
     if (p === '/scan/:id') return '/scan/D110000900100000000000000000000000000000000'
     if (p === '/usage/:id') return '/usage/unknown'
     if (p === '/orders/:id') return `/orders/${order ?? 'unknown'}`
@@ -39,7 +44,7 @@ async function settled(page) {
 }
 
 test('2.3 every page names itself, leads back and fits, in all sizes and lights', async (t) => {
-  assert.ok(addresses.length > 30, `${addresses.length} pages`)
+  assert.ok(addresses.length > 45, `${addresses.length} pages`)
   const { page } = phone
   for (const address of addresses) {
     await t.test(address, async () => {
