@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"tianweitong/internal/account"
@@ -14,6 +15,7 @@ import (
 	"tianweitong/internal/enterprise"
 	"tianweitong/internal/notice"
 	"tianweitong/internal/realname"
+	"tianweitong/internal/store"
 	"tianweitong/internal/store/people"
 	"tianweitong/internal/work"
 )
@@ -77,26 +79,58 @@ func (s *seeder) fill(ctx context.Context) error {
 	return s.each(ctx, "members", s.Accounts, s.member)
 }
 
-// seedBatch is how many rows of a kind one transaction writes.
-const seedBatch = 500
+const (
+	// seedBatch is how many rows of a kind one transaction writes.
+	seedBatch = 500
+	// seedWriters write side by side on PostgreSQL, where most of the time goes to
+	// waiting for answers; SQLite has one writer.
+	seedWriters = 4
+)
 
+// each makes n of a kind in batches.
 func (s *seeder) each(ctx context.Context, what string, n int, f func(context.Context, work.Tx, int) error) error {
-	for from := 0; from < n; from += seedBatch {
-		until := min(from+seedBatch, n)
-		err := s.store.Do(ctx, "seed."+what, func(ctx context.Context, tx work.Tx) error {
-			for i := from; i < until; i++ {
-				if err := f(ctx, tx, i); err != nil {
-					return fmt.Errorf("seeding %s %d: %w", what, i, err)
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		s.progress(what, until, n)
+	writers := 1
+	if s.store.Engine() == store.Postgres {
+		writers = seedWriters
 	}
-	return nil
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	batches := make(chan int)
+	var telling sync.Mutex
+	done := 0
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			for from := range batches {
+				until := min(from+seedBatch, n)
+				if err := s.batch(ctx, what, from, until, f); err != nil {
+					stop(err)
+					continue
+				}
+				telling.Lock()
+				done += until - from
+				s.progress(what, done, n)
+				telling.Unlock()
+			}
+		})
+	}
+	for from := 0; from < n && ctx.Err() == nil; from += seedBatch {
+		batches <- from
+	}
+	close(batches)
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+func (s *seeder) batch(ctx context.Context, what string, from, until int, f func(context.Context, work.Tx, int) error) error {
+	return s.store.Do(ctx, "seed."+what, func(ctx context.Context, tx work.Tx) error {
+		for i := from; i < until; i++ {
+			if err := f(ctx, tx, i); err != nil {
+				return fmt.Errorf("seeding %s %d: %w", what, i, err)
+			}
+		}
+		return nil
+	})
 }
 
 // id is an identifier that sorts by its time, as package id's do.
