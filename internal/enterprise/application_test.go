@@ -11,6 +11,7 @@ import (
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/enterprise"
+	"tianweitong/internal/picture"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
@@ -220,6 +221,41 @@ func TestAWithdrawnApplicationKeepsNothing(t *testing.T) {
 	a = b.state(p, a.ID, enterprise.StateEnded)
 	if a.LegalIDNumber != "" || len(a.Pictures) != 0 {
 		t.Errorf("ended application %+v", a)
+	}
+}
+
+func TestUploadsCountBeforeTheyAreDecoded(t *testing.T) {
+	b := oneBureau(t)
+	ctx, p := t.Context(), b.person(1, "测试甲")
+	a, err := b.Apply(ctx, p.Caller, facts(codeA))
+	b.must(err)
+	for range verification.Pictures {
+		_, err := b.PutPicture(ctx, p.Account, a.ID, enterprise.PictureLetter, []byte("\xff\xd8\xff no picture"))
+		b.refused(err, picture.CodeBroken)
+	}
+	_, err = b.PutPicture(ctx, p.Account, a.ID, enterprise.PictureLetter, photo())
+	b.refused(err, verification.CodePictures)
+	b.clock.Advance(24 * time.Hour)
+	_, err = b.PutPicture(ctx, p.Account, a.ID, enterprise.PictureLetter, photo())
+	b.must(err)
+}
+
+func TestPicturesSentTogetherAreAllKept(t *testing.T) {
+	b := oneBureau(t)
+	p := b.person(1, "测试甲")
+	a, err := b.Apply(t.Context(), p.Caller, facts(codeA))
+	b.must(err)
+	var all sync.WaitGroup
+	for _, k := range []string{enterprise.PictureIDFront, enterprise.PictureIDBack, enterprise.PictureLicence, enterprise.PictureLetter} {
+		all.Go(func() {
+			if _, err := b.PutPicture(t.Context(), p.Account, a.ID, k, photo()); err != nil {
+				t.Errorf("%s: %v", k, err)
+			}
+		})
+	}
+	all.Wait()
+	if a = b.state(p, a.ID, enterprise.StateDraft); len(a.Pictures) != 4 {
+		t.Errorf("kept are %v", a.Pictures)
 	}
 }
 

@@ -26,6 +26,9 @@ const (
 	MaxSide = 10_000
 	// MaxPixels are the most pixels that are decoded.
 	MaxPixels = 40_000_000
+	// MaxScans are the most scans of a progressive JPEG; encoders write about ten. A
+	// scan of a few bytes makes the decoder visit each of its blocks.
+	MaxScans = 64
 	// MinLong and MinShort are the smallest sides on which a document can be read.
 	MinLong, MinShort = 600, 400
 	// Side is the longer side of what is kept, at most.
@@ -67,6 +70,8 @@ var (
 		Text: "图片已损坏或不完整，请重新拍摄后上传。"}
 	CodeDimensions = fault.Code{Name: "picture_dimensions", Kind: fault.Invalid,
 		Text: "图片尺寸过大（单边不超过 10000 像素，总计不超过 4000 万像素），请缩小后上传。"}
+	CodeProgressive = fault.Code{Name: "picture_progressive", Kind: fault.Invalid,
+		Text: "这张渐进式 JPG 过大或颜色格式不支持，请用手机重新拍摄，或另存为普通 JPG 后上传。"}
 	CodeSmall = fault.Code{Name: "picture_small", Kind: fault.Invalid,
 		Text: "图片尺寸过小，无法看清，请上传不小于 600×400 像素的图片。"}
 	CodeDark = fault.Code{Name: "picture_dark", Kind: fault.Invalid,
@@ -163,6 +168,35 @@ func sniff(b []byte) (format, error) {
 	return f, nil
 }
 
+// progressive gives a JPEG from its frame header on if it is a progressive one (SOF2,
+// ITU-T T.81 annex G), else nil. All coefficients of such a one are held until its end:
+// 15 bytes a pixel. It walks the segments up to the header as image/jpeg does.
+func progressive(b []byte) []byte {
+	if !bytes.HasPrefix(b, []byte("\xff\xd8")) {
+		return nil
+	}
+	for b = b[2:]; len(b) >= 4; {
+		marker := b[1]
+		switch {
+		case b[0] != 0xff || marker == 0xff:
+			b = b[1:] // stray bytes, and fill before a marker
+		case marker == 0 || marker >= 0xd0 && marker <= 0xd7:
+			b = b[2:] // without a length
+		case marker == 0xc2:
+			return b
+		case marker == 0xc0 || marker == 0xc1:
+			return nil
+		default:
+			n := 2 + int(b[2])<<8 + int(b[3])
+			if n > len(b) {
+				return nil
+			}
+			b = b[n:]
+		}
+	}
+	return nil
+}
+
 // measure reads the dimensions before anything is decoded.
 func measure(b []byte, f format) error {
 	c, err := f.config(bytes.NewReader(b))
@@ -174,8 +208,13 @@ func measure(b []byte, f format) error {
 	}
 	most := MaxPixels
 	switch c.ColorModel {
-	case color.RGBA64Model, color.NRGBA64Model:
+	case color.RGBA64Model, color.NRGBA64Model, color.CMYKModel:
 		most /= 2 // twice the bytes a pixel
+	}
+	if frame := progressive(b); frame != nil {
+		if c.ColorModel == color.CMYKModel || c.Width*c.Height > MaxPixels/4 || bytes.Count(frame, []byte("\xff\xda")) > MaxScans {
+			return CodeProgressive
+		}
 	}
 	if c.Width > MaxSide || c.Height > MaxSide || c.Width*c.Height > most {
 		return CodeDimensions

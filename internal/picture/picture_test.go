@@ -107,6 +107,36 @@ func TestWhatIsNoPictureGetsAClearError(t *testing.T) {
 	}
 }
 
+// progressiveOf is the head of a progressive JPEG with a number of scans, behind a
+// segment of metadata and bytes of fill.
+func progressiveOf(w, h uint16, components byte, scans int) []byte {
+	b := []byte("\xff\xd8\xff\xe1\x00\x06Exif\xff\xff\xff\xc2\x00")
+	b = append(b, 8+3*components, 8)
+	b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, h), w)
+	b = append(b, components)
+	for i := range components {
+		b = append(b, i+1, 0x11, 0)
+	}
+	return append(b, bytes.Repeat([]byte("\xff\xda\x00\x08\x01\x01\x00\x01\x05\x01"), scans)...)
+}
+
+func TestAProgressiveJPEGIsMeasuredByWhatItsDecodingHolds(t *testing.T) {
+	for name, x := range map[string]struct {
+		upload []byte
+		want   fault.Code
+	}{
+		"as large as any":    {progressiveOf(8000, 5000, 3, 1), CodeProgressive},
+		"a little too large": {progressiveOf(5000, 2001, 3, 1), CodeProgressive},
+		"for print":          {progressiveOf(1000, 800, 4, 1), CodeProgressive},
+		"of many scans":      {progressiveOf(1000, 800, 3, MaxScans+1), CodeProgressive},
+		"as a web page's":    {progressiveOf(5000, 2000, 3, MaxScans), CodeBroken}, // is decoded, and has no data
+	} {
+		if _, err := Read(t.Context(), x.upload, Document); !errors.Is(err, x.want) {
+			t.Errorf("%s: %v, want %s", name, err, x.want.Name)
+		}
+	}
+}
+
 func TestAPictureIsWrittenAnewWithoutMetadata(t *testing.T) {
 	for name, upload := range map[string][]byte{"jpeg": exif(asJPEG(t, card(900, 560)), 1), "png": asPNG(t, card(900, 560))} {
 		out, err := Read(t.Context(), upload, Card)
@@ -201,6 +231,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(bomb(800, 600))
 	f.Add([]byte("%PDF-1.7"))
 	f.Add([]byte("\xff\xd8\xff\xe1\x00\x10Exif\x00\x00II*\x00\xff\xff\xff\xff"))
+	f.Add(progressiveOf(1000, 800, 3, 2))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		out, err := Read(t.Context(), b, Card)
 		if code, _ := fault.Of(err); err != nil && code.Kind != fault.Invalid && code.Kind != fault.TooLarge {

@@ -25,6 +25,8 @@ const (
 	Open = 5
 	// Searches is how many searches an account has a day.
 	Searches = 300
+	// Pictures is how many uploads of pictures an account has a day.
+	Pictures = 60
 	// starts is how many applications and submissions an account has a day.
 	starts = 20
 	// Deadline is the working time that a review may take (M§2.4.2: one working day).
@@ -33,11 +35,12 @@ const (
 
 // What is counted by day.
 const (
-	countSearch = "search"
-	countStart  = "start"
-	countCheck  = "check"
-	countVerify = "verify"
-	countNumber = "number"
+	countSearch  = "search"
+	countStart   = "start"
+	countCheck   = "check"
+	countVerify  = "verify"
+	countNumber  = "number"
+	countPicture = "picture"
 )
 
 // china is the calendar of deadlines.
@@ -179,7 +182,8 @@ func (s *Service) unverified(ctx context.Context, tx work.Tx, code string) error
 	return CodeExists.With(map[string]any{"enterprise": e.ID})
 }
 
-// count counts one of a day's; CodeChecks, or CodeSearches, when they are used up.
+// count counts one of a day's; CodeChecks, CodeSearches or CodePictures when they are
+// used up.
 func (s *Service) count(ctx context.Context, tx work.Tx, subject, purpose string, most int) error {
 	n, err := s.Store.Count(ctx, tx, subject, purpose, clock.Day(s.Clock.Now()))
 	switch {
@@ -187,6 +191,8 @@ func (s *Service) count(ctx context.Context, tx work.Tx, subject, purpose string
 		return err
 	case n > most && purpose == countSearch:
 		return CodeSearches
+	case n > most && purpose == countPicture:
+		return CodePictures
 	case n > most:
 		return CodeChecks
 	}

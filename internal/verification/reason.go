@@ -39,6 +39,8 @@ var (
 		Text: "今日查找企业的次数已用完，请明天再试。"}
 	CodeChecks = fault.Code{Name: "enterprise_checks_many", Kind: fault.TooMany,
 		Text: "今日核验次数已用完，请明天再试，或联系客服。"}
+	CodePictures = fault.Code{Name: "enterprise_pictures_many", Kind: fault.TooMany,
+		Text: "今日上传图片的次数已用完，请明天再试，或联系客服。"}
 )
 
 // The reasons why an application was given back or ended.

@@ -167,10 +167,13 @@ type Deps struct {
 }
 
 // Service is the rules of verification over their store.
-type Service struct{ Deps }
+type Service struct {
+	Deps
+	decoding turns
+}
 
 // New makes the service.
-func New(d Deps) *Service { return &Service{d} }
+func New(d Deps) *Service { return &Service{Deps: d, decoding: turns{of: map[string]chan struct{}{}}} }
 
 // LetterFacts is what stands in the letter of authorisation (企业授权书).
 type LetterFacts struct {
