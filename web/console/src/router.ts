@@ -1,5 +1,6 @@
+import { ElMessage } from 'element-plus'
 import { createRouter, createWebHistory, type RouteLocationNormalized } from 'vue-router'
-import { has, load, session, signedIn, type Role } from './state/officer'
+import { has, load, session, signedIn, unreachable, type Role } from './state/officer'
 
 declare module 'vue-router' {
   interface RouteMeta {
@@ -52,11 +53,22 @@ export function destination(to: RouteLocationNormalized): string {
 }
 
 router.beforeEach(async (to) => {
-  if (session.value === undefined) await load()
+  if (session.value === undefined) {
+    unreachable.value = undefined
+    try {
+      await load()
+    } catch (e) {
+      unreachable.value = e
+      return false
+    }
+  }
   if (!signedIn.value && !to.meta.open) return { path: '/login', query: to.fullPath === '/' ? {} : { to: to.fullPath } }
   if (signedIn.value && to.path === '/login') return destination(to)
   return true
 })
+
+// The code of a page could not be fetched: the network is gone, or a newer version is served.
+router.onError(() => ElMessage.error('页面没有加载成功，请检查网络后刷新浏览器'))
 
 router.afterEach((to) => {
   document.title = to.meta.title ? `${to.meta.title} · 天威通运营控制台` : '天威通运营控制台'

@@ -16,6 +16,9 @@ export function rolesText(roles: readonly string[] | null | undefined): string {
 export const session = shallowRef<Session | null>()
 export const signedIn = computed(() => session.value?.stage === 'full')
 
+/** Why the session could not be read when the console was opened. */
+export const unreachable = shallowRef<unknown>()
+
 /** Reads the session once. */
 export async function load() {
   try {

@@ -15,7 +15,9 @@ export function leftText(seconds: number): string {
 
 /** What happened to an application, by the stable name of the event. */
 const events: Record<string, string> = {
-  submitted: '提交审核', created: '开始填写', corrected: '修改资料', checked: '登记信息核验', claimed: '开始审核', released: '放回队列',
-  escalated: '转复核', approved: '通过', refused: '驳回', verified: '已实名', withdrawn: '申请人撤回', ended: '已结束',
+  submitted: '提交审核', claimed: '开始审核', released: '放回队列', escalated: '转复核', verified: '通过', refused: '驳回', withdrawn: '撤回申请', ended: '结束申请',
 }
-export const eventText = (kind: string) => events[kind.replace(/^.*[._]/, '')] ?? events[kind] ?? kind
+export const eventText = (kind: string) => events[kind] ?? kind
+
+/** Who did it, where no officer is named. */
+export const eventActor = (kind: string) => (kind === 'ended' ? '系统' : '申请人')
