@@ -59,6 +59,8 @@ type EnterpriseDetail struct {
 // EnterpriseStore is what the look-ups read of enterprises, in full.
 type EnterpriseStore interface {
 	Enterprise(ctx context.Context, tx work.Tx, id string) (enterprise.Enterprise, error)
+	// LockEnterprise keeps its members as they are until the commit.
+	LockEnterprise(ctx context.Context, tx work.Tx, id string) error
 	EnterpriseByCode(ctx context.Context, tx work.Tx, code string) (enterprise.Enterprise, error)
 	// EnterprisesLike gives up to n whose name contains a part, all for an empty
 	// one, newest first, those before an id if one is given.

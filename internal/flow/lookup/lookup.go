@@ -31,6 +31,12 @@ var (
 		Text: "没有找到该账号，请核对后重新查询。"}
 	CodeNoEnterprise = fault.Code{Name: "lookup_enterprise_unknown", Kind: fault.NotFound,
 		Text: "没有找到该企业，请核对后重新查询。"}
+	CodeSearchLimit = fault.Code{Name: "lookup_limit", Kind: fault.TooMany,
+		Text: "您今日的查询次数已用完，请明天再试，或由其他人员查询。"}
+	CodeMissLimit = fault.Code{Name: "lookup_miss_limit", Kind: fault.TooMany,
+		Text: "查无结果的次数过多，请核对信息，下一个整点后再查询。"}
+	CodeFormerMember = fault.Code{Name: "certificate_former_member", Kind: fault.Conflict,
+		Text: "持有人已不是该企业成员，不能解除冻结；本人重新加入企业后方可解除。"}
 	CodeReason = fault.Code{Name: "reason_short", Kind: fault.Invalid,
 		Text: "请填写原因，5 至 200 字；原因会写入审计日志。"}
 )
@@ -64,6 +70,22 @@ type Accounts struct {
 
 // PageSize is the most rows in one page.
 const PageSize = 50
+
+// A masked value leaves few enough to try: nobody may try them all. docs/console.md
+// has the limits.
+const (
+	// SearchesADay is how many searches an officer has on a calendar day in China.
+	SearchesADay = 300
+	// MissesAnHour is how many of them may find nobody in an hour of the clock.
+	MissesAnHour = 60
+)
+
+// What is counted per officer.
+const (
+	countReveals  = "reveal"
+	countSearches = "search"
+	countMisses   = "miss"
+)
 
 // Device is one of an account's devices.
 type Device struct {
@@ -103,9 +125,10 @@ type Store interface {
 	Memberships(ctx context.Context, tx work.Tx, account string) ([]Membership, error)
 	Certificates(ctx context.Context, tx work.Tx, account string, n int) ([]string, error)
 
-	// CountReveal adds one to an officer's reveals of a calendar day in China and
-	// gives the count.
-	CountReveal(ctx context.Context, tx work.Tx, officer string, day int64) (int, error)
+	// Count adds one to what an officer did in a span of time, by its number, and
+	// gives the count; the row stays locked until the commit. Uncount takes it back.
+	Count(ctx context.Context, tx work.Tx, officer, what string, span int64) (int, error)
+	Uncount(ctx context.Context, tx work.Tx, officer, what string, span int64) error
 
 	EnterpriseStore
 	Figures
@@ -153,39 +176,82 @@ type Service struct{ Deps }
 // New makes a Service.
 func New(d Deps) *Service { return &Service{d} }
 
-// Find gives the accounts that have exactly this value; none is an empty page.
-// CodeQuery unless the query holds one value that can be one.
-func (s *Service) Find(ctx context.Context, q Query) (out Accounts, err error) {
+// Find gives the accounts that have exactly this value; none is an empty page. Each
+// search is counted and in the audit chain, without its value, before the answer
+// leaves. CodeQuery unless the query holds one value that can be one,
+// CodeSearchLimit, CodeMissLimit.
+func (s *Service) Find(ctx context.Context, o Officer, q Query) (Accounts, error) {
 	find, err := s.finder(q)
 	if err != nil {
 		return Accounts{}, err
 	}
-	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
-		out = Accounts{}
-		ids, err := find(ctx, tx)
-		if errors.Is(err, work.ErrNotFound) {
-			return nil
+	var out Accounts
+	err = s.Runner.Do(ctx, "lookup.find", func(ctx context.Context, tx work.Tx) error {
+		day, hour := clock.Day(s.Clock.Now()), s.Clock.Now().Unix()/3600
+		if n, err := s.Store.Count(ctx, tx, o.ID, countSearches, day); err != nil {
+			return err
+		} else if n > SearchesADay {
+			return CodeSearchLimit
 		}
-		if err != nil {
+		// A miss is charged before it is known to be one: past the limit a hit is
+		// refused too, or the refusal would tell.
+		if n, err := s.Store.Count(ctx, tx, o.ID, countMisses, hour); err != nil {
+			return err
+		} else if n > MissesAnHour {
+			return CodeMissLimit
+		}
+		if out, err = s.found(ctx, tx, find); err != nil {
 			return err
 		}
-		if len(ids) > PageSize {
-			ids = ids[:PageSize]
-			out.Next = ids[PageSize-1]
-		}
-		for _, id := range ids {
-			f, err := s.Store.Account(ctx, tx, id)
-			if errors.Is(err, work.ErrNotFound) {
-				continue
-			}
-			if err != nil {
+		hit := len(out.Accounts) > 0
+		if hit {
+			if err := s.Store.Uncount(ctx, tx, o.ID, countMisses, hour); err != nil {
 				return err
 			}
-			out.Accounts = append(out.Accounts, f.masked())
 		}
-		return nil
+		return record(ctx, tx, "console.looked_up", o, o.ID, map[string]any{"by": q.by(), "hit": hit})
 	})
-	return out, err
+	if err != nil {
+		return Accounts{}, err
+	}
+	return out, nil
+}
+
+// by names what a query finds by.
+func (q Query) by() string {
+	switch {
+	case q.Phone != "":
+		return "phone"
+	case q.Name != "":
+		return "name"
+	}
+	return "id"
+}
+
+// found gives the page that a way to find leads to.
+func (s *Service) found(ctx context.Context, tx work.Tx, find func(context.Context, work.Tx) ([]string, error)) (out Accounts, err error) {
+	ids, err := find(ctx, tx)
+	if errors.Is(err, work.ErrNotFound) {
+		return out, nil
+	}
+	if err != nil {
+		return out, err
+	}
+	if len(ids) > PageSize {
+		ids = ids[:PageSize]
+		out.Next = ids[PageSize-1]
+	}
+	for _, id := range ids {
+		f, err := s.Store.Account(ctx, tx, id)
+		if errors.Is(err, work.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return Accounts{}, err
+		}
+		out.Accounts = append(out.Accounts, f.masked())
+	}
+	return out, nil
 }
 
 // finder gives the one way to find by a query.
@@ -325,7 +391,9 @@ func (s *Service) EndSessions(ctx context.Context, o Officer, id, reason string)
 }
 
 // Freeze stops a certificate (冻结) and Unfreeze takes that back, each with a
-// reason; the holder is told. Refusals: CodeReason and those of certificate.Service.
+// reason; the holder is told. What a member left behind stays frozen
+// (docs/domain.md A16). Refusals: CodeReason, CodeFormerMember and those of
+// certificate.Service.
 func (s *Service) Freeze(ctx context.Context, o Officer, id, reason string) (certificate.Certificate, error) {
 	return s.hold(ctx, o, id, reason, change{
 		to: certificate.Frozen, entry: "console.certificate_frozen", kind: "certificate.frozen",
@@ -344,6 +412,7 @@ const frozenByOfficer = "officer"
 func (s *Service) Unfreeze(ctx context.Context, o Officer, id, reason string) (certificate.Certificate, error) {
 	return s.hold(ctx, o, id, reason, change{
 		entry: "console.certificate_unfrozen", kind: "certificate.unfrozen", title: "您的一张证书已解除冻结", body: "证书可以继续使用。",
+		may: s.stillMember,
 		do: func(ctx context.Context, tx work.Tx) error {
 			_, err := s.Certificates.Unfreeze(ctx, tx, id, o.actor())
 			return err
@@ -355,7 +424,26 @@ func (s *Service) Unfreeze(ctx context.Context, o Officer, id, reason string) (c
 type change struct {
 	to                       certificate.State // what is there already changes nothing; empty for any but frozen
 	entry, kind, title, body string
+	may                      func(context.Context, work.Tx, certificate.Holder) error // nil for always
 	do                       func(context.Context, work.Tx) error
+}
+
+// stillMember refuses an enterprise's certificate whose holder has left it; he
+// cannot leave until the commit.
+func (s *Service) stillMember(ctx context.Context, tx work.Tx, h certificate.Holder) error {
+	if h.Enterprise == "" {
+		return nil
+	}
+	if err := s.Store.LockEnterprise(ctx, tx, h.Enterprise); err != nil {
+		return err
+	}
+	all, err := s.Store.Memberships(ctx, tx, h.Account)
+	for _, m := range all {
+		if m.Enterprise == h.Enterprise && m.LeftAt.IsZero() {
+			return nil
+		}
+	}
+	return errors.Join(err, CodeFormerMember)
 }
 
 func (s *Service) hold(ctx context.Context, o Officer, id, reason string, h change) (c certificate.Certificate, err error) {
@@ -368,6 +456,11 @@ func (s *Service) hold(ctx context.Context, o Officer, id, reason string, h chan
 		}
 		if (c.State == certificate.Frozen) == (h.to == certificate.Frozen) {
 			return nil
+		}
+		if h.may != nil {
+			if err := h.may(ctx, tx, c.Holder); err != nil {
+				return err
+			}
 		}
 		if err := h.do(ctx, tx); err != nil {
 			return err

@@ -141,7 +141,7 @@ func TestAccountsAreFoundByWholeValuesAndShownMasked(t *testing.T) {
 			"nobody's id":       {lookup.Query{ID: "0123456789abcdef0123456789abcdef"}, nil},
 			"nobody's document": {lookup.Query{ID: numbers[2]}, nil},
 		} {
-			page, err := k.Find(t.Context(), c.Query)
+			page, err := k.Find(t.Context(), lookup.Officer{ID: "o1"}, c.Query)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -160,10 +160,64 @@ func TestAccountsAreFoundByWholeValuesAndShownMasked(t *testing.T) {
 			"nothing": {}, "two values": {Phone: "13900000000", Name: "测试甲"}, "part of a phone": {Phone: "1390000"},
 			"a name that is none": {Name: "robert"}, "a number that is none": {ID: "999999199001010018"},
 		} {
-			_, err := k.Find(t.Context(), q)
+			_, err := k.Find(t.Context(), lookup.Officer{ID: "o1"}, q)
 			if !errors.Is(err, lookup.CodeQuery) {
 				t.Errorf("%s: %v", name, err)
 			}
+		}
+	})
+}
+
+func TestSearchesAreCountedAndRecordedWithoutTheirValue(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		k.person(0, "测试甲", noon)
+		o := lookup.Officer{ID: "o1"}
+		find := func(n int) (lookup.Accounts, error) {
+			return k.Find(t.Context(), o, lookup.Query{Phone: fmt.Sprintf("139%08d", n)})
+		}
+		for n := range lookup.MissesAnHour {
+			if page, err := find(n + 1); err != nil || len(page.Accounts) != 0 {
+				t.Fatalf("%+v, %v", page, err)
+			}
+		}
+		for _, n := range []int{999, 0} { // whether somebody has it is not told any more
+			_, err := find(n)
+			k.refused(err, lookup.CodeMissLimit)
+		}
+		if got := k.entries(o.ID); !slices.Equal(got, slices.Repeat([]string{"console.looked_up by officer:o1"}, lookup.MissesAnHour)) {
+			t.Errorf("entries: %v", got)
+		}
+		if _, err := k.Find(t.Context(), lookup.Officer{ID: "o2"}, lookup.Query{Phone: "13900000000"}); err != nil {
+			t.Errorf("another officer: %v", err)
+		}
+		k.clock.Advance(time.Hour)
+		k.do(func(ctx context.Context, tx work.Tx) error {
+			for range lookup.SearchesADay - lookup.MissesAnHour - 2 {
+				if _, err := k.Store.Count(ctx, tx, o.ID, "search", clock.Day(k.clock.Now())); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for range 2 {
+			if page, err := find(0); err != nil || len(page.Accounts) != 1 {
+				t.Fatalf("%+v, %v", page, err)
+			}
+		}
+		_, err := find(0)
+		k.refused(err, lookup.CodeSearchLimit)
+		k.do(func(ctx context.Context, tx work.Tx) error {
+			all, err := k.st.Audit().Unsealed(ctx, tx, 1000)
+			for _, e := range all {
+				if d := string(e.Detail); e.Kind == "console.looked_up" && d != `{"by":"phone","hit":true}` && d != `{"by":"phone","hit":false}` {
+					t.Errorf("the entry says %s", d)
+				}
+			}
+			return err
+		})
+		k.clock.Advance(24 * time.Hour)
+		if _, err := find(0); err != nil {
+			t.Errorf("the next day: %v", err)
 		}
 	})
 }
@@ -405,5 +459,39 @@ func TestWaitingIsCountedInWorkingHours(t *testing.T) {
 		if err != nil || got.Days[0] != want || got.Waiting != (lookup.Waiting{Open: 2, Second: 1, Late: 1}) {
 			t.Errorf("%+v, %v", got, err)
 		}
+	})
+}
+
+func TestWhatAFormerMemberLeftStaysFrozen(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		chief, other := k.person(0, "测试甲", noon), k.person(1, "测试乙", noon)
+		e := k.company(1, "测试一号有限公司", chief, other)
+		k.do(func(ctx context.Context, tx work.Tx) error {
+			return k.st.Certificates().Insert(ctx, tx, certificate.Certificate{ID: "c1", Holder: certificate.Holder{Kind: certificate.Enterprise, Enterprise: e, Account: other}, Institution: "990001",
+				Years: 1, Line: "l1", State: certificate.Valid, NotBefore: noon, NotAfter: noon.Add(time.Hour), Device: "d", CreatedAt: noon, InstalledAt: noon, Version: 1})
+		})
+		o := lookup.Officer{ID: "o1"}
+		for range 2 { // a member's is given back
+			if _, err := k.Freeze(t.Context(), o, "c1", "公安机关来函要求"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := k.Unfreeze(t.Context(), o, "c1", "来函已撤销冻结要求"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k.do(func(ctx context.Context, tx work.Tx) error {
+			return people.Members(k.st).EndMember(ctx, tx, e+"m1", chief, noon)
+		})
+		if _, err := k.Freeze(t.Context(), o, "c1", "公安机关来函要求"); err != nil {
+			t.Fatal(err)
+		}
+		_, err := k.Unfreeze(t.Context(), o, "c1", "来函已撤销冻结要求")
+		k.refused(err, lookup.CodeFormerMember)
+		k.do(func(ctx context.Context, tx work.Tx) error {
+			if c, err := k.st.Certificates().Get(ctx, tx, "c1"); err != nil || c.State != certificate.Frozen {
+				t.Errorf("%+v, %v", c, err)
+			}
+			return nil
+		})
 	})
 }

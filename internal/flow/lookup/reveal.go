@@ -51,7 +51,7 @@ func (s *Service) Reveal(ctx context.Context, o Officer, w Wish) (out Revealed, 
 		if value == "" {
 			return CodeRevealField
 		}
-		n, err := s.Store.CountReveal(ctx, tx, o.ID, clock.Day(s.Clock.Now()))
+		n, err := s.Store.Count(ctx, tx, o.ID, countReveals, clock.Day(s.Clock.Now()))
 		if err != nil {
 			return err
 		}

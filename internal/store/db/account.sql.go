@@ -396,6 +396,16 @@ func (q *Queries) EndOtherAccountSessions(ctx context.Context, arg EndOtherAccou
 	return err
 }
 
+const holdAccount = `-- name: HoldAccount :one
+UPDATE accounts SET version = version WHERE id = $1 AND closed_at = 0 RETURNING id
+`
+
+func (q *Queries) HoldAccount(ctx context.Context, id string) (string, error) {
+	row := q.queryRow(ctx, q.holdAccountStmt, holdAccount, id)
+	err := row.Scan(&id)
+	return id, err
+}
+
 const insertAccount = `-- name: InsertAccount :exec
 INSERT INTO accounts (id, phone, phone_hash, phone_changed_at, device, only_device, only_until, created_at, closed_at, version)
 VALUES ($1, $2, $3, 0, $4, '', 0, $5, 0, 1)

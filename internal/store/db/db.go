@@ -136,8 +136,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countJobsStmt, err = db.PrepareContext(ctx, countJobs); err != nil {
 		return nil, fmt.Errorf("error preparing query CountJobs: %w", err)
 	}
-	if q.countLookupRevealStmt, err = db.PrepareContext(ctx, countLookupReveal); err != nil {
-		return nil, fmt.Errorf("error preparing query CountLookupReveal: %w", err)
+	if q.countLookupStmt, err = db.PrepareContext(ctx, countLookup); err != nil {
+		return nil, fmt.Errorf("error preparing query CountLookup: %w", err)
 	}
 	if q.countMembersStmt, err = db.PrepareContext(ctx, countMembers); err != nil {
 		return nil, fmt.Errorf("error preparing query CountMembers: %w", err)
@@ -423,6 +423,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.handEnterpriseStmt, err = db.PrepareContext(ctx, handEnterprise); err != nil {
 		return nil, fmt.Errorf("error preparing query HandEnterprise: %w", err)
+	}
+	if q.holdAccountStmt, err = db.PrepareContext(ctx, holdAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query HoldAccount: %w", err)
+	}
+	if q.holdOfficeSessionStmt, err = db.PrepareContext(ctx, holdOfficeSession); err != nil {
+		return nil, fmt.Errorf("error preparing query HoldOfficeSession: %w", err)
+	}
+	if q.idleEnterpriseApplicationsStmt, err = db.PrepareContext(ctx, idleEnterpriseApplications); err != nil {
+		return nil, fmt.Errorf("error preparing query IdleEnterpriseApplications: %w", err)
 	}
 	if q.insertAccountStmt, err = db.PrepareContext(ctx, insertAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAccount: %w", err)
@@ -811,6 +820,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.openEnterpriseApplicationsStmt, err = db.PrepareContext(ctx, openEnterpriseApplications); err != nil {
 		return nil, fmt.Errorf("error preparing query OpenEnterpriseApplications: %w", err)
 	}
+	if q.openEnterpriseApplicationsOfStmt, err = db.PrepareContext(ctx, openEnterpriseApplicationsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query OpenEnterpriseApplicationsOf: %w", err)
+	}
 	if q.openInvitationStmt, err = db.PrepareContext(ctx, openInvitation); err != nil {
 		return nil, fmt.Errorf("error preparing query OpenInvitation: %w", err)
 	}
@@ -1005,6 +1017,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.uncountEnterpriseStmt, err = db.PrepareContext(ctx, uncountEnterprise); err != nil {
 		return nil, fmt.Errorf("error preparing query UncountEnterprise: %w", err)
+	}
+	if q.uncountLookupStmt, err = db.PrepareContext(ctx, uncountLookup); err != nil {
+		return nil, fmt.Errorf("error preparing query UncountLookup: %w", err)
 	}
 	if q.uncountOfficeWindowStmt, err = db.PrepareContext(ctx, uncountOfficeWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query UncountOfficeWindow: %w", err)
@@ -1312,9 +1327,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing countJobsStmt: %w", cerr)
 		}
 	}
-	if q.countLookupRevealStmt != nil {
-		if cerr := q.countLookupRevealStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing countLookupRevealStmt: %w", cerr)
+	if q.countLookupStmt != nil {
+		if cerr := q.countLookupStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countLookupStmt: %w", cerr)
 		}
 	}
 	if q.countMembersStmt != nil {
@@ -1790,6 +1805,21 @@ func (q *Queries) Close() error {
 	if q.handEnterpriseStmt != nil {
 		if cerr := q.handEnterpriseStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing handEnterpriseStmt: %w", cerr)
+		}
+	}
+	if q.holdAccountStmt != nil {
+		if cerr := q.holdAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing holdAccountStmt: %w", cerr)
+		}
+	}
+	if q.holdOfficeSessionStmt != nil {
+		if cerr := q.holdOfficeSessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing holdOfficeSessionStmt: %w", cerr)
+		}
+	}
+	if q.idleEnterpriseApplicationsStmt != nil {
+		if cerr := q.idleEnterpriseApplicationsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing idleEnterpriseApplicationsStmt: %w", cerr)
 		}
 	}
 	if q.insertAccountStmt != nil {
@@ -2437,6 +2467,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing openEnterpriseApplicationsStmt: %w", cerr)
 		}
 	}
+	if q.openEnterpriseApplicationsOfStmt != nil {
+		if cerr := q.openEnterpriseApplicationsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing openEnterpriseApplicationsOfStmt: %w", cerr)
+		}
+	}
 	if q.openInvitationStmt != nil {
 		if cerr := q.openInvitationStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing openInvitationStmt: %w", cerr)
@@ -2762,6 +2797,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing uncountEnterpriseStmt: %w", cerr)
 		}
 	}
+	if q.uncountLookupStmt != nil {
+		if cerr := q.uncountLookupStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing uncountLookupStmt: %w", cerr)
+		}
+	}
 	if q.uncountOfficeWindowStmt != nil {
 		if cerr := q.uncountOfficeWindowStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing uncountOfficeWindowStmt: %w", cerr)
@@ -3024,7 +3064,7 @@ type Queries struct {
 	countEnterpriseQueueStmt               *sql.Stmt
 	countFoundMembersStmt                  *sql.Stmt
 	countJobsStmt                          *sql.Stmt
-	countLookupRevealStmt                  *sql.Stmt
+	countLookupStmt                        *sql.Stmt
 	countMembersStmt                       *sql.Stmt
 	countOfficeWindowStmt                  *sql.Stmt
 	countOpenRequestsStmt                  *sql.Stmt
@@ -3120,6 +3160,9 @@ type Queries struct {
 	getTransferStmt                        *sql.Stmt
 	giveBackRealnameAttemptStmt            *sql.Stmt
 	handEnterpriseStmt                     *sql.Stmt
+	holdAccountStmt                        *sql.Stmt
+	holdOfficeSessionStmt                  *sql.Stmt
+	idleEnterpriseApplicationsStmt         *sql.Stmt
 	insertAccountStmt                      *sql.Stmt
 	insertAccountAgreementStmt             *sql.Stmt
 	insertAccountCodeStmt                  *sql.Stmt
@@ -3249,6 +3292,7 @@ type Queries struct {
 	officerByNameStmt                      *sql.Stmt
 	officersStmt                           *sql.Stmt
 	openEnterpriseApplicationsStmt         *sql.Stmt
+	openEnterpriseApplicationsOfStmt       *sql.Stmt
 	openInvitationStmt                     *sql.Stmt
 	openRequestsStmt                       *sql.Stmt
 	openScanTransactionsStmt               *sql.Stmt
@@ -3314,6 +3358,7 @@ type Queries struct {
 	tryMemberStmt                          *sql.Stmt
 	uncountAccountWindowStmt               *sql.Stmt
 	uncountEnterpriseStmt                  *sql.Stmt
+	uncountLookupStmt                      *sql.Stmt
 	uncountOfficeWindowStmt                *sql.Stmt
 	undeliveredPlatformCallbacksStmt       *sql.Stmt
 	unsealedAuditEntriesStmt               *sql.Stmt
@@ -3395,7 +3440,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countEnterpriseQueueStmt:               q.countEnterpriseQueueStmt,
 		countFoundMembersStmt:                  q.countFoundMembersStmt,
 		countJobsStmt:                          q.countJobsStmt,
-		countLookupRevealStmt:                  q.countLookupRevealStmt,
+		countLookupStmt:                        q.countLookupStmt,
 		countMembersStmt:                       q.countMembersStmt,
 		countOfficeWindowStmt:                  q.countOfficeWindowStmt,
 		countOpenRequestsStmt:                  q.countOpenRequestsStmt,
@@ -3491,6 +3536,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		getTransferStmt:                        q.getTransferStmt,
 		giveBackRealnameAttemptStmt:            q.giveBackRealnameAttemptStmt,
 		handEnterpriseStmt:                     q.handEnterpriseStmt,
+		holdAccountStmt:                        q.holdAccountStmt,
+		holdOfficeSessionStmt:                  q.holdOfficeSessionStmt,
+		idleEnterpriseApplicationsStmt:         q.idleEnterpriseApplicationsStmt,
 		insertAccountStmt:                      q.insertAccountStmt,
 		insertAccountAgreementStmt:             q.insertAccountAgreementStmt,
 		insertAccountCodeStmt:                  q.insertAccountCodeStmt,
@@ -3620,6 +3668,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		officerByNameStmt:                      q.officerByNameStmt,
 		officersStmt:                           q.officersStmt,
 		openEnterpriseApplicationsStmt:         q.openEnterpriseApplicationsStmt,
+		openEnterpriseApplicationsOfStmt:       q.openEnterpriseApplicationsOfStmt,
 		openInvitationStmt:                     q.openInvitationStmt,
 		openRequestsStmt:                       q.openRequestsStmt,
 		openScanTransactionsStmt:               q.openScanTransactionsStmt,
@@ -3685,6 +3734,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		tryMemberStmt:                          q.tryMemberStmt,
 		uncountAccountWindowStmt:               q.uncountAccountWindowStmt,
 		uncountEnterpriseStmt:                  q.uncountEnterpriseStmt,
+		uncountLookupStmt:                      q.uncountLookupStmt,
 		uncountOfficeWindowStmt:                q.uncountOfficeWindowStmt,
 		undeliveredPlatformCallbacksStmt:       q.undeliveredPlatformCallbacksStmt,
 		unsealedAuditEntriesStmt:               q.unsealedAuditEntriesStmt,

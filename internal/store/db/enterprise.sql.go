@@ -549,6 +549,80 @@ func (q *Queries) GetEnterpriseApplication(ctx context.Context, id string) (Ente
 	return i, err
 }
 
+const idleEnterpriseApplications = `-- name: IdleEnterpriseApplications :many
+SELECT id, number, account, kind, enterprise, name, code, legal_name, legal_id, state, method, reasons, note, record, calls, ref, phone, card, submitted_at, due_at, claimed, claimed_until, escalated, decided_by, decided_at, created_at, version FROM enterprise_applications a
+WHERE a.state IN ($1, $2, $3) AND a.created_at < $4 AND a.submitted_at < $4 AND a.decided_at < $4
+    AND NOT EXISTS (SELECT 1 FROM enterprise_pictures p WHERE p.application = a.id AND p.at >= $4)
+ORDER BY a.id LIMIT $5
+`
+
+type IdleEnterpriseApplicationsParams struct {
+	Draft   string
+	Checked string
+	Refused string
+	Since   int64
+	Most    int32
+}
+
+// Left as they stand by their applicant since a time: his last step is the
+// beginning, a submission, a decision that he could answer, or a picture.
+func (q *Queries) IdleEnterpriseApplications(ctx context.Context, arg IdleEnterpriseApplicationsParams) ([]EnterpriseApplication, error) {
+	rows, err := q.query(ctx, q.idleEnterpriseApplicationsStmt, idleEnterpriseApplications,
+		arg.Draft,
+		arg.Checked,
+		arg.Refused,
+		arg.Since,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []EnterpriseApplication{}
+	for rows.Next() {
+		var i EnterpriseApplication
+		if err := rows.Scan(
+			&i.ID,
+			&i.Number,
+			&i.Account,
+			&i.Kind,
+			&i.Enterprise,
+			&i.Name,
+			&i.Code,
+			&i.LegalName,
+			&i.LegalID,
+			&i.State,
+			&i.Method,
+			&i.Reasons,
+			&i.Note,
+			&i.Record,
+			&i.Calls,
+			&i.Ref,
+			&i.Phone,
+			&i.Card,
+			&i.SubmittedAt,
+			&i.DueAt,
+			&i.Claimed,
+			&i.ClaimedUntil,
+			&i.Escalated,
+			&i.DecidedBy,
+			&i.DecidedAt,
+			&i.CreatedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertEnterprise = `-- name: InsertEnterprise :execrows
 INSERT INTO enterprises (id, name, code, legal_name, legal_id, legal_id_hash, administrator, method, verified_at, created_at, facts, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
@@ -740,6 +814,67 @@ type OpenEnterpriseApplicationsParams struct {
 
 func (q *Queries) OpenEnterpriseApplications(ctx context.Context, arg OpenEnterpriseApplicationsParams) ([]EnterpriseApplication, error) {
 	rows, err := q.query(ctx, q.openEnterpriseApplicationsStmt, openEnterpriseApplications, arg.Code, arg.Verified, arg.Ended)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []EnterpriseApplication{}
+	for rows.Next() {
+		var i EnterpriseApplication
+		if err := rows.Scan(
+			&i.ID,
+			&i.Number,
+			&i.Account,
+			&i.Kind,
+			&i.Enterprise,
+			&i.Name,
+			&i.Code,
+			&i.LegalName,
+			&i.LegalID,
+			&i.State,
+			&i.Method,
+			&i.Reasons,
+			&i.Note,
+			&i.Record,
+			&i.Calls,
+			&i.Ref,
+			&i.Phone,
+			&i.Card,
+			&i.SubmittedAt,
+			&i.DueAt,
+			&i.Claimed,
+			&i.ClaimedUntil,
+			&i.Escalated,
+			&i.DecidedBy,
+			&i.DecidedAt,
+			&i.CreatedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openEnterpriseApplicationsOf = `-- name: OpenEnterpriseApplicationsOf :many
+SELECT id, number, account, kind, enterprise, name, code, legal_name, legal_id, state, method, reasons, note, record, calls, ref, phone, card, submitted_at, due_at, claimed, claimed_until, escalated, decided_by, decided_at, created_at, version FROM enterprise_applications WHERE account = $1 AND state NOT IN ($2, $3) ORDER BY id
+`
+
+type OpenEnterpriseApplicationsOfParams struct {
+	Account  string
+	Verified string
+	Ended    string
+}
+
+func (q *Queries) OpenEnterpriseApplicationsOf(ctx context.Context, arg OpenEnterpriseApplicationsOfParams) ([]EnterpriseApplication, error) {
+	rows, err := q.query(ctx, q.openEnterpriseApplicationsOfStmt, openEnterpriseApplicationsOf, arg.Account, arg.Verified, arg.Ended)
 	if err != nil {
 		return nil, err
 	}

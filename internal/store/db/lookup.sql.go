@@ -7,21 +7,22 @@ import (
 	"context"
 )
 
-const countLookupReveal = `-- name: CountLookupReveal :one
-INSERT INTO lookup_reveals (officer, day, n) VALUES ($1, $2, 1)
-ON CONFLICT (officer) DO UPDATE SET
-    n = CASE WHEN lookup_reveals.day = excluded.day THEN lookup_reveals.n + 1 ELSE 1 END,
-    day = excluded.day
+const countLookup = `-- name: CountLookup :one
+INSERT INTO lookup_counts (officer, what, span, n) VALUES ($1, $2, $3, 1)
+ON CONFLICT (officer, what) DO UPDATE SET
+    n = CASE WHEN lookup_counts.span = excluded.span THEN lookup_counts.n + 1 ELSE 1 END,
+    span = excluded.span
 RETURNING n
 `
 
-type CountLookupRevealParams struct {
+type CountLookupParams struct {
 	Officer string
-	Day     int64
+	What    string
+	Span    int64
 }
 
-func (q *Queries) CountLookupReveal(ctx context.Context, arg CountLookupRevealParams) (int64, error) {
-	row := q.queryRow(ctx, q.countLookupRevealStmt, countLookupReveal, arg.Officer, arg.Day)
+func (q *Queries) CountLookup(ctx context.Context, arg CountLookupParams) (int64, error) {
+	row := q.queryRow(ctx, q.countLookupStmt, countLookup, arg.Officer, arg.What, arg.Span)
 	var n int64
 	err := row.Scan(&n)
 	return n, err
@@ -330,6 +331,21 @@ func (q *Queries) RegistrationsPerDay(ctx context.Context, arg RegistrationsPerD
 		return nil, err
 	}
 	return items, nil
+}
+
+const uncountLookup = `-- name: UncountLookup :exec
+UPDATE lookup_counts SET n = n - 1 WHERE officer = $1 AND what = $2 AND span = $3 AND n > 0
+`
+
+type UncountLookupParams struct {
+	Officer string
+	What    string
+	Span    int64
+}
+
+func (q *Queries) UncountLookup(ctx context.Context, arg UncountLookupParams) error {
+	_, err := q.exec(ctx, q.uncountLookupStmt, uncountLookup, arg.Officer, arg.What, arg.Span)
+	return err
 }
 
 const verificationsPerDay = `-- name: VerificationsPerDay :many

@@ -509,9 +509,10 @@ type Job struct {
 	CreatedAt  int64
 }
 
-type LookupReveal struct {
+type LookupCount struct {
 	Officer string
-	Day     int64
+	What    string
+	Span    int64
 	N       int64
 }
 

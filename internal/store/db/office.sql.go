@@ -233,6 +233,23 @@ func (q *Queries) FinishOfficeVerification(ctx context.Context, arg FinishOffice
 	return err
 }
 
+const holdOfficeSession = `-- name: HoldOfficeSession :execrows
+UPDATE office_sessions SET seen_at = seen_at WHERE id = $1 AND ended_at = 0 AND expires_at > $2
+`
+
+type HoldOfficeSessionParams struct {
+	ID  string
+	Now int64
+}
+
+func (q *Queries) HoldOfficeSession(ctx context.Context, arg HoldOfficeSessionParams) (int64, error) {
+	result, err := q.exec(ctx, q.holdOfficeSessionStmt, holdOfficeSession, arg.ID, arg.Now)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const insertOfficeFactor = `-- name: InsertOfficeFactor :exec
 INSERT INTO office_factors (id, officer, kind, label, secret, step, created_at, used_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

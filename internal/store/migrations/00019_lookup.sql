@@ -1,10 +1,12 @@
--- What officers looked at: the values revealed in full, counted per day.
+-- What officers looked for and saw, counted per span of time.
 
 -- +goose Up
-CREATE TABLE lookup_reveals (
-    officer TEXT PRIMARY KEY,
-    day     BIGINT NOT NULL, -- calendar day in China
-    n       BIGINT NOT NULL
+CREATE TABLE lookup_counts (
+    officer TEXT NOT NULL,
+    what    TEXT NOT NULL,
+    span    BIGINT NOT NULL, -- number of the calendar day in China, or of the hour
+    n       BIGINT NOT NULL,
+    PRIMARY KEY (officer, what)
 );
 
 -- Enterprises by the day they were verified on, and callbacks that wait for an officer.
@@ -14,4 +16,4 @@ CREATE INDEX platform_callbacks_open ON platform_callbacks (last_at) WHERE ackno
 -- +goose Down
 DROP INDEX platform_callbacks_open;
 DROP INDEX enterprises_created;
-DROP TABLE lookup_reveals;
+DROP TABLE lookup_counts;

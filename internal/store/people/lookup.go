@@ -70,6 +70,11 @@ func (s lookups) Enterprise(ctx context.Context, tx work.Tx, id string) (enterpr
 	return enterprises(s).Enterprise(ctx, tx, id)
 }
 
+func (s lookups) LockEnterprise(ctx context.Context, tx work.Tx, id string) error {
+	_, err := members(s).Lock(ctx, tx, id)
+	return err
+}
+
 func (s lookups) EnterpriseByCode(ctx context.Context, tx work.Tx, code string) (enterprise.Enterprise, error) {
 	return enterprises(s).ByCode(ctx, tx, code)
 }
@@ -120,9 +125,13 @@ func (lookups) Certificates(ctx context.Context, tx work.Tx, account string, n i
 	return ids, store.Failure(err)
 }
 
-func (lookups) CountReveal(ctx context.Context, tx work.Tx, officer string, day int64) (int, error) {
-	n, err := store.Queries(tx).CountLookupReveal(ctx, db.CountLookupRevealParams{Officer: officer, Day: day})
+func (lookups) Count(ctx context.Context, tx work.Tx, officer, what string, span int64) (int, error) {
+	n, err := store.Queries(tx).CountLookup(ctx, db.CountLookupParams{Officer: officer, What: what, Span: span})
 	return int(n), store.Failure(err)
+}
+
+func (lookups) Uncount(ctx context.Context, tx work.Tx, officer, what string, span int64) error {
+	return store.Failure(store.Queries(tx).UncountLookup(ctx, db.UncountLookupParams{Officer: officer, What: what, Span: span}))
 }
 
 func (lookups) Registrations(ctx context.Context, tx work.Tx, from, until time.Time) (map[int64]int, error) {

@@ -46,6 +46,9 @@ ON CONFLICT (phone_hash) DO NOTHING;
 -- name: Account :one
 SELECT * FROM accounts WHERE id = @id;
 
+-- name: HoldAccount :one
+UPDATE accounts SET version = version WHERE id = @id AND closed_at = 0 RETURNING id;
+
 -- name: AccountByPhone :one
 SELECT * FROM accounts WHERE phone_hash = @phone_hash;
 

@@ -33,6 +33,17 @@ SELECT * FROM enterprise_applications WHERE account = @account ORDER BY id DESC 
 -- name: OpenEnterpriseApplications :many
 SELECT * FROM enterprise_applications WHERE code = @code AND state NOT IN (@verified, @ended) ORDER BY id;
 
+-- name: OpenEnterpriseApplicationsOf :many
+SELECT * FROM enterprise_applications WHERE account = @account AND state NOT IN (@verified, @ended) ORDER BY id;
+
+-- Left as they stand by their applicant since a time: his last step is the
+-- beginning, a submission, a decision that he could answer, or a picture.
+-- name: IdleEnterpriseApplications :many
+SELECT * FROM enterprise_applications a
+WHERE a.state IN (@draft, @checked, @refused) AND a.created_at < @since AND a.submitted_at < @since AND a.decided_at < @since
+    AND NOT EXISTS (SELECT 1 FROM enterprise_pictures p WHERE p.application = a.id AND p.at >= @since)
+ORDER BY a.id LIMIT @most;
+
 -- name: EnterpriseQueue :many
 SELECT * FROM enterprise_applications
 WHERE state = @state AND (escalated <> '') = CAST(@second AS BOOLEAN)

@@ -6,12 +6,15 @@ ORDER BY account DESC LIMIT @most;
 -- name: LookupCertificates :many
 SELECT id FROM certificates WHERE account_id = @account_id ORDER BY id DESC LIMIT @most;
 
--- name: CountLookupReveal :one
-INSERT INTO lookup_reveals (officer, day, n) VALUES (@officer, @day, 1)
-ON CONFLICT (officer) DO UPDATE SET
-    n = CASE WHEN lookup_reveals.day = excluded.day THEN lookup_reveals.n + 1 ELSE 1 END,
-    day = excluded.day
+-- name: CountLookup :one
+INSERT INTO lookup_counts (officer, what, span, n) VALUES (@officer, @what, @span, 1)
+ON CONFLICT (officer, what) DO UPDATE SET
+    n = CASE WHEN lookup_counts.span = excluded.span THEN lookup_counts.n + 1 ELSE 1 END,
+    span = excluded.span
 RETURNING n;
+
+-- name: UncountLookup :exec
+UPDATE lookup_counts SET n = n - 1 WHERE officer = @officer AND what = @what AND span = @span AND n > 0;
 
 -- Days are calendar days in China: milliseconds since 1970, eight hours ahead.
 -- name: RegistrationsPerDay :many

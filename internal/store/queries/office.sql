@@ -60,6 +60,9 @@ UPDATE office_sessions SET ceremony = @ceremony WHERE id = @id AND ended_at = 0;
 -- name: TouchOfficeSession :exec
 UPDATE office_sessions SET seen_at = @seen_at WHERE id = @id AND seen_at < @seen_at;
 
+-- name: HoldOfficeSession :execrows
+UPDATE office_sessions SET seen_at = seen_at WHERE id = @id AND ended_at = 0 AND expires_at > @now;
+
 -- name: EndOfficeSession :execrows
 UPDATE office_sessions SET ended_at = @ended_at, ceremony = @nothing WHERE id = @id AND ended_at = 0;
 

@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** 查找账号（按完整的值） */
+        /** 查找账号（按完整的值）：每人每天 300 次，写入审计 */
         get: operations["get-accounts"];
         put?: never;
         post?: never;
