@@ -14,6 +14,7 @@ import (
 
 	"tianweitong/internal/audit"
 	"tianweitong/internal/clock"
+	"tianweitong/internal/httpapi/console"
 	"tianweitong/internal/office"
 	"tianweitong/internal/store"
 	"tianweitong/internal/work"
@@ -183,4 +184,19 @@ func TestATamperedEntryIsFound(t *testing.T) {
 			t.Errorf("findings = %v", got)
 		}
 	})
+}
+
+func TestNoCellOfAnExportIsAFormula(t *testing.T) {
+	for subject, want := range map[string]string{
+		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\t=1": "'\t=1", "\r=1": "'\r=1", "a=1": "a=1", "": "",
+	} {
+		var b bytes.Buffer
+		if err := console.WriteCSV(&b, subject); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := csv.NewReader(&b).ReadAll()
+		if err != nil || len(rows) != 2 || rows[1][7] != want {
+			t.Errorf("%q: %q, %v", subject, rows, err)
+		}
+	}
 }

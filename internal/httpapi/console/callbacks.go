@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -49,13 +50,16 @@ func (s *Server) callbacks(ctx context.Context, _ office.Caller, in *callbacksIn
 	return &Body[CallbackList]{out}, err
 }
 
+// callbackID is a platform's code and a transaction's id.
+var callbackID = regexp.MustCompile(`^[A-Za-z0-9_]+-[0-9a-f]{32}$`)
+
 // replay is in the audit chain before it is done: an entry without an effect does
 // no harm, the reverse would.
 func (s *Server) replay(ctx context.Context, c office.Caller, in *byID) (*Empty, error) {
-	platform, transaction, ok := strings.Cut(in.ID, "-")
-	if !ok {
+	if !callbackID.MatchString(in.ID) { // nothing else may reach the chain
 		return nil, httpapi.CodeNotFound
 	}
+	platform, transaction, _ := strings.Cut(in.ID, "-")
 	if err := s.Lookups.Note(ctx, clerk(c), "console.callback_replayed", transaction, map[string]any{"platform": platform}); err != nil {
 		return nil, err
 	}

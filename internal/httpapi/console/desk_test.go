@@ -88,11 +88,13 @@ func (r *reviewer) Escalate(_ context.Context, o verification.Officer, id, note 
 	return r.note(o, "second ", id, note)
 }
 
+const transaction = "0123456789abcdef0123456789abcdef"
+
 // callbacks stands for platformapi.Callbacks.
 type callbacks struct{ replayed []string }
 
 func (c *callbacks) Undelivered(_ context.Context, platform string, n int) ([]scan.Undelivered, error) {
-	return slices.Repeat([]scan.Undelivered{{Transaction: "t1", Platform: "M1", Attempts: 6, Problem: "platformapi: the platform cannot be reached", FirstAt: noon, LastAt: noon}}, n), nil
+	return slices.Repeat([]scan.Undelivered{{Transaction: transaction, Platform: "M1", Attempts: 6, Problem: "platformapi: the platform cannot be reached", FirstAt: noon, LastAt: noon}}, n), nil
 }
 
 func (c *callbacks) Replay(_ context.Context, platform, transaction string) error {
@@ -240,11 +242,14 @@ func TestOperatorsLookUpRevealAndActWithReasons(t *testing.T) {
 		if got := o.ok("GET", "/callbacks", nil); len(got["callbacks"].([]any)) != 200 || got["more"] != true {
 			t.Errorf("%d callbacks", len(got["callbacks"].([]any)))
 		}
-		o.ok("POST", "/callbacks/M1-t1/replay", nil)
-		if !slices.Equal(d.callbacks.replayed, []string{"M1 t1"}) {
+		for _, id := range []string{"M1-t1", "-" + transaction, "M1-=1%2B1", "M1-" + transaction + "x"} {
+			o.refused("not_found", "POST", "/callbacks/"+id+"/replay", nil)
+		}
+		o.ok("POST", "/callbacks/M1-"+transaction+"/replay", nil)
+		if !slices.Equal(d.callbacks.replayed, []string{"M1 " + transaction}) {
 			t.Errorf("replayed %v", d.callbacks.replayed)
 		}
-		want := []string{"console.revealed " + d.account, "console.certificate_frozen c1", "console.certificate_unfrozen c1", "console.sessions_ended " + d.account, "console.callback_replayed t1"}
+		want := []string{"console.revealed " + d.account, "console.certificate_frozen c1", "console.certificate_unfrozen c1", "console.sessions_ended " + d.account, "console.callback_replayed " + transaction}
 		if got := d.kinds(o.id); !slices.Equal(got, want) {
 			t.Errorf("audit: %v", got)
 		}

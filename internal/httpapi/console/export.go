@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -53,7 +54,13 @@ func (l jsonLines) flush() error           { return nil }
 type csvLines struct{ *csv.Writer }
 
 func (l csvLines) write(x exported) error {
-	return l.Write([]string{x.Type, strconv.FormatInt(x.Seq, 10), x.At, strconv.FormatInt(x.UnixMs, 10), x.ID, x.Kind, x.Actor, x.Subject, x.Detail, x.Previous, x.Hash, x.Signature})
+	cells := []string{x.Type, strconv.FormatInt(x.Seq, 10), x.At, strconv.FormatInt(x.UnixMs, 10), x.ID, x.Kind, x.Actor, x.Subject, x.Detail, x.Previous, x.Hash, x.Signature}
+	for i, c := range cells {
+		if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
+			cells[i] = "'" + c // a table would take it for a formula
+		}
+	}
+	return l.Write(cells)
 }
 
 func (l csvLines) flush() error {

@@ -1,6 +1,22 @@
 package console
 
-import "github.com/danielgtaylor/huma/v2"
+import (
+	"io"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// WriteCSV writes an export of one entry with a subject.
+func WriteCSV(w io.Writer, subject string) error {
+	l, err := newCSV(w)
+	if err != nil {
+		return err
+	}
+	if err := l.write(exported{Type: "entry", Seq: 1, Subject: subject}); err != nil {
+		return err
+	}
+	return l.flush()
+}
 
 // Route is one route as it is registered.
 type Route struct {
