@@ -125,8 +125,33 @@ func (s *Service) Disable(ctx context.Context, c Caller, officer, reason string)
 		if err := s.Store.EndSessionsOf(ctx, tx, officer, "", s.Clock.Now()); err != nil {
 			return err
 		}
+		if err := s.closeProposals(ctx, tx, c, officer); err != nil {
+			return err
+		}
 		return s.record(ctx, tx, "officer_disabled", c.ID, officer, map[string]any{"reason": reason})
 	})
+}
+
+// closeProposals refuses what is proposed about an officer who is disabled: it was
+// about somebody who could sign in.
+func (s *Service) closeProposals(ctx context.Context, tx work.Tx, c Caller, officer string) error {
+	all, err := s.Store.Proposals(ctx, tx, proposalsShown)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if p.Subject.ID != officer || p.State != Open {
+			continue
+		}
+		p.State, p.Decider, p.DecidedAt, p.Reason = Refused, c.Officer, s.Clock.Now(), "该人员已停用"
+		if err := s.Store.Decide(ctx, tx, p); err != nil {
+			return err
+		}
+		if err := s.record(ctx, tx, string(Refused), c.ID, officer, map[string]any{"proposal": p.ID, "action": p.Action, "proposedBy": p.Proposer.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func reasonable(reason string) bool {
@@ -200,6 +225,7 @@ func (s *Service) Reset(ctx context.Context, name string) (password string, err 
 		if err != nil {
 			return err
 		}
+		o.State = Active
 		if err := s.reset(ctx, tx, o, stretched); err != nil {
 			return err
 		}
@@ -208,10 +234,11 @@ func (s *Service) Reset(ctx context.Context, name string) (password string, err 
 	return password, err
 }
 
-// reset deals an officer a password in place of all that he had.
+// reset deals an officer a password in place of all that he had; whether it lets
+// him in is his state's.
 func (s *Service) reset(ctx context.Context, tx work.Tx, o Officer, stretched string) error {
 	now := s.Clock.Now()
-	o.State, o.Password, o.Once, o.OnceUntil = Active, stretched, true, now.Add(OnceLife)
+	o.Password, o.Once, o.OnceUntil = stretched, true, now.Add(OnceLife)
 	if err := s.Store.Put(ctx, tx, o); err != nil {
 		return err
 	}
