@@ -189,7 +189,8 @@ func (s *Service) wrongCode(ctx context.Context, c Caller, spent charges) error 
 func (s *Service) mayEnrol(ctx context.Context, c Caller, password, address string) error {
 	switch c.Stage {
 	case Full:
-		return s.prove(ctx, c, password, address)
+		_, err := s.prove(ctx, c, password, address)
+		return err
 	case Enrol:
 		if c.Once {
 			return CodeOwn

@@ -238,15 +238,16 @@ func (s *Service) same(ctx context.Context, tx work.Tx, was Officer, spent charg
 	return o, s.giveBack(ctx, tx, spent)
 }
 
-// prove asks a full session for its password once more.
-func (s *Service) prove(ctx context.Context, c Caller, password, address string) error {
+// prove asks a full session for its password once more, and gives the officer whose
+// it was when it was compared.
+func (s *Service) prove(ctx context.Context, c Caller, password, address string) (Officer, error) {
 	ctx, cancel := charged(ctx)
 	defer cancel()
 	o, spent, err := s.guess(ctx, c.Name, password, address)
 	if err != nil {
-		return err
+		return Officer{}, err
 	}
-	return s.Runner.Do(ctx, "office.prove", func(ctx context.Context, tx work.Tx) error {
+	return o, s.Runner.Do(ctx, "office.prove", func(ctx context.Context, tx work.Tx) error {
 		_, err := s.same(ctx, tx, o, spent)
 		return err
 	})

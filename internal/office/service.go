@@ -50,6 +50,9 @@ type Store interface {
 	// SessionByToken gives a session that has not ended; work.ErrNotFound.
 	SessionByToken(ctx context.Context, tx work.Tx, tokenHash []byte) (StoredSession, error)
 	Touch(ctx context.Context, tx work.Tx, session string, when time.Time) error
+	// HoldSession keeps a session from ending until the commit; work.ErrConflict if
+	// it is over.
+	HoldSession(ctx context.Context, tx work.Tx, session string, now time.Time) error
 	// EndSession ends one; work.ErrConflict if it is over.
 	EndSession(ctx context.Context, tx work.Tx, session string, when time.Time) error
 	// EndSessionsOf ends an officer's but one.

@@ -193,9 +193,22 @@ func (s *Service) SignOut(ctx context.Context, c Caller) error {
 	})
 }
 
+// compared gives the officer whose password is replaced: the old one is proved in a
+// full session, the dealt one was at the sign-in.
+func (s *Service) compared(ctx context.Context, c Caller, old, address string) (o Officer, err error) {
+	if c.Stage == Full {
+		return s.prove(ctx, c, old, address)
+	}
+	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
+		o, err = s.Store.Get(ctx, tx, c.ID)
+		return err
+	})
+	return o, err
+}
+
 // SetPassword gives the caller a password of his own: in place of one that was
 // dealt, in a session for setting up, or with the old one in a full session;
-// his other sessions end. Refusals: those of the rules, CodeStage,
+// his other sessions end. Refusals: those of the rules, CodeStage, CodeLogin,
 // CodePasswordSame, CodePasswordWrong, CodeLocked.
 func (s *Service) SetPassword(ctx context.Context, c Caller, old, fresh, address string) (Session, error) {
 	if c.Stage == Second || c.Stage == Enrol && !c.Once {
@@ -206,16 +219,7 @@ func (s *Service) SetPassword(ctx context.Context, c Caller, old, fresh, address
 	}
 	ctx, cancel := charged(ctx)
 	defer cancel()
-	if c.Stage == Full {
-		if err := s.prove(ctx, c, old, address); err != nil {
-			return Session{}, err
-		}
-	}
-	var was Officer
-	err := s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) (err error) {
-		was, err = s.Store.Get(ctx, tx, c.ID)
-		return err
-	})
+	was, err := s.compared(ctx, c, old, address)
 	if err != nil {
 		return Session{}, err
 	}
@@ -240,6 +244,11 @@ func (s *Service) SetPassword(ctx context.Context, c Caller, old, fresh, address
 		}
 		o.Password, o.Once, o.OnceUntil = stretched, false, time.Time{}
 		if err := s.Store.Put(ctx, tx, o); err != nil {
+			return err
+		}
+		if err := s.Store.HoldSession(ctx, tx, c.Session, s.Clock.Now()); errors.Is(err, work.ErrConflict) {
+			return CodeLogin // stretching takes its time: somebody ended it meanwhile
+		} else if err != nil {
 			return err
 		}
 		if err := s.Store.EndSessionsOf(ctx, tx, c.ID, c.Session, s.Clock.Now()); err != nil {

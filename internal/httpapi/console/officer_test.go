@@ -2,6 +2,8 @@ package console_test
 
 import (
 	"context"
+	"errors"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -189,6 +191,46 @@ func TestAResetDealsAnewAndTakesTheOldAway(t *testing.T) {
 	c.refused("console_login_required", "GET", "/session", nil)
 	k.browser().refused("console_password_wrong", "POST", "/session", anyMap{"name": "super.c", "password": password})
 	k.browser().enrol("super.c", part(first)+"-"+part(second))
+}
+
+func TestAResetLetsNobodyInWhoIsDisabled(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		a, b, c := k.supers()
+		first := a.ok("POST", "/officers/"+c.id+"/reset-factor", nil)
+		a.ok("POST", "/officers/"+c.id+"/disable", anyMap{"reason": "测试停用"})
+		b.refused("proposal_decided", "POST", "/proposals/"+proposalID(first)+"/approve", nil)
+		first = a.ok("POST", "/officers/"+c.id+"/reset-factor", nil) // what is proposed afterwards keeps him out
+		second := b.ok("POST", "/proposals/"+proposalID(first)+"/approve", nil)
+		k.browser().refused("console_password_wrong", "POST", "/session", anyMap{"name": "super.c", "password": part(first) + "-" + part(second)})
+		once, err := k.office.Reset(t.Context(), "super.c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.browser().enrol("super.c", once)
+	})
+}
+
+func TestASessionThatEndedSetsNoPassword(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		a := k.officer("super.a", office.Super)
+		at, err := url.Parse(k.url + "/console/v1/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := k.office.Authenticate(t.Context(), a.http.Jar.Cookies(at)[0].Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.office.SignOut(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.office.SetPassword(t.Context(), c, password, "Another-Zwerg-48", "192.0.2.1"); !errors.Is(err, office.CodeLogin) {
+			t.Errorf("after the session's end: %v", err)
+		}
+		if _, err := k.office.SignIn(t.Context(), "super.a", password, "192.0.2.1"); err != nil {
+			t.Errorf("the password that stands: %v", err)
+		}
+	})
 }
 
 func TestTheCommandLineMakesTwoSuperAdministratorsAtMost(t *testing.T) {

@@ -179,6 +179,10 @@ func (officers) Touch(ctx context.Context, tx work.Tx, session string, when time
 	return store.Failure(store.Queries(tx).TouchOfficeSession(ctx, db.TouchOfficeSessionParams{ID: session, SeenAt: store.Ms(when)}))
 }
 
+func (officers) HoldSession(ctx context.Context, tx work.Tx, session string, now time.Time) error {
+	return store.Swapped(store.Queries(tx).HoldOfficeSession(ctx, db.HoldOfficeSessionParams{ID: session, Now: store.Ms(now)}))
+}
+
 func (officers) EndSession(ctx context.Context, tx work.Tx, session string, when time.Time) error {
 	return store.Swapped(store.Queries(tx).EndOfficeSession(ctx, db.EndOfficeSessionParams{ID: session, EndedAt: store.Ms(when), Nothing: []byte{}}))
 }
