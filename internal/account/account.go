@@ -334,6 +334,8 @@ type Store interface {
 	// that is stored.
 	Register(ctx context.Context, tx work.Tx, a Account) (Account, error)
 	Get(ctx context.Context, tx work.Tx, id string) (Account, error)
+	// Hold keeps the row of an account that is not closed until the commit.
+	Hold(ctx context.Context, tx work.Tx, id string) error
 	ByPhone(ctx context.Context, tx work.Tx, phoneHash []byte) (Account, error)
 	// Put swaps phone, devices and their times; a taken phone is work.ErrExists.
 	Put(ctx context.Context, tx work.Tx, a Account) error

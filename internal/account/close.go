@@ -2,9 +2,21 @@ package account
 
 import (
 	"context"
+	"errors"
 
 	"tianweitong/internal/work"
 )
+
+// Hold keeps an account from being closed until the transaction's end; CodeNoAccount
+// if it is closed. Who is about to be given what a closing looks for holds first, and
+// so does the closing, so that one sees the other.
+func (s *Service) Hold(ctx context.Context, tx work.Tx, account string) error {
+	err := s.Store.Hold(ctx, tx, account)
+	if errors.Is(err, work.ErrNotFound) {
+		return CodeNoAccount.Because(err)
+	}
+	return err
+}
 
 // Close ends an account (注销, docs/domain.md A31): its sessions and password end,
 // its number is told and free for a new account from then on. keep says that

@@ -324,7 +324,7 @@ func (a *App) wireFlows(context.Context) error {
 	})
 	h.closing = closing.New(closing.Deps{
 		Runner: st, Accounts: h.accounts, Certificates: h.certificates, Orders: h.orders, Recoveries: h.recover, Persons: h.realname, Keys: h.custody,
-		Members: h.members,
+		Members: h.members, Applications: h.enterprises,
 	})
 	h.install = install.NewService(install.Deps{
 		Store: st.Installations(), Runner: st, Clock: a.Clock, Rand: a.Rand, Log: a.Log, Arc: h.arc, Custody: h.custody, KMC: h.centre,
@@ -351,7 +351,7 @@ func (a *App) start(ctx context.Context) error {
 		room.Register(a.jobs)
 	}
 	a.jobs.Handle(custody.TopicNotice, job.Patient, a.custodyNotice)
-	for _, room := range []interface{ Start(context.Context) error }{h.accounts, h.scans, h.callbacks, h.ca} {
+	for _, room := range []interface{ Start(context.Context) error }{h.accounts, h.enterprises, h.scans, h.callbacks, h.ca} {
 		if err := room.Start(ctx); err != nil {
 			return err
 		}

@@ -224,6 +224,28 @@ func TestAWithdrawnApplicationKeepsNothing(t *testing.T) {
 	}
 }
 
+// Whoever does not come back leaves no picture of an ID card behind.
+func TestWhatNobodyGoesOnWithEndsAfterNinetyDays(t *testing.T) {
+	eachBureau(t, func(t *testing.T, b *bureau) {
+		const day = 24 * time.Hour
+		ctx, p, q, r := t.Context(), b.person(1, "测试甲"), b.person(2, "测试乙"), b.person(3, "测试丙")
+		b.must(b.Service.Start(ctx))
+		left, kept, waits := b.applied(p, facts(codeA)), b.applied(q, facts(codeA)), b.submitted(r, facts(codeA))
+		b.clock.Advance(60 * day)
+		_, err := b.PutPicture(ctx, q.Account, kept.ID, enterprise.PictureLicence, photo())
+		b.must(err)
+		b.must(b.jobs.Drain(ctx))
+		b.state(p, left.ID, enterprise.StateChecked)
+		b.clock.Advance(31 * day)
+		b.must(b.jobs.Drain(ctx))
+		if a := b.state(p, left.ID, enterprise.StateEnded); a.LegalIDNumber != "" || len(a.Pictures) != 0 {
+			t.Errorf("left for 91 days: %+v", a)
+		}
+		b.state(q, kept.ID, enterprise.StateChecked)
+		b.state(r, waits.ID, enterprise.StateReviewing)
+	})
+}
+
 func TestUploadsCountBeforeTheyAreDecoded(t *testing.T) {
 	b := oneBureau(t)
 	ctx, p := t.Context(), b.person(1, "测试甲")

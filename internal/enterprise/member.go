@@ -95,6 +95,9 @@ type MemberStore interface {
 
 // Accounts is package account.
 type Accounts interface {
+	// Hold keeps an account from being closed until the commit; account.CodeNoAccount
+	// if it is closed.
+	Hold(ctx context.Context, tx work.Tx, account string) error
 	Phone(ctx context.Context, tx work.Tx, account string) (string, error)
 	PhoneNumber(ctx context.Context, tx work.Tx, account string) (string, error)
 	// ActiveDevice gives the account's one active device.
@@ -189,8 +192,12 @@ func (s *Members) Memberships(ctx context.Context, tx work.Tx, acc string) ([]Me
 }
 
 // Join makes an account a member inside the caller's transaction, and ends what
-// else was open between the two. False if it is a member already.
+// else was open between the two. False if it is a member already; account.CodeNoAccount
+// if it was closed meanwhile.
 func (s *Members) Join(ctx context.Context, tx work.Tx, enterprise, acc, via string) (bool, error) {
+	if err := s.Accounts.Hold(ctx, tx, acc); err != nil {
+		return false, err
+	}
 	p, err := s.Persons.Person(ctx, tx, acc)
 	if err != nil {
 		return false, err

@@ -90,6 +90,9 @@ func (s *Service) Apply(ctx context.Context, c account.Caller, f Facts) (enterpr
 		}
 	}
 	err := s.Runner.Do(ctx, "enterprise.apply", func(ctx context.Context, tx work.Tx) error {
+		if err := s.Members.Accounts.Hold(ctx, tx, c.Account); err != nil {
+			return err
+		}
 		if _, err := s.Members.Persons.Person(ctx, tx, c.Account); err != nil {
 			return err
 		}
@@ -303,12 +306,33 @@ func (s *Service) Correct(ctx context.Context, acc, application string, f Facts)
 // Withdraw ends an application (撤回) and erases its pictures and numbers.
 func (s *Service) Withdraw(ctx context.Context, acc, application string) error {
 	_, err := s.change(ctx, acc, application, "enterprise.withdraw", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
-		if err := s.event(ctx, tx, *a, "withdrawn", acc, ""); err != nil {
-			return err
-		}
-		return s.over(ctx, tx, a, enterprise.StateEnded, acc, "enterprise.withdrawn")
+		return s.withdraw(ctx, tx, a)
 	})
 	return err
+}
+
+func (s *Service) withdraw(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
+	if err := s.event(ctx, tx, *a, "withdrawn", a.Account, ""); err != nil {
+		return err
+	}
+	return s.over(ctx, tx, a, enterprise.StateEnded, a.Account, "enterprise.withdrawn")
+}
+
+// Close withdraws all of an account that is being closed, in the caller's transaction.
+func (s *Service) Close(ctx context.Context, tx work.Tx, acc string) error {
+	all, err := s.Store.OpenOf(ctx, tx, acc)
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if err := s.withdraw(ctx, tx, &a); err != nil {
+			return err
+		}
+		if err := s.put(ctx, tx, &a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // over closes an application without an enterprise; the caller puts it. The

@@ -42,6 +42,10 @@ type Store interface {
 	// are not over.
 	ApplicationsOf(ctx context.Context, tx work.Tx, account string, n int) ([]enterprise.Application, error)
 	OpenFor(ctx context.Context, tx work.Tx, code string) ([]enterprise.Application, error)
+	// OpenOf gives an account's that are not over; Idle those that wait for their
+	// applicant's next step and saw none since a time.
+	OpenOf(ctx context.Context, tx work.Tx, account string) ([]enterprise.Application, error)
+	Idle(ctx context.Context, tx work.Tx, since time.Time, n int) ([]enterprise.Application, error)
 
 	PutPicture(ctx context.Context, tx work.Tx, application, kind string, jpeg []byte, at time.Time) error
 	Picture(ctx context.Context, tx work.Tx, application, kind string) ([]byte, error)

@@ -21,6 +21,7 @@ import (
 const (
 	topicResume = "enterprise.resume"
 	topicExpire = "enterprise.expire"
+	topicTidy   = "enterprise.tidy"
 	// patience is how long an answer is awaited before the step is given back.
 	patience = 30 * time.Minute
 )
@@ -33,6 +34,7 @@ var resumePolicy = job.Policy{Pauses: []time.Duration{
 func (s *Service) Register(r *job.Runner) {
 	r.Handle(topicResume, resumePolicy, s.resume)
 	r.Handle(topicExpire, job.Patient, s.expire)
+	r.Handle(topicTidy, job.Patient, s.tidy)
 }
 
 // step is the body of a job: ids only.
@@ -231,6 +233,9 @@ func (s *Service) settlePerson(ctx context.Context, tx work.Tx, a *enterprise.Ap
 func (s *Service) verified(ctx context.Context, tx work.Tx, a *enterprise.Application, by string) error {
 	if a.Kind == enterprise.KindChange {
 		return s.changed(ctx, tx, a, by)
+	}
+	if err := s.Members.Accounts.Hold(ctx, tx, a.Account); err != nil {
+		return err
 	}
 	now := s.Clock.Now()
 	e := enterprise.Enterprise{ID: id.New(s.Rand), Name: a.Name, Code: a.Code, LegalName: a.LegalName, LegalIDNumber: a.LegalIDNumber,

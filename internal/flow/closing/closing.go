@@ -4,7 +4,8 @@
 //
 // All in one transaction: the blockers are looked at again, sessions and password
 // end, the PIN key and the signing keys are destroyed, the verified person and
-// the phone number are free for another account. Certificates, orders, usage
+// the phone number are free for another account, applications to verify an enterprise
+// are withdrawn with their pictures. Certificates, orders, usage
 // and audit entries stay, and so do the encryption keys in escrow: who must by
 // law open an old envelope goes to the key-management centre.
 package closing
@@ -87,6 +88,8 @@ type Persons interface {
 
 // Accounts is what the flow needs of package account.
 type Accounts interface {
+	// Hold lets nobody give the account anything until the commit.
+	Hold(ctx context.Context, tx work.Tx, account string) error
 	CheckCode(ctx context.Context, ticket, code string, purpose account.Purpose, session string) error
 	Spend(ctx context.Context, tx work.Tx, ticket string, purpose account.Purpose, account string) error
 	ActiveDevice(ctx context.Context, tx work.Tx, account string) (string, error)
@@ -98,6 +101,12 @@ type Members interface {
 	// Administered counts the enterprises that an account administers.
 	Administered(ctx context.Context, tx work.Tx, account string) (int, error)
 	// Close ends every membership of an account.
+	Close(ctx context.Context, tx work.Tx, account string) error
+}
+
+// Applications are the enterprises that an account is having verified.
+type Applications interface {
+	// Close withdraws those of an account that are not over.
 	Close(ctx context.Context, tx work.Tx, account string) error
 }
 
@@ -118,6 +127,7 @@ type Deps struct {
 	Persons      Persons
 	Keys         Keys
 	Members      Members
+	Applications Applications
 }
 
 // Service is the flow.
@@ -220,6 +230,9 @@ func (s *Service) Close(ctx context.Context, c account.Caller, ticket, code stri
 		return err
 	}
 	return s.Runner.Do(ctx, "closing.close", func(ctx context.Context, tx work.Tx) error {
+		if err := s.Accounts.Hold(ctx, tx, c.Account); err != nil { // or what comes after the look is missed
+			return err
+		}
 		blockers, keep, err := s.look(ctx, tx, c)
 		if err != nil {
 			return err
@@ -234,6 +247,9 @@ func (s *Service) Close(ctx context.Context, c account.Caller, ticket, code stri
 			return err
 		}
 		if err := s.Members.Close(ctx, tx, c.Account); err != nil {
+			return err
+		}
+		if err := s.Applications.Close(ctx, tx, c.Account); err != nil {
 			return err
 		}
 		if err := s.Persons.Release(ctx, tx, c.Account, keep); err != nil {

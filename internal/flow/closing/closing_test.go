@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/certificate"
 	"tianweitong/internal/custody"
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/fault"
 	"tianweitong/internal/flow/closing"
 	"tianweitong/internal/flow/flowtest"
@@ -21,6 +23,7 @@ import (
 	"tianweitong/internal/realname"
 	"tianweitong/internal/store/people"
 	"tianweitong/internal/usage"
+	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 )
 
@@ -137,6 +140,84 @@ func TestClosingWaitsForWhatIsUnfinished(t *testing.T) {
 		}
 		is("")
 	})
+}
+
+// Whatever becomes of an officer's approval, or of a member's joining, that comes
+// together with the closing: a closed account administers nothing and belongs nowhere.
+func TestAClosedAccountIsGivenNothingMeanwhile(t *testing.T) {
+	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
+		ctx := t.Context()
+		firm := w.Found("测试公司", w.Person())
+		for i := range 32 {
+			p := w.Person()
+			a := applied(p, fmt.Sprint(i))
+			ticket, code := p.Code(account.PurposeClose)
+			var given, closed error
+			var both sync.WaitGroup
+			both.Go(func() {
+				if i%2 == 0 {
+					given = w.Verification.Approve(ctx, officer, a.ID, checklist)
+					return
+				}
+				given = w.Store.Do(ctx, "test.join", func(ctx context.Context, tx work.Tx) error {
+					_, err := w.Members.Join(ctx, tx, firm, p.Caller.Account, enterprise.ViaInvited)
+					return err
+				})
+			})
+			both.Go(func() { closed = p.Closing.Close(ctx, p.Caller, ticket, code) })
+			both.Wait()
+			if given != nil && !errors.Is(given, account.CodeNoAccount) && !errors.Is(given, verification.CodeDecided) && !errors.Is(given, realname.CodeNotVerified) {
+				t.Errorf("%d: given: %v", i, given)
+			}
+			if closed != nil && !errors.Is(closed, closing.CodeBlocked) || closed != nil && given != nil {
+				t.Errorf("%d: closed: %v, given: %v", i, closed, given)
+			}
+			w.Do(func(ctx context.Context, tx work.Tx) error {
+				all, err := w.Members.Memberships(ctx, tx, p.Caller.Account)
+				if closed == nil && len(all) > 0 {
+					t.Errorf("%d: the closed account belongs to %v", i, all)
+				}
+				return err
+			})
+		}
+	})
+}
+
+func TestAClosingWithdrawsWhatAnOfficerHasBeforeHim(t *testing.T) {
+	flowtest.Each(t, func(t *testing.T, w *flowtest.World) {
+		p := w.Person()
+		a := applied(p, "1")
+		w.Do(func(ctx context.Context, tx work.Tx) error {
+			return w.Verification.Store.PutPicture(ctx, tx, a.ID, enterprise.PictureIDFront, []byte("picture"), w.Clock.Now())
+		})
+		if err := closes(p); err != nil {
+			t.Fatal(err)
+		}
+		w.Do(func(ctx context.Context, tx work.Tx) error {
+			over, err := w.Verification.Store.Application(ctx, tx, a.ID)
+			if over.State != enterprise.StateEnded || len(over.Pictures) > 0 || over.LegalIDNumber != "" {
+				t.Errorf("after the closing it is %+v", over)
+			}
+			return err
+		})
+		wants(t, w.Verification.Approve(t.Context(), officer, a.ID, checklist), verification.CodeDecided)
+	})
+}
+
+var (
+	officer   = verification.Officer{ID: "o"}
+	checklist = []string{"letter_seal", "letter_facts", "licence", "id_card"}
+)
+
+// applied is an application of a person for a made-up code that waits for an officer.
+func applied(p *flowtest.Person, code string) enterprise.Application {
+	p.T.Helper()
+	now := p.Clock.Now()
+	a := enterprise.Application{ID: id.New(rand.Reader), Number: code, Account: p.Caller.Account, Kind: enterprise.KindCreate, Name: "测试甲科技有限公司", Code: code,
+		LegalName: "测试法", LegalIDNumber: "110101197001010016", State: enterprise.StateReviewing, Method: enterprise.MethodDocuments,
+		SubmittedAt: now, DueAt: now, CreatedAt: now, Version: 1}
+	p.Do(func(ctx context.Context, tx work.Tx) error { return p.Verification.Store.InsertApplication(ctx, tx, a) })
+	return a
 }
 
 func TestAClosedAccountIsOverAndItsPersonFree(t *testing.T) {

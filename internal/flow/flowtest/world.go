@@ -48,6 +48,7 @@ import (
 	"tianweitong/internal/store/people"
 	"tianweitong/internal/store/storetest"
 	"tianweitong/internal/usage"
+	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 	"tianweitong/pki"
 )
@@ -96,11 +97,13 @@ type World struct {
 	Closing  *closing.Service
 	Members  *enterprise.Members
 	Handover *handover.Service
-	PIN      *pin.Service
-	Install  *install.Service
-	Recover  *recover.Service
-	Revoke   *revoke.Service
-	Check    *check.Service
+	// Verification knows no register: applications are put before an officer as they are.
+	Verification *verification.Service
+	PIN          *pin.Service
+	Install      *install.Service
+	Recover      *recover.Service
+	Revoke       *revoke.Service
+	Check        *check.Service
 
 	modules custody.Deps
 	box     *secret.Box
@@ -204,9 +207,13 @@ func (w *World) Start() {
 	w.Handover = handover.New(handover.Deps{
 		Store: people.Handovers(st), Runner: r, Clock: c, Rand: rand.Reader, Custody: w.Custody, Members: w.Members,
 	})
+	w.Verification = verification.New(verification.Deps{
+		Runner: r, Store: people.Enterprises(st), Members: w.Members, Clock: c, Rand: rand.Reader, Box: w.box, Log: log,
+		Codes: w.Accounts, Officers: w.Accounts, Checker: w.Faces, Notices: w.Notices,
+	})
 	w.Closing = closing.New(closing.Deps{
 		Runner: r, Accounts: w.Accounts, Certificates: w.Certificates, Orders: w.Orders, Recoveries: w.Recover, Persons: w.Persons, Keys: w.Custody,
-		Members: w.Members,
+		Members: w.Members, Applications: w.Verification,
 	})
 	w.Accounts.Register(w.Jobs)
 	w.Persons.Register(w.Jobs)

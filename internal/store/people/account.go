@@ -98,6 +98,11 @@ func (s accounts) Get(ctx context.Context, tx work.Tx, id string) (account.Accou
 	return s.account(r, err)
 }
 
+func (accounts) Hold(ctx context.Context, tx work.Tx, id string) error {
+	_, err := store.Queries(tx).HoldAccount(ctx, id)
+	return store.Failure(err)
+}
+
 func (s accounts) sealPhone(a account.Account) ([]byte, error) {
 	return s.SealText("accounts", "phone", a.ID, a.Phone)
 }

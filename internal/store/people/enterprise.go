@@ -178,6 +178,19 @@ func (s enterprises) OpenFor(ctx context.Context, tx work.Tx, code string) ([]en
 	return s.all(ctx, tx, rows, err)
 }
 
+func (s enterprises) OpenOf(ctx context.Context, tx work.Tx, account string) ([]enterprise.Application, error) {
+	rows, err := store.Queries(tx).OpenEnterpriseApplicationsOf(ctx, db.OpenEnterpriseApplicationsOfParams{
+		Account: account, Verified: string(enterprise.StateVerified), Ended: string(enterprise.StateEnded)})
+	return s.all(ctx, tx, rows, err)
+}
+
+func (s enterprises) Idle(ctx context.Context, tx work.Tx, since time.Time, n int) ([]enterprise.Application, error) {
+	rows, err := store.Queries(tx).IdleEnterpriseApplications(ctx, db.IdleEnterpriseApplicationsParams{
+		Draft: string(enterprise.StateDraft), Checked: string(enterprise.StateChecked), Refused: string(enterprise.StateRefused),
+		Since: store.Ms(since), Most: int32(n)})
+	return s.all(ctx, tx, rows, err)
+}
+
 func (s enterprises) Queue(ctx context.Context, tx work.Tx, second bool, dueAfter time.Time, after string, n int) ([]enterprise.Application, error) {
 	rows, err := store.Queries(tx).EnterpriseQueue(ctx, db.EnterpriseQueueParams{
 		State: string(enterprise.StateReviewing), Second: second, DueAt: store.Ms(dueAfter), After: after, Most: int32(n)})
