@@ -18,8 +18,16 @@ export function enterprise({ name = '样例测试科技有限公司', legal = '�
   return { name, code: code(), legal: somebody({ name: legal }) }
 }
 
+const drawn = new Map()
+
 /** A picture as a camera takes one, drawn by the browser: sharp, bright, of the size of a card. */
-export async function picture(visitor, words, { width = 1200, height = 760, dark = false, blur = false, type = 'image/jpeg' } = {}) {
+export function picture(visitor, words, how = {}) {
+  const key = JSON.stringify([words, how])
+  if (!drawn.has(key)) drawn.set(key, draw(visitor, words, how))
+  return drawn.get(key)
+}
+
+async function draw(visitor, words, { width = 1200, height = 760, dark = false, blur = false, type = 'image/jpeg' }) {
   const easel = await visitor.context.browser().newPage()
   try {
     const base64 = await easel.evaluate(
