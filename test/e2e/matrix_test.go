@@ -375,7 +375,7 @@ var consoleMatrix = map[string]string{
 	"POST /console/v1/reviews/{id}/refuse":         "verifier",
 	"POST /console/v1/reviews/{id}/release":        "verifier",
 	"POST /console/v1/reviews/{id}/second":         "verifier",
-	"GET /console/v1/accounts":                     "operator verifier",
+	"POST /console/v1/accounts/search":             "operator verifier",
 	"GET /console/v1/accounts/{id}":                "operator verifier",
 	"GET /console/v1/enterprises":                  "operator verifier",
 	"GET /console/v1/enterprises/{id}":             "operator verifier",

@@ -76,12 +76,12 @@ func (r *reviewer) Release(_ context.Context, o verification.Officer, id string)
 	return r.note(o, "release ", id)
 }
 
-func (r *reviewer) Approve(_ context.Context, o verification.Officer, id string, checks []string) error {
-	return r.note(o, "approve ", id, checks)
+func (r *reviewer) Approve(_ context.Context, o verification.Officer, id string, seen time.Time, checks []string) error {
+	return r.note(o, "approve ", id, " seen ", seen.Unix(), checks)
 }
 
-func (r *reviewer) Refuse(_ context.Context, o verification.Officer, id string, reasons []string, note string) error {
-	return r.note(o, "refuse ", id, reasons, note)
+func (r *reviewer) Refuse(_ context.Context, o verification.Officer, id string, seen time.Time, reasons []string, note string) error {
+	return r.note(o, "refuse ", id, " seen ", seen.Unix(), reasons, note)
 }
 
 func (r *reviewer) Escalate(_ context.Context, o verification.Officer, id, note string) error {
@@ -201,10 +201,10 @@ func TestVerifiersTakeReviewsThroughTheirDecision(t *testing.T) {
 		t.Errorf("a picture of no kind: %d", status)
 	}
 	v.ok("POST", "/reviews/a1/release", nil)
-	v.ok("POST", "/reviews/a1/approve", anyMap{"checks": []string{"licence"}})
-	v.ok("POST", "/reviews/a1/refuse", anyMap{"reasons": []string{"other"}, "note": "看不清"})
+	v.ok("POST", "/reviews/a1/approve", anyMap{"submittedAt": "1970-01-01T00:00:07Z", "checks": []string{"licence"}})
+	v.ok("POST", "/reviews/a1/refuse", anyMap{"submittedAt": "1970-01-01T00:00:08Z", "reasons": []string{"other"}, "note": "看不清"})
 	v.ok("POST", "/reviews/a1/second", anyMap{"note": "请复核"})
-	if want := []string{"claim a1", "release a1", "approve a1[licence]", "refuse a1[other]看不清", "second a1请复核"}; !slices.Equal(d.reviews.asked, want) {
+	if want := []string{"claim a1", "release a1", "approve a1 seen 7 [licence]", "refuse a1 seen 8 [other]看不清", "second a1请复核"}; !slices.Equal(d.reviews.asked, want) {
 		t.Errorf("asked %q", d.reviews.asked)
 	}
 	v.refused("enterprise_application_unknown", "GET", "/reviews/x", nil)
@@ -217,13 +217,13 @@ func TestOperatorsLookUpRevealAndActWithReasons(t *testing.T) {
 	each(t, func(t *testing.T, k *kit) {
 		d := withDesk(k)
 		o := d.officer("otto", office.Operator)
-		for _, query := range []string{"phone=13900000007", "name=%E6%B5%8B%E8%AF%95%E7%94%B2", "id=" + document, "id=" + d.account} {
-			all := o.ok("GET", "/accounts?"+query, nil)["accounts"].([]any)
+		for _, query := range []anyMap{{"phone": "13900000007"}, {"name": "测试甲"}, {"id": document}, {"id": d.account}} {
+			all := o.ok("POST", "/accounts/search", query)["accounts"].([]any)
 			if len(all) != 1 || all[0].(anyMap)["phoneMasked"] != "139****0007" || all[0].(anyMap)["nameMasked"] != "测*甲" {
 				t.Errorf("%s: %v", query, all)
 			}
 		}
-		o.refused("lookup_query", "GET", "/accounts", nil)
+		o.refused("lookup_query", "POST", "/accounts/search", anyMap{})
 		a := o.ok("GET", "/accounts/"+d.account, nil)
 		if c := a["certificates"].([]any)[0].(anyMap); c["state"] != "valid" || c["freezable"] != true {
 			t.Errorf("%v", c)

@@ -115,10 +115,12 @@ type EnterpriseBody struct {
 }
 
 type accountsInput struct {
-	Phone  string `query:"phone" maxLength:"11" doc:"完整手机号"`
-	Name   string `query:"name" maxLength:"90" doc:"完整姓名"`
-	ID     string `query:"id" maxLength:"32" doc:"账号编号，或完整身份证号"`
-	Cursor string `query:"cursor" maxLength:"40"`
+	Body struct {
+		Phone  string `json:"phone,omitempty" maxLength:"11" doc:"完整手机号"`
+		Name   string `json:"name,omitempty" maxLength:"90" doc:"完整姓名"`
+		ID     string `json:"id,omitempty" maxLength:"32" doc:"账号编号，或完整身份证号"`
+		Cursor string `json:"cursor,omitempty" maxLength:"40"`
+	}
 }
 
 type enterprisesInput struct {
@@ -152,7 +154,7 @@ type EndedBody struct {
 }
 
 func (s *Server) lookupRoutes() {
-	route(s, http.MethodGet, "/accounts", deskWorker, "查找账号（按完整的值）：每人每天 300 次，写入审计", s.accounts)
+	route(s, http.MethodPost, "/accounts/search", deskWorker, "查找账号（按完整的值）：每人每天 300 次，写入审计", s.accounts)
 	route(s, http.MethodGet, "/accounts/{id}", deskWorker, "一个账号", s.account)
 	route(s, http.MethodPost, "/accounts/{id}/sessions/end", operator, "结束账号的全部登录", s.endSessions)
 	route(s, http.MethodGet, "/enterprises", deskWorker, "查找企业", s.enterprises)
@@ -163,7 +165,7 @@ func (s *Server) lookupRoutes() {
 }
 
 func (s *Server) accounts(ctx context.Context, c office.Caller, in *accountsInput) (*Body[AccountList], error) {
-	page, err := s.Lookups.Find(ctx, clerk(c), lookup.Query{Phone: in.Phone, Name: in.Name, ID: in.ID, Cursor: in.Cursor})
+	page, err := s.Lookups.Find(ctx, clerk(c), lookup.Query{Phone: in.Body.Phone, Name: in.Body.Name, ID: in.Body.ID, Cursor: in.Body.Cursor})
 	out := AccountList{Accounts: make([]AccountRow, len(page.Accounts)), Next: page.Next}
 	for i, a := range page.Accounts {
 		out.Accounts[i] = accountRow(a)

@@ -4,17 +4,17 @@
  */
 
 export interface paths {
-    "/console/v1/accounts": {
+    "/console/v1/accounts/search": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** 查找账号（按完整的值）：每人每天 300 次，写入审计 */
-        get: operations["get-accounts"];
+        get?: never;
         put?: never;
-        post?: never;
+        /** 查找账号（按完整的值）：每人每天 300 次，写入审计 */
+        post: operations["post-accounts-search"];
         delete?: never;
         options?: never;
         head?: never;
@@ -804,9 +804,23 @@ export interface components {
             /** Format: date-time */
             verifiedAt?: string;
         };
+        AccountsInputBody: {
+            cursor?: string;
+            /** @description 账号编号，或完整身份证号 */
+            id?: string;
+            /** @description 完整姓名 */
+            name?: string;
+            /** @description 完整手机号 */
+            phone?: string;
+        };
         ApproveInputBody: {
             /** @description 勾选的核对项，须为全部 */
             checks: string[] | null;
+            /**
+             * Format: date-time
+             * @description 所核对资料的提交时间；已重新提交时拒绝
+             */
+            submittedAt: string;
         };
         AuditEntry: {
             /** @description 账号、system、platform:<代码>、officer:<ID> */
@@ -1132,6 +1146,11 @@ export interface components {
             note: string;
             /** @description 驳回原因的 code */
             reasons: string[] | null;
+            /**
+             * Format: date-time
+             * @description 所核对资料的提交时间；已重新提交时拒绝
+             */
+            submittedAt: string;
         };
         RevealBody: {
             /**
@@ -1410,22 +1429,18 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    "get-accounts": {
+    "post-accounts-search": {
         parameters: {
-            query?: {
-                /** @description 完整手机号 */
-                phone?: string;
-                /** @description 完整姓名 */
-                name?: string;
-                /** @description 账号编号，或完整身份证号 */
-                id?: string;
-                cursor?: string;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountsInputBody"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
