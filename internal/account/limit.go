@@ -69,6 +69,7 @@ const (
 	limitPause     limited = "code.pause"
 	limitFree      limited = "code.free"
 	limitStrangers limited = "code.all"
+	limitOthers    limited = "text.others" // messages to numbers of others, no codes
 	limitHouse     limited = "code.house"
 )
 
@@ -87,6 +88,12 @@ type budget struct {
 
 func (l limited) budget(subject []byte, most int, span time.Duration, refusal fault.Code) budget {
 	return budget{string(l), subject, most, span, refusal, l}
+}
+
+// refuse tells when a window that opened then has room again.
+func (b budget) refuse(opened, now time.Time) error {
+	wait := opened.Add(b.span).Sub(now)
+	return b.refusal.With(map[string]any{"retryAfterSeconds": int((wait + time.Second - 1) / time.Second)})
 }
 
 // more makes a budget's window one of several of its limit.
@@ -121,8 +128,7 @@ func (s *Service) limit(ctx context.Context, tx work.Tx, ask Ask, caller Caller,
 			if b.limit == limitFree {
 				return spent{refused: string(b.limit)}, CodeCaptcha
 			}
-			wait := opened.Add(b.span).Sub(now)
-			return spent{refused: string(b.limit)}, b.refusal.With(map[string]any{"retryAfterSeconds": int((wait + time.Second - 1) / time.Second)})
+			return spent{refused: string(b.limit)}, b.refuse(opened, now)
 		}
 		out.capped = out.capped || b.limit == limitStrangers && n == b.most
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"tianweitong/internal/account"
+	"tianweitong/internal/work"
 )
 
 // login asks for a login code with a captcha; an empty one is none.
@@ -173,5 +175,43 @@ func TestTheConsoleSeesWhatWasSentAndRefused(t *testing.T) {
 		if l := seen["anyone"]; l.Busiest != 2 || l.Most != 30 {
 			t.Errorf("anyone = %+v", l)
 		}
+	})
+}
+
+func TestMessagesToOthersCountAgainstTheCeiling(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		k.Limits.Hourly, k.Limits.Ceiling = 2, 4
+		text := func(n int) error {
+			return k.st.Do(t.Context(), "test", func(ctx context.Context, tx work.Tx) error {
+				return k.TextTo(ctx, tx, phone(n), "enterprise.invitation", nil)
+			})
+		}
+		fine := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range 2 {
+			fine(text(n))
+		}
+		err := text(2)
+		want(t, err, account.CodeTextBusy)
+		if member(err, "retryAfterSeconds") == nil {
+			t.Error(err)
+		}
+		for n := range 2 { // codes have the rest of the house's
+			fine(k.login(phone(n), home, "", "", 0))
+		}
+		want(t, k.login(phone(3), elsewhere(3), "", "", 0), account.CodeBusy)
+		use, err := k.SMSUse(t.Context())
+		if err != nil || use.Sent != 4 || use.Hours[23].Sent != 4 {
+			t.Errorf("use = %+v, %v", use, err)
+		}
+		if i := slices.IndexFunc(use.Limits, func(l account.LimitUse) bool { return l.Name == "others" }); i < 0 || use.Limits[i].Busiest != 2 || use.Limits[i].Most != 2 {
+			t.Errorf("limits = %+v", use.Limits)
+		}
+		k.clock.Advance(time.Hour)
+		fine(text(2))
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"tianweitong/internal/fault"
 	"tianweitong/internal/id"
 	"tianweitong/internal/job"
 	"tianweitong/internal/secret"
@@ -55,9 +56,31 @@ func (s *Service) Text(ctx context.Context, tx work.Tx, account, template string
 	return s.enqueueText(ctx, tx, text{Phone: a.Phone, Template: template, Params: params})
 }
 
+// CodeTextBusy refuses an SMS to somebody else's number; it carries
+// "retryAfterSeconds".
+var CodeTextBusy = fault.Code{Name: "sms_house_busy", Kind: fault.TooMany,
+	Text: "当前发送的短信过多，请稍后再试。"}
+
 // TextTo sends an SMS with the commit to a number that need not have an account.
-// The caller bounds how often.
+// All of them in an hour are bounded as the codes that strangers ask for are, and
+// count against the ceiling of the whole house: CodeTextBusy. The caller bounds how
+// often for one number.
 func (s *Service) TextTo(ctx context.Context, tx work.Tx, phone, template string, params map[string]string) error {
+	now := s.Clock.Now()
+	for _, b := range []budget{
+		limitOthers.budget([]byte{}, s.Limits.Hourly, time.Hour, CodeTextBusy), limitHouse.budget([]byte{}, s.Limits.Ceiling, time.Hour, CodeTextBusy),
+	} {
+		n, opened, err := s.Store.Count(ctx, tx, b.name, b.subject, now, b.span)
+		if err != nil {
+			return err
+		}
+		if n > b.most {
+			return b.refuse(opened, now)
+		}
+	}
+	if err := s.Store.CountHour(ctx, tx, hourSent, now); err != nil {
+		return err
+	}
 	return s.enqueueText(ctx, tx, text{Phone: phone, Template: template, Params: params})
 }
 

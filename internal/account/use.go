@@ -17,8 +17,8 @@ const (
 type SMSUse struct {
 	// Limits are the limits, in the order of docs/accounts.md.
 	Limits []LimitUse
-	// Sent are the codes sent in the current hour's window of the whole house, and
-	// Ceiling the most there can be.
+	// Sent are the codes and invitations sent in the current hour's window of the
+	// whole house, and Ceiling the most there can be.
 	Sent, Ceiling int
 	// CaptchasWrong are the captchas answered wrongly in the last 24 hours.
 	CaptchasWrong int
@@ -29,7 +29,8 @@ type SMSUse struct {
 // LimitUse is one limit.
 type LimitUse struct {
 	// Name is stable: address, site, device, network, account, session, known,
-	// anyone, free, strangers, house. What free refuses is asked for a captcha.
+	// anyone, free, strangers, others, house. What free refuses is asked for a
+	// captcha; what others refuses (TextTo) is not counted.
 	Name string
 	Most int
 	Span time.Duration
@@ -65,7 +66,8 @@ func (s *Service) SMSUse(ctx context.Context) (SMSUse, error) {
 		{"address", limitAddress, l.PerAddress, time.Hour}, {"site", limitSite, siteFactor * l.PerAddress, time.Hour},
 		{"device", limitDevice, l.PerDevice, day}, {"network", limitNetwork, l.PerNetwork, day}, {"anyone", limitAnyone, l.Anyone, day},
 		{"known", limitKnown, l.Known, day}, {"session", limitSession, l.Daily, day}, {"account", limitAccount, l.Daily, day},
-		{"free", limitFree, l.Free, day}, {"pause", limitPause, 1, l.Pause}, {"strangers", limitStrangers, l.Hourly, time.Hour}, {"house", limitHouse, l.Ceiling, time.Hour},
+		{"free", limitFree, l.Free, day}, {"pause", limitPause, 1, l.Pause}, {"strangers", limitStrangers, l.Hourly, time.Hour},
+		{"others", limitOthers, l.Hourly, time.Hour}, {"house", limitHouse, l.Ceiling, time.Hour},
 	}
 	out := SMSUse{Ceiling: l.Ceiling}
 	now := s.Clock.Now()

@@ -98,6 +98,7 @@ var limitTexts = map[string]string{
 	"address":   "同一网络地址",
 	"site":      "同一网络地址段",
 	"strangers": "全站未登录获取",
+	"others":    "全站邀请短信",
 	"house":     "全站",
 }
 
