@@ -107,7 +107,7 @@ const (
 
 // Invite asks somebody to join by an SMS with a link. Refusals: CodeNotAdministrator,
 // realname.CodeName, account.CodePhone, CodeInvitationAlready, CodeInvitationMember,
-// CodeInvitationTooMany.
+// CodeInvitationTooMany, CodeSeekTooMany, account.CodeTextBusy.
 func (s *Members) Invite(ctx context.Context, c account.Caller, enterprise, name, phone string) (Invitation, error) {
 	name, err := realname.CleanName(name)
 	if err != nil {
@@ -117,10 +117,20 @@ func (s *Members) Invite(ctx context.Context, c account.Caller, enterprise, name
 		return Invitation{}, account.CodePhone
 	}
 	var i Invitation
+	var refusal error
 	err = s.Runner.Do(ctx, "member.invite", func(ctx context.Context, tx work.Tx) error {
+		refusal = nil
 		h, err := s.governed(ctx, tx, c.Account, enterprise, s.Store.Lock)
 		if err != nil {
 			return err
+		}
+		member, err := s.member(ctx, tx, c.Account, enterprise, phone)
+		if err != nil {
+			return err
+		}
+		if member { // commits: telling whose number it is counts
+			refusal = CodeInvitationMember
+			return nil
 		}
 		if err := s.invitable(ctx, tx, enterprise, phone); err != nil {
 			return err
@@ -140,21 +150,28 @@ func (s *Members) Invite(ctx context.Context, c account.Caller, enterprise, name
 		tx.Wake(c.Account, work.Enterprise)
 		return s.record(ctx, tx, "member.invited", c.Account, i.ID, map[string]string{"enterprise": enterprise})
 	})
+	if err == nil {
+		err = refusal
+	}
 	return i, err
 }
 
-// invitable refuses a number whose owner is a member, or that has an invitation
-// which waits; one that expired gives way.
+// member tells whether a number is a member's, which is charged to who asks; of any
+// other number the SMS count.
+func (s *Members) member(ctx context.Context, tx work.Tx, acc, enterprise, phone string) (bool, error) {
+	if err := s.chargeSeek(ctx, tx, acc); err != nil {
+		return false, err
+	}
+	_, member, err := s.behind(ctx, tx, enterprise, phone)
+	if err != nil || member {
+		return member, err
+	}
+	return false, s.dischargeSeek(ctx, tx, acc)
+}
+
+// invitable refuses a number that has an invitation which waits; one that expired
+// gives way.
 func (s *Members) invitable(ctx context.Context, tx work.Tx, enterprise, phone string) error {
-	owner, err := s.Accounts.Owner(ctx, tx, phone)
-	if err == nil {
-		if _, err = s.Store.Current(ctx, tx, enterprise, owner); err == nil {
-			return CodeInvitationMember
-		}
-	}
-	if err != nil && !errors.Is(err, account.CodeNoAccount) && !errors.Is(err, work.ErrNotFound) {
-		return err
-	}
 	old, err := s.Store.OpenInvitation(ctx, tx, enterprise, s.phoneHash(phone))
 	switch {
 	case errors.Is(err, work.ErrNotFound):

@@ -26,6 +26,8 @@ var (
 		Text: "今日核对管理员信息的次数已用完，请明天再试，或请管理员邀请您加入。"}
 	CodeJoinBusy = fault.Code{Name: "join_enterprise_limit", Kind: fault.TooMany,
 		Text: "该企业今日的加入申请核对次数过多，请明天再试，或请管理员邀请您加入。"}
+	CodeJoinOften = fault.Code{Name: "join_too_often", Kind: fault.TooMany,
+		Text: "您今日已多次向该企业提交加入申请，请明天再试，或请管理员邀请您加入。"}
 	CodeRequestAlready = fault.Code{Name: "join_requested", Kind: fault.Conflict,
 		Text: "您已提交过加入申请，请等待管理员审核。"}
 	CodeRequestUnknown = fault.Code{Name: "join_unknown", Kind: fault.NotFound,
@@ -80,7 +82,12 @@ const (
 	// WrongPerEnterprise is how many are entered for one enterprise on such a day.
 	WrongPerEnterprise = 20
 
+	// RequestsADay is how often an account may ask to join one enterprise on such a
+	// day: each request tells the administrator, and withdrawing does not untell.
+	RequestsADay = 5
+
 	tryJoin = "join"
+	tryAsk  = "ask"
 	// maxRequests bounds lists of requests and invitations.
 	maxRequests = 200
 )
@@ -88,7 +95,8 @@ const (
 // Ask asks to join an enterprise; who asks has to know its administrator's name and
 // number. An entry is charged before it is compared, and given back if it was
 // right. Refusals: CodeUnknown, realname.CodeNotVerified, CodeMemberAlready,
-// CodeRequestAlready, CodeAdministratorWrong, CodeJoinTooMany, CodeJoinBusy.
+// CodeRequestAlready, CodeAdministratorWrong, CodeJoinTooMany, CodeJoinBusy,
+// CodeJoinOften.
 func (s *Members) Ask(ctx context.Context, c account.Caller, enterprise, name, phone string) (Asked, error) {
 	var r Asked
 	var refusal error
@@ -135,6 +143,11 @@ func (s *Members) Ask(ctx context.Context, c account.Caller, enterprise, name, p
 		}
 		if !fresh {
 			return CodeRequestAlready
+		}
+		if n, err := s.Store.Try(ctx, tx, c.Account+":"+enterprise, tryAsk, clock.Day(s.Clock.Now())); err != nil {
+			return err
+		} else if n > RequestsADay {
+			return CodeJoinOften
 		}
 		tx.Wake(c.Account, work.Enterprise)
 		tx.Wake(h.Administrator, work.Enterprise)

@@ -34,6 +34,8 @@ var (
 		Text: "不能移除自己；如需退出，请先转让管理员，再退出企业。"}
 	CodeMemberAlready = fault.Code{Name: "member_already", Kind: fault.Conflict,
 		Text: "您已是该企业成员，可直接切换到企业身份。"}
+	CodeSeekTooMany = fault.Code{Name: "member_search_limit", Kind: fault.TooMany,
+		Text: "今日按手机号查找的次数已用完，请明天再试，或按姓名查找。"}
 	CodeReason = fault.Code{Name: "member_reason", Kind: fault.Invalid,
 		Text: "请填写原因，2 至 100 个字。"}
 	// CodeTransferSelf and CodeTransferTarget: to whom nothing can be transferred.
@@ -287,15 +289,29 @@ type ColleaguePage struct {
 // MemberPage is the most members in one page.
 const MemberPage = 50
 
+// NumbersADay is how many whole numbers an administrator may try that are no
+// member's, and invite that are, on a calendar day in China.
+const NumbersADay = 30
+
+const trySeek = "seek"
+
 // List gives a page of an enterprise's members to its administrator. search is
-// empty, a whole phone number, or the beginning of a name.
+// empty, a whole phone number, or the beginning of a name. A number that is no
+// member's counts: CodeSeekTooMany.
 func (s *Members) List(ctx context.Context, c account.Caller, enterprise, search, cursor string) (p ColleaguePage, err error) {
-	err = s.Runner.View(ctx, func(ctx context.Context, tx work.Tx) error {
+	run := s.Runner.View
+	if account.ValidPhone(search) {
+		run = func(ctx context.Context, f func(context.Context, work.Tx) error) error {
+			return s.Runner.Do(ctx, "member.seek", f)
+		}
+	}
+	err = run(ctx, func(ctx context.Context, tx work.Tx) error {
+		p = ColleaguePage{}
 		h, err := s.governed(ctx, tx, c.Account, enterprise, s.Store.Head)
 		if err != nil {
 			return err
 		}
-		all, total, err := s.find(ctx, tx, enterprise, search, cursor)
+		all, total, err := s.find(ctx, tx, c.Account, enterprise, search, cursor)
 		if err != nil {
 			return err
 		}
@@ -316,19 +332,16 @@ func (s *Members) List(ctx context.Context, c account.Caller, enterprise, search
 	return p, err
 }
 
-func (s *Members) find(ctx context.Context, tx work.Tx, enterprise, search, cursor string) ([]Member, int, error) {
+func (s *Members) find(ctx context.Context, tx work.Tx, acc, enterprise, search, cursor string) ([]Member, int, error) {
 	if account.ValidPhone(search) {
-		owner, err := s.Accounts.Owner(ctx, tx, search)
-		if err == nil {
-			var m Member
-			if m, err = s.Store.Current(ctx, tx, enterprise, owner); err == nil {
-				return []Member{m}, 1, nil
-			}
+		if err := s.chargeSeek(ctx, tx, acc); err != nil {
+			return nil, 0, err
 		}
-		if errors.Is(err, work.ErrNotFound) || errors.Is(err, account.CodeNoAccount) {
-			err = nil
+		m, member, err := s.behind(ctx, tx, enterprise, search)
+		if err != nil || !member {
+			return nil, 0, err
 		}
-		return nil, 0, err
+		return []Member{m}, 1, s.dischargeSeek(ctx, tx, acc)
 	}
 	var term []byte
 	if search != "" {
@@ -340,6 +353,36 @@ func (s *Members) find(ctx context.Context, tx work.Tx, enterprise, search, curs
 	}
 	all, err := s.Store.Members(ctx, tx, enterprise, term, cursor, MemberPage+1)
 	return all, total, err
+}
+
+// behind gives the member whose number it is; false if it is no member's.
+func (s *Members) behind(ctx context.Context, tx work.Tx, enterprise, phone string) (Member, bool, error) {
+	owner, err := s.Accounts.Owner(ctx, tx, phone)
+	if errors.Is(err, account.CodeNoAccount) {
+		return Member{}, false, nil
+	}
+	if err != nil {
+		return Member{}, false, err
+	}
+	m, err := s.Store.Current(ctx, tx, enterprise, owner)
+	if errors.Is(err, work.ErrNotFound) {
+		return Member{}, false, nil
+	}
+	return m, err == nil, err
+}
+
+// chargeSeek counts one try of a number against the administrator who makes it: the
+// list masks numbers, and what is left of one could be tried out.
+func (s *Members) chargeSeek(ctx context.Context, tx work.Tx, acc string) error {
+	n, err := s.Store.Try(ctx, tx, acc, trySeek, clock.Day(s.Clock.Now()))
+	if err == nil && n > NumbersADay {
+		err = CodeSeekTooMany
+	}
+	return err
+}
+
+func (s *Members) dischargeSeek(ctx context.Context, tx work.Tx, acc string) error {
+	return s.Store.Untry(ctx, tx, acc, trySeek, clock.Day(s.Clock.Now()))
 }
 
 // face gives the name and the masked phone of an account; a person who is not

@@ -551,3 +551,59 @@ func TestAnotherEnterprisesAdministratorReachesNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestAskingAgainAndAgainIsBounded(t *testing.T) {
+	eachClub(t, func(t *testing.T, c *club) {
+		boss, ann := c.person(1, "管理甲"), c.person(2, "成员乙")
+		e, other := c.found("示例建设有限公司", boss), c.found("示例工程有限公司", boss)
+		for range enterprise.RequestsADay {
+			r, err := c.Ask(t.Context(), ann.Caller, e, boss.name, boss.phone)
+			c.must(err)
+			c.must(c.Withdraw(t.Context(), ann.Caller, r.ID))
+		}
+		_, err := c.Ask(t.Context(), ann.Caller, e, boss.name, boss.phone)
+		c.refused(err, enterprise.CodeJoinOften)
+		if n := c.told(boss, "enterprise.join_requested"); n != enterprise.RequestsADay {
+			t.Errorf("the administrator was told %d times", n)
+		}
+		_, err = c.Ask(t.Context(), ann.Caller, other, boss.name, boss.phone)
+		c.must(err)
+		c.clock.Advance(24 * time.Hour)
+		_, err = c.Ask(t.Context(), ann.Caller, e, boss.name, boss.phone)
+		c.must(err)
+	})
+}
+
+func TestAMembersNumberCannotBeTriedOut(t *testing.T) {
+	eachClub(t, func(t *testing.T, c *club) {
+		ctx := t.Context()
+		boss, ann := c.person(1, "管理甲"), c.person(2, "成员乙")
+		e := c.found("示例建设有限公司", boss)
+		c.join(e, ann)
+		for n := range enterprise.NumbersADay - 1 {
+			p, err := c.List(ctx, boss.Caller, e, fmt.Sprintf("137%08d", n), "")
+			c.must(err)
+			if p.Total != 0 {
+				t.Errorf("found %+v", p)
+			}
+			if p, err = c.List(ctx, boss.Caller, e, ann.phone, ""); err != nil || p.Total != 1 { // one's number is not charged
+				t.Fatalf("%+v, %v", p, err)
+			}
+		}
+		_, err := c.Invite(ctx, boss.Caller, e, ann.name, ann.phone)
+		c.refused(err, enterprise.CodeInvitationMember)
+		for _, number := range []string{ann.phone, "13700000999"} { // neither answer tells any more
+			_, err = c.List(ctx, boss.Caller, e, number, "")
+			c.refused(err, enterprise.CodeSeekTooMany)
+			_, err = c.Invite(ctx, boss.Caller, e, ann.name, number)
+			c.refused(err, enterprise.CodeSeekTooMany)
+		}
+		if p, err := c.List(ctx, boss.Caller, e, "成员", ""); err != nil || p.Total != 1 {
+			t.Errorf("by name: %+v, %v", p, err)
+		}
+		c.clock.Advance(24 * time.Hour)
+		if p, err := c.List(ctx, boss.Caller, e, ann.phone, ""); err != nil || p.Total != 1 {
+			t.Errorf("the next day: %+v, %v", p, err)
+		}
+	})
+}
