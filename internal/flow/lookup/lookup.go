@@ -85,6 +85,7 @@ const (
 	countReveals  = "reveal"
 	countSearches = "search"
 	countMisses   = "miss"
+	countOpened   = "opened" // its span is the review and its claim
 )
 
 // Device is one of an account's devices.

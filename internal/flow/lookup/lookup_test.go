@@ -495,3 +495,22 @@ func TestWhatAFormerMemberLeftStaysFrozen(t *testing.T) {
 		})
 	})
 }
+
+func TestAReviewThatIsOpenedIsRecordedOncePerClaim(t *testing.T) {
+	each(t, func(t *testing.T, k *kit) {
+		for i, c := range []struct {
+			officer, review string
+			claimed         time.Time
+			want            int // entries about the review by then
+		}{
+			{"o1", "a1", time.Time{}, 1}, {"o1", "a1", noon, 2}, {"o1", "a1", noon, 2}, {"o2", "a1", noon, 3}, {"o1", "a1", noon, 3}, {"o1", "a2", noon, 1}, {"o1", "a1", noon.Add(time.Hour), 4},
+		} {
+			if err := k.NoteOpened(t.Context(), lookup.Officer{ID: c.officer}, c.review, c.claimed); err != nil {
+				t.Fatal(err)
+			}
+			if got := k.entries(c.review); len(got) != c.want {
+				t.Errorf("%d: %v", i, got)
+			}
+		}
+	})
+}

@@ -2,8 +2,12 @@ package lookup
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"time"
 
 	"tianweitong/internal/clock"
 	"tianweitong/internal/fault"
@@ -110,6 +114,19 @@ func representative(field, name, number string) string {
 func (s *Service) Note(ctx context.Context, o Officer, kind, subject string, detail map[string]any) error {
 	return s.Runner.Do(ctx, "lookup.note", func(ctx context.Context, tx work.Tx) error {
 		return record(ctx, tx, kind, o, subject, detail)
+	})
+}
+
+// NoteOpened puts into the audit chain that an officer saw a review with the names
+// in it: once for each claim of it while he looks at no other one.
+func (s *Service) NoteOpened(ctx context.Context, o Officer, review string, claimed time.Time) error {
+	return s.Runner.Do(ctx, "lookup.opened", func(ctx context.Context, tx work.Tx) error {
+		which := sha256.Sum256(fmt.Append(nil, review, "@", claimed.UnixMilli()))
+		n, err := s.Store.Count(ctx, tx, o.ID, countOpened, int64(binary.BigEndian.Uint64(which[:])))
+		if err != nil || n > 1 {
+			return err
+		}
+		return record(ctx, tx, "console.review_opened", o, review, nil)
 	})
 }
 
