@@ -361,7 +361,7 @@ func TestManyApplicationsForOneCodeLeaveOneEnterprise(t *testing.T) {
 			wg.Go(func() {
 				a, err := b.Submit(ctx, all[i].Account, apps[i].ID)
 				if err == nil {
-					err = b.Approve(ctx, verification.Officer{ID: "o"}, a.ID, []string{"letter_seal", "letter_facts", "licence", "id_card"})
+					err = b.approve(verification.Officer{ID: "o"}, a)
 				}
 				errs[i] = err
 			})

@@ -43,13 +43,13 @@ func TestAnEnterpriseIsVerifiedByItsDocuments_2_4_2(t *testing.T) {
 			t.Error(err)
 		}
 		b.must(b.Claim(ctx, officerA, a.ID))
-		b.refused(b.Approve(ctx, officerA, a.ID, b.checks(a)[1:]), verification.CodeChecklist)
-		b.must(b.Approve(ctx, officerA, a.ID, b.checks(a)))
+		b.refused(b.Approve(ctx, officerA, a.ID, a.SubmittedAt, b.checks(a)[1:]), verification.CodeChecklist)
+		b.must(b.approve(officerA, a))
 		a = b.state(p, a.ID, enterprise.StateVerified)
 		if role, _ := b.role(a.Enterprise, p); role != enterprise.RoleAdministrator || a.DecidedBy != "oa" {
 			t.Errorf("the applicant is %q after %s's decision", role, a.DecidedBy)
 		}
-		b.refused(b.Approve(ctx, officerB, a.ID, b.checks(a)), verification.CodeDecided)
+		b.refused(b.approve(officerB, a), verification.CodeDecided)
 		if page, err = b.Reviews(ctx, verification.TabDone, ""); err != nil || len(page.Rows) != 1 || page.Total != 1 {
 			t.Errorf("done %+v, %v", page, err)
 		}
@@ -60,10 +60,11 @@ func TestARefusedApplicationIsCorrectedWithoutTypingAllAgain_2_4_2(t *testing.T)
 	eachBureau(t, func(t *testing.T, b *bureau) {
 		ctx, p := t.Context(), b.person(1, "测试甲")
 		a := b.submitted(p, facts(codeA))
-		b.refused(b.Refuse(ctx, officerA, a.ID, nil, ""), verification.CodeRefusal)
-		b.refused(b.Refuse(ctx, officerA, a.ID, []string{"because"}, ""), verification.CodeRefusal)
-		b.refused(b.Refuse(ctx, officerA, a.ID, []string{"other"}, " "), verification.CodeRefusal)
-		b.must(b.Refuse(ctx, officerA, a.ID, []string{"letter_no_seal", "other"}, "请在落款处盖章"))
+		b.refused(b.Refuse(ctx, officerA, a.ID, a.SubmittedAt, nil, ""), verification.CodeRefusal)
+		b.refused(b.Refuse(ctx, officerA, a.ID, a.SubmittedAt, []string{"because"}, ""), verification.CodeRefusal)
+		b.refused(b.Refuse(ctx, officerA, a.ID, a.SubmittedAt, []string{"other"}, " "), verification.CodeRefusal)
+		b.must(b.Claim(ctx, officerA, a.ID))
+		b.must(b.Refuse(ctx, officerA, a.ID, a.SubmittedAt, []string{"letter_no_seal", "other"}, "请在落款处盖章"))
 		a = b.state(p, a.ID, enterprise.StateRefused, "letter_no_seal", "other")
 		if a.Note != "请在落款处盖章" || b.told(p, "enterprise.refused") != 1 || len(b.texts(p, "notice")) != 1 {
 			t.Errorf("refused application %+v", a)
@@ -74,7 +75,7 @@ func TestARefusedApplicationIsCorrectedWithoutTypingAllAgain_2_4_2(t *testing.T)
 		if err != nil || a.State != enterprise.StateReviewing || a.Note != "" {
 			t.Fatalf("submitted again: %+v, %v", a, err)
 		}
-		b.must(b.Approve(ctx, officerB, a.ID, b.checks(a)))
+		b.must(b.approve(officerB, a))
 		b.state(p, a.ID, enterprise.StateVerified)
 	})
 }
@@ -85,7 +86,7 @@ func TestAClaimKeepsOthersAwayForFifteenMinutes(t *testing.T) {
 	a := b.submitted(p, facts(codeA))
 	b.must(b.Claim(ctx, officerA, a.ID))
 	b.must(b.Claim(ctx, officerA, a.ID))
-	for _, err := range []error{b.Claim(ctx, officerB, a.ID), b.Approve(ctx, officerB, a.ID, b.checks(a)), b.Refuse(ctx, officerB, a.ID, []string{"id_expired"}, ""),
+	for _, err := range []error{b.Claim(ctx, officerB, a.ID), b.Approve(ctx, officerB, a.ID, a.SubmittedAt, b.checks(a)), b.Refuse(ctx, officerB, a.ID, a.SubmittedAt, []string{"id_expired"}, ""),
 		b.Release(ctx, officerB, a.ID), b.Escalate(ctx, officerB, a.ID, "请复核")} {
 		b.refused(err, verification.CodeClaimed)
 	}
@@ -99,20 +100,53 @@ func TestAClaimKeepsOthersAwayForFifteenMinutes(t *testing.T) {
 	b.must(b.Claim(ctx, officerA, a.ID))
 }
 
+// An officer decides what he has before him and looked at, not what came after it.
+func TestADecisionIsAboutWhatItsOfficerSaw(t *testing.T) {
+	eachBureau(t, func(t *testing.T, b *bureau) {
+		ctx, p := t.Context(), b.person(1, "测试甲")
+		a := b.submitted(p, facts(codeA))
+		approve := func(o verification.Officer) error { return b.Approve(ctx, o, a.ID, a.SubmittedAt, b.checks(a)) }
+		refuse := func(o verification.Officer) error {
+			return b.Refuse(ctx, o, a.ID, a.SubmittedAt, []string{"id_expired"}, "")
+		}
+		for _, err := range []error{approve(officerA), refuse(officerA)} {
+			b.refused(err, verification.CodeUnclaimed)
+		}
+		b.must(b.Claim(ctx, officerA, a.ID))
+		b.clock.Advance(verification.ClaimLife)
+		for _, err := range []error{approve(officerA), refuse(officerA)} {
+			b.refused(err, verification.CodeUnclaimed)
+		}
+		b.must(b.Claim(ctx, officerB, a.ID))
+		b.must(refuse(officerB))
+		b.clock.Advance(time.Minute)
+		_, err := b.PutPicture(ctx, p.Account, a.ID, enterprise.PictureLicence, photo())
+		b.must(err)
+		again, err := b.Submit(ctx, p.Account, a.ID)
+		b.must(err)
+		b.must(b.Claim(ctx, officerA, a.ID))
+		for _, err := range []error{approve(officerA), refuse(officerA)} {
+			b.refused(err, verification.CodeChanged)
+		}
+		b.must(b.approve(officerA, again))
+	})
+}
+
 func TestASecondOpinionIsAnotherOfficers(t *testing.T) {
 	eachBureau(t, func(t *testing.T, b *bureau) {
 		ctx, p := t.Context(), b.person(1, "测试甲")
 		a := b.submitted(p, facts(codeA))
 		b.refused(b.Escalate(ctx, officerA, a.ID, ""), verification.CodeNote)
 		b.must(b.Escalate(ctx, officerA, a.ID, "印文难以辨认"))
+		b.refused(b.Escalate(ctx, officerB, a.ID, "请您决定"), verification.CodeEscalated) // or it would be the first's again
 		for tab, want := range map[verification.Tab]int{verification.TabOpen: 0, verification.TabSecond: 1} {
 			if page, err := b.Reviews(ctx, tab, ""); err != nil || len(page.Rows) != want || page.Total != want {
 				t.Errorf("%s: %+v, %v", tab, page, err)
 			}
 		}
-		b.refused(b.Approve(ctx, officerA, a.ID, b.checks(a)), verification.CodeSecond)
-		b.refused(b.Refuse(ctx, officerA, a.ID, []string{"id_expired"}, ""), verification.CodeSecond)
-		b.must(b.Approve(ctx, officerB, a.ID, b.checks(a)))
+		b.refused(b.approve(officerA, a), verification.CodeSecond)
+		b.refused(b.Refuse(ctx, officerA, a.ID, a.SubmittedAt, []string{"id_expired"}, ""), verification.CodeSecond)
+		b.must(b.approve(officerB, a))
 	})
 }
 
@@ -124,13 +158,13 @@ func TestNobodyReviewsWhatConcernsHimself(t *testing.T) {
 	}
 	a := b.submitted(p, facts(codeA))
 	b.refused(b.Claim(ctx, hash(p), a.ID), verification.CodeInvolved)
-	b.refused(b.Approve(ctx, hash(p), a.ID, b.checks(a)), verification.CodeInvolved)
-	b.must(b.Approve(ctx, hash(colleague), a.ID, b.checks(a)))
+	b.refused(b.approve(hash(p), a), verification.CodeInvolved)
+	b.must(b.approve(hash(colleague), a))
 	e := b.state(p, a.ID, enterprise.StateVerified).Enterprise
 	b.join(e, colleague)
 	change := b.submitted(p, verification.Facts{Enterprise: e, Name: "测试甲科技集团有限公司"})
-	b.refused(b.Approve(ctx, hash(colleague), change.ID, b.checks(change)), verification.CodeInvolved)
-	b.must(b.Approve(ctx, officerA, change.ID, b.checks(change)))
+	b.refused(b.approve(hash(colleague), change), verification.CodeInvolved)
+	b.must(b.approve(officerA, change))
 }
 
 func TestTheQueueIsByDeadlineAndPages(t *testing.T) {
@@ -211,7 +245,7 @@ func TestAFormerAdministratorChangesNothing(t *testing.T) {
 	b.do(func(ctx context.Context, tx work.Tx) error {
 		return b.Service.Members.Store.Hand(ctx, tx, a.Enterprise, p.Account, q.Account)
 	})
-	b.must(b.Approve(ctx, officerA, change.ID, b.checks(change)))
+	b.must(b.approve(officerA, change))
 	b.state(p, change.ID, enterprise.StateEnded, verification.ReasonNotAdministrator.Name)
 	if v, err := b.View(ctx, q.Account, a.Enterprise); err != nil || v.Name != "测试甲科技有限公司" {
 		t.Errorf("view %+v, %v", v, err)

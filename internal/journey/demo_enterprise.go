@@ -190,7 +190,7 @@ func (d *demo) refuse(ctx context.Context) (string, error) {
 	if sealed {
 		return "", errors.New("the officer sees a seal that nobody put there")
 	}
-	if err := d.desk.Refuse(ctx, r.ID, "请加盖单位公章", "letter_no_seal"); err != nil {
+	if err := d.desk.Refuse(ctx, r, "请加盖单位公章", "letter_no_seal"); err != nil {
 		return "", err
 	}
 	if d.application, err = d.Application(ctx, d.applicant, r.ID); err != nil {
@@ -233,10 +233,10 @@ func (d *demo) approve(ctx context.Context) (string, error) {
 	if len(checks) == 0 {
 		return "", errors.New("the officer has no checklist")
 	}
-	if err := mustRefuse("approving with a line unticked", d.desk.Approve(ctx, r.ID, checks[1:]), "review_checklist"); err != nil {
+	if err := mustRefuse("approving with a line unticked", d.desk.Approve(ctx, r, checks[1:]), "review_checklist"); err != nil {
 		return "", err
 	}
-	if err := d.desk.Approve(ctx, r.ID, checks); err != nil {
+	if err := d.desk.Approve(ctx, r, checks); err != nil {
 		return "", err
 	}
 	if d.application, err = d.Application(ctx, d.applicant, r.ID); err != nil {

@@ -97,8 +97,9 @@ func (d *Desk) SignIn(ctx context.Context) error {
 
 // Review is an application before an officer (实名审核).
 type Review struct {
-	ID    string `json:"id"`
-	Facts []struct {
+	ID          string    `json:"id"`
+	SubmittedAt time.Time `json:"submittedAt"`
+	Facts       []struct {
 		Item  string `json:"item"`
 		Match bool   `json:"match"`
 	} `json:"facts"`
@@ -138,13 +139,13 @@ func (d *Desk) Picture(ctx context.Context, review, kind string) ([]byte, error)
 }
 
 // Approve approves with the lines of the checklist that the officer ticked.
-func (d *Desk) Approve(ctx context.Context, review string, checks []string) error {
-	return d.do(ctx, http.MethodPost, "/reviews/"+review+"/approve", map[string]any{"checks": checks}, nil)
+func (d *Desk) Approve(ctx context.Context, review Review, checks []string) error {
+	return d.do(ctx, http.MethodPost, "/reviews/"+review.ID+"/approve", map[string]any{"submittedAt": review.SubmittedAt, "checks": checks}, nil)
 }
 
 // Refuse refuses with reasons and a note to the applicant.
-func (d *Desk) Refuse(ctx context.Context, review, note string, reasons ...string) error {
-	return d.do(ctx, http.MethodPost, "/reviews/"+review+"/refuse", map[string]any{"reasons": reasons, "note": note}, nil)
+func (d *Desk) Refuse(ctx context.Context, review Review, note string, reasons ...string) error {
+	return d.do(ctx, http.MethodPost, "/reviews/"+review.ID+"/refuse", map[string]any{"submittedAt": review.SubmittedAt, "reasons": reasons, "note": note}, nil)
 }
 
 // do calls the console's API; a refusal is a phone.Problem.

@@ -104,6 +104,14 @@ var (
 		Text: "另一位鉴证人员正在审核这份申请，请先处理其他申请。"}
 	CodeDecided = fault.Code{Name: "review_decided", Kind: fault.Conflict,
 		Text: "这份申请已有审核结果或已撤回，请刷新列表。"}
+	// CodeUnclaimed: nobody decides what he does not have before him.
+	CodeUnclaimed = fault.Code{Name: "review_unclaimed", Kind: fault.Conflict,
+		Text: "您尚未开始处理这份申请，或 15 分钟的处理时间已过，请开始处理并核对后再提交。"}
+	// CodeChanged: what he looked at is not what stands there now.
+	CodeChanged = fault.Code{Name: "review_changed", Kind: fault.Conflict,
+		Text: "申请人已重新提交资料，请重新核对后再作决定。"}
+	CodeEscalated = fault.Code{Name: "review_escalated", Kind: fault.Conflict,
+		Text: "这份申请已是复核件，请直接通过或驳回。"}
 	// CodeInvolved: nobody reviews what concerns himself.
 	CodeInvolved = fault.Code{Name: "review_involved", Kind: fault.Forbidden,
 		Text: "您与这份申请有关联，须由其他鉴证人员审核。"}
@@ -289,10 +297,10 @@ func (s *Service) decide(ctx context.Context, o Officer, application, name strin
 func (o Officer) actor() string { return "officer:" + o.ID }
 
 // Claim takes an application before an officer for ClaimLife; claiming his own again
-// renews it.
+// renews it. Who may not decide would only keep others from it.
 func (s *Service) Claim(ctx context.Context, o Officer, application string) error {
 	return s.decide(ctx, o, application, "review.claim", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
-		if err := s.uninvolved(ctx, tx, o, *a); err != nil {
+		if err := s.mayDecide(ctx, tx, o, *a); err != nil {
 			return err
 		}
 		fresh := a.Claimed != o.ID
@@ -329,6 +337,19 @@ func (s *Service) mayDecide(ctx context.Context, tx work.Tx, o Officer, a enterp
 	return s.uninvolved(ctx, tx, o, a)
 }
 
+// looked keeps an officer from deciding what he has not before him: he holds a claim
+// that lasts, and seen is the submission whose documents he saw. They do not change
+// until they are submitted anew.
+func (s *Service) looked(o Officer, a enterprise.Application, seen time.Time) error {
+	switch {
+	case a.Claimed != o.ID || !s.Clock.Now().Before(a.ClaimedUntil):
+		return CodeUnclaimed
+	case !a.SubmittedAt.Equal(seen):
+		return CodeChanged
+	}
+	return nil
+}
+
 // uninvolved looks for the officer's own account by his phone: it must not be the
 // applicant's, the representative's, or a member's.
 func (s *Service) uninvolved(ctx context.Context, tx work.Tx, o Officer, a enterprise.Application) error {
@@ -362,10 +383,15 @@ func (s *Service) uninvolved(ctx context.Context, tx work.Tx, o Officer, a enter
 	return err
 }
 
-// Approve verifies the enterprise; checks are the codes of the whole checklist.
-func (s *Service) Approve(ctx context.Context, o Officer, application string, checks []string) error {
+// Approve verifies the enterprise; checks are the codes of the whole checklist. The
+// officer holds the claim and seen is the SubmittedAt of what he saw: CodeUnclaimed,
+// CodeChanged.
+func (s *Service) Approve(ctx context.Context, o Officer, application string, seen time.Time, checks []string) error {
 	return s.decide(ctx, o, application, "review.approve", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := s.mayDecide(ctx, tx, o, *a); err != nil {
+			return err
+		}
+		if err := s.looked(o, *a, seen); err != nil {
 			return err
 		}
 		for _, c := range checklist(*a) {
@@ -379,8 +405,8 @@ func (s *Service) Approve(ctx context.Context, o Officer, application string, ch
 }
 
 // Refuse gives the application back with reasons (驳回); the note is shown to the
-// applicant as it stands.
-func (s *Service) Refuse(ctx context.Context, o Officer, application string, reasons []string, note string) error {
+// applicant as it stands. Claim and seen are as of Approve.
+func (s *Service) Refuse(ctx context.Context, o Officer, application string, seen time.Time, reasons []string, note string) error {
 	note = strings.TrimSpace(note)
 	if len(reasons) == 0 || len(reasons) > len(refusals) || utf8.RuneCountInString(note) > maxNote || slices.Contains(reasons, "other") && note == "" {
 		return CodeRefusal
@@ -392,6 +418,9 @@ func (s *Service) Refuse(ctx context.Context, o Officer, application string, rea
 	}
 	return s.decide(ctx, o, application, "review.refuse", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := s.mayDecide(ctx, tx, o, *a); err != nil {
+			return err
+		}
+		if err := s.looked(o, *a, seen); err != nil {
 			return err
 		}
 		a.State, a.Reasons, a.Note = enterprise.StateRefused, reasons, note
@@ -410,7 +439,8 @@ func (s *Service) Refuse(ctx context.Context, o Officer, application string, rea
 	})
 }
 
-// Escalate asks for a second opinion (转复核): only another officer decides then.
+// Escalate asks for a second opinion (转复核), once: only another officer decides then,
+// and he does not give it back (CodeEscalated).
 func (s *Service) Escalate(ctx context.Context, o Officer, application, note string) error {
 	note = strings.TrimSpace(note)
 	if n := utf8.RuneCountInString(note); n < 2 || n > maxNote {
@@ -419,6 +449,9 @@ func (s *Service) Escalate(ctx context.Context, o Officer, application, note str
 	return s.decide(ctx, o, application, "review.escalate", func(ctx context.Context, tx work.Tx, a *enterprise.Application) error {
 		if err := s.mayDecide(ctx, tx, o, *a); err != nil {
 			return err
+		}
+		if a.Escalated != "" {
+			return CodeEscalated
 		}
 		a.Escalated, a.Claimed, a.ClaimedUntil = o.ID, "", time.Time{}
 		if err := s.put(ctx, tx, a); err != nil {

@@ -139,7 +139,7 @@ test('2.4.2.a by papers: the letter, the wait, a refusal with its reasons, a cor
   const review = await verifier.review(third.name)
   await verifier.call('POST', `/reviews/${review.id}/claim`, {})
   const reason = review.refusalReasons.find((r) => r.code === 'letter_no_seal')
-  await verifier.call('POST', `/reviews/${review.id}/refuse`, { reasons: [reason.code], note: '请使用彩色扫描件。' })
+  await verifier.call('POST', `/reviews/${review.id}/refuse`, { submittedAt: review.submittedAt, reasons: [reason.code], note: '请使用彩色扫描件。' })
   await page.getByText('审核未通过').waitFor() // live: nobody reloads
   await page.getByText(reason.text).waitFor()
   await page.getByText('请使用彩色扫描件').waitFor()
@@ -153,7 +153,7 @@ test('2.4.2.a by papers: the letter, the wait, a refusal with its reasons, a cor
   await page.getByText('人工审核中').first().waitFor()
   const again = await verifier.review(third.name)
   await verifier.call('POST', `/reviews/${again.id}/claim`, {})
-  await verifier.call('POST', `/reviews/${again.id}/approve`, { checks: again.checklist.map((c) => c.code) })
+  await verifier.call('POST', `/reviews/${again.id}/approve`, { submittedAt: again.submittedAt, checks: again.checklist.map((c) => c.code) })
   await page.getByText('企业实名成功').waitFor()
 })
 

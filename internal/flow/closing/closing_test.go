@@ -156,7 +156,7 @@ func TestAClosedAccountIsGivenNothingMeanwhile(t *testing.T) {
 			var both sync.WaitGroup
 			both.Go(func() {
 				if i%2 == 0 {
-					given = w.Verification.Approve(ctx, officer, a.ID, checklist)
+					given = w.Verification.Approve(ctx, officer, a.ID, a.SubmittedAt, checklist)
 					return
 				}
 				given = w.Store.Do(ctx, "test.join", func(ctx context.Context, tx work.Tx) error {
@@ -200,7 +200,7 @@ func TestAClosingWithdrawsWhatAnOfficerHasBeforeHim(t *testing.T) {
 			}
 			return err
 		})
-		wants(t, w.Verification.Approve(t.Context(), officer, a.ID, checklist), verification.CodeDecided)
+		wants(t, w.Verification.Approve(t.Context(), officer, a.ID, a.SubmittedAt, checklist), verification.CodeDecided)
 	})
 }
 
@@ -215,7 +215,7 @@ func applied(p *flowtest.Person, code string) enterprise.Application {
 	now := p.Clock.Now()
 	a := enterprise.Application{ID: id.New(rand.Reader), Number: code, Account: p.Caller.Account, Kind: enterprise.KindCreate, Name: "测试甲科技有限公司", Code: code,
 		LegalName: "测试法", LegalIDNumber: "110101197001010016", State: enterprise.StateReviewing, Method: enterprise.MethodDocuments,
-		SubmittedAt: now, DueAt: now, CreatedAt: now, Version: 1}
+		SubmittedAt: now, DueAt: now, Claimed: officer.ID, ClaimedUntil: now.Add(time.Hour), CreatedAt: now, Version: 1}
 	p.Do(func(ctx context.Context, tx work.Tx) error { return p.Verification.Store.InsertApplication(ctx, tx, a) })
 	return a
 }

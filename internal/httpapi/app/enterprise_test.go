@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"time"
 
 	"tianweitong/internal/enterprise"
 	"tianweitong/internal/flow/rename"
@@ -21,6 +22,19 @@ import (
 	"tianweitong/internal/verification"
 	"tianweitong/internal/work"
 )
+
+// claimed takes an application before the officer and gives when it was submitted.
+func (h *house) claimed(application string) time.Time {
+	h.t.Helper()
+	r, err := h.desk.Review(h.t.Context(), application)
+	if err == nil {
+		err = h.desk.Claim(h.t.Context(), verification.Officer{ID: "o"}, application)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return r.Application.SubmittedAt
+}
 
 type noApplications struct{}
 
@@ -167,7 +181,7 @@ func TestDocumentsAreReviewedOverHTTP_2_4_2(t *testing.T) {
 	if a.State != "reviewing" || a.LeftWorkingSeconds != 9*3600 || a.DueAt.IsZero() || a.LegalName != "测*法" {
 		t.Fatalf("submitted: %+v", a)
 	}
-	if err := h.desk.Refuse(t.Context(), verification.Officer{ID: "o"}, a.ID, []string{"licence_unreadable"}, ""); err != nil {
+	if err := h.desk.Refuse(t.Context(), verification.Officer{ID: "o"}, a.ID, h.claimed(a.ID), []string{"licence_unreadable"}, ""); err != nil {
 		t.Fatal(err)
 	}
 	var all enterprises.ApplicationsBody
@@ -177,7 +191,7 @@ func TestDocumentsAreReviewedOverHTTP_2_4_2(t *testing.T) {
 	}
 	d.call(http.MethodPut, at+"/pictures/licence", paper(t)).into(&a)
 	d.call(http.MethodPost, at+"/submit", nil).into(&a)
-	if err := h.desk.Approve(t.Context(), verification.Officer{ID: "o"}, a.ID, []string{"letter_seal", "letter_facts", "licence", "id_card"}); err != nil {
+	if err := h.desk.Approve(t.Context(), verification.Officer{ID: "o"}, a.ID, h.claimed(a.ID), []string{"letter_seal", "letter_facts", "licence", "id_card"}); err != nil {
 		t.Fatal(err)
 	}
 	d.call(http.MethodGet, at, nil).into(&a)

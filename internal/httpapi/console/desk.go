@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"time"
 
 	"tianweitong/internal/account"
 	"tianweitong/internal/flow/lookup"
@@ -25,8 +26,8 @@ type Reviews interface {
 	Picture(ctx context.Context, id, kind string) ([]byte, error)
 	Claim(ctx context.Context, o verification.Officer, id string) error
 	Release(ctx context.Context, o verification.Officer, id string) error
-	Approve(ctx context.Context, o verification.Officer, id string, checks []string) error
-	Refuse(ctx context.Context, o verification.Officer, id string, reasons []string, note string) error
+	Approve(ctx context.Context, o verification.Officer, id string, seen time.Time, checks []string) error
+	Refuse(ctx context.Context, o verification.Officer, id string, seen time.Time, reasons []string, note string) error
 	Escalate(ctx context.Context, o verification.Officer, id, note string) error
 }
 

@@ -113,15 +113,17 @@ type pictureOutput struct {
 type approveInput struct {
 	ID   string `path:"id" maxLength:"64"`
 	Body struct {
-		Checks []string `json:"checks" maxItems:"20" doc:"勾选的核对项，须为全部"`
+		SubmittedAt time.Time `json:"submittedAt" doc:"所核对资料的提交时间；已重新提交时拒绝"`
+		Checks      []string  `json:"checks" maxItems:"20" doc:"勾选的核对项，须为全部"`
 	}
 }
 
 type refuseInput struct {
 	ID   string `path:"id" maxLength:"64"`
 	Body struct {
-		Reasons []string `json:"reasons" minItems:"1" maxItems:"20" doc:"驳回原因的 code"`
-		Note    string   `json:"note" maxLength:"500" doc:"审核意见，原样通知申请人"`
+		SubmittedAt time.Time `json:"submittedAt" doc:"所核对资料的提交时间；已重新提交时拒绝"`
+		Reasons     []string  `json:"reasons" minItems:"1" maxItems:"20" doc:"驳回原因的 code"`
+		Note        string    `json:"note" maxLength:"500" doc:"审核意见，原样通知申请人"`
 	}
 }
 
@@ -253,14 +255,14 @@ func (s *Server) acts(do func(Reviews, context.Context, verification.Officer, st
 }
 
 func (s *Server) approveReview(ctx context.Context, c office.Caller, in *approveInput) (*Body[ReviewBody], error) {
-	if err := s.Reviews.Approve(ctx, examiner(c), in.ID, in.Body.Checks); err != nil {
+	if err := s.Reviews.Approve(ctx, examiner(c), in.ID, in.Body.SubmittedAt, in.Body.Checks); err != nil {
 		return nil, err
 	}
 	return s.review(ctx, c, &byID{in.ID})
 }
 
 func (s *Server) refuseReview(ctx context.Context, c office.Caller, in *refuseInput) (*Body[ReviewBody], error) {
-	if err := s.Reviews.Refuse(ctx, examiner(c), in.ID, in.Body.Reasons, in.Body.Note); err != nil {
+	if err := s.Reviews.Refuse(ctx, examiner(c), in.ID, in.Body.SubmittedAt, in.Body.Reasons, in.Body.Note); err != nil {
 		return nil, err
 	}
 	return s.review(ctx, c, &byID{in.ID})
