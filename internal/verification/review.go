@@ -309,6 +309,9 @@ func (s *Service) Claim(ctx context.Context, o Officer, application string) erro
 			if err := s.event(ctx, tx, *a, "claimed", o.actor(), ""); err != nil {
 				return err
 			}
+			if err := s.record(ctx, tx, *a, o.actor(), "console.review_claimed"); err != nil {
+				return err
+			}
 		}
 		return s.put(ctx, tx, a)
 	})
@@ -322,6 +325,9 @@ func (s *Service) Release(ctx context.Context, o Officer, application string) er
 		}
 		a.Claimed, a.ClaimedUntil = "", time.Time{}
 		if err := s.event(ctx, tx, *a, "released", o.actor(), ""); err != nil {
+			return err
+		}
+		if err := s.record(ctx, tx, *a, o.actor(), "console.review_released"); err != nil {
 			return err
 		}
 		return s.put(ctx, tx, a)

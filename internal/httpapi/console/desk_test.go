@@ -32,6 +32,7 @@ type reviewer struct {
 	asked []string
 	left  time.Duration
 	owner string // who has it before him
+	state enterprise.State
 	clock func() time.Time
 }
 
@@ -53,9 +54,10 @@ func (r *reviewer) Review(_ context.Context, id string) (verification.Review, er
 		return verification.Review{}, verification.CodeApplicationUnknown
 	}
 	return verification.Review{
-		Application: enterprise.Application{ID: id, Number: "RV-261123-0001", Name: "测试有限公司", Kind: enterprise.KindCreate, State: enterprise.StateReviewing, LegalName: "测试代表",
+		Application: enterprise.Application{ID: id, Number: "RV-261123-0001", Name: "测试有限公司", Kind: enterprise.KindCreate, State: r.state, LegalName: "测试代表",
 			LegalIDNumber: document, Pictures: []string{enterprise.PictureLetter}, Claimed: r.owner, ClaimedUntil: r.clock().Add(time.Minute)},
-		Facts: []verification.Comparison{{Item: "企业名称", Applied: "测试有限公司", Registered: "测试有限公司", Match: true}}, Checklist: []verification.CheckItem{{Code: "licence", Text: "营业执照清晰"}},
+		Facts:         []verification.Comparison{{Item: "企业名称", Applied: "测试有限公司", Registered: "测试有限公司", Match: true}, {Item: "法定代表人", Applied: "测试代表", Registered: "测试代表", Match: true}},
+		ApplicantName: "测试经办", Checklist: []verification.CheckItem{{Code: "licence", Text: "营业执照清晰"}},
 		Events: []verification.Event{{Kind: "submitted", Actor: "acc"}, {Kind: "claimed", Actor: "officer:" + r.owner}},
 	}, nil
 }
@@ -115,7 +117,7 @@ type desk struct {
 }
 
 func withDesk(k *kit) *desk {
-	d := &desk{kit: k, reviews: &reviewer{left: time.Hour, clock: k.clock.Now}, callbacks: new(callbacks), account: fmt.Sprintf("%032x", 7)}
+	d := &desk{kit: k, reviews: &reviewer{left: time.Hour, state: enterprise.StateReviewing, clock: k.clock.Now}, callbacks: new(callbacks), account: fmt.Sprintf("%032x", 7)}
 	accounts := account.New(account.Deps{Runner: k.st, Store: people.Accounts(k.st), Clock: k.clock, Rand: rand.Reader, Box: k.st.Box, Log: slog.New(slog.DiscardHandler)})
 	k.server = console.New(console.Deps{
 		Base:   console.Base{Clock: k.clock, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler), Version: "test"},
@@ -168,7 +170,7 @@ func (d *desk) kinds(officer string) (out []string) {
 	return out
 }
 
-var deskKinds = []string{"console.picture_viewed", "console.revealed", "console.sessions_ended", "console.certificate_frozen", "console.certificate_unfrozen", "console.callback_replayed"}
+var deskKinds = []string{"console.review_opened", "console.picture_viewed", "console.revealed", "console.sessions_ended", "console.certificate_frozen", "console.certificate_unfrozen", "console.callback_replayed"}
 
 func TestVerifiersTakeReviewsThroughTheirDecision(t *testing.T) {
 	d := withDesk(one(t))
@@ -208,7 +210,23 @@ func TestVerifiersTakeReviewsThroughTheirDecision(t *testing.T) {
 		t.Errorf("asked %q", d.reviews.asked)
 	}
 	v.refused("enterprise_application_unknown", "GET", "/reviews/x", nil)
-	if got := d.kinds(v.id); !slices.Equal(got, []string{"console.picture_viewed a1"}) {
+	if got := d.kinds(v.id); !slices.Equal(got, []string{"console.review_opened a1", "console.picture_viewed a1"}) {
+		t.Errorf("audit: %v", got)
+	}
+}
+
+func TestADecidedReviewShowsNoNames(t *testing.T) {
+	d := withDesk(one(t))
+	v := d.officer("verena", office.Verifier)
+	if got := fmt.Sprint(v.ok("GET", "/reviews/a1", nil)); !strings.Contains(got, "测试代表") || !strings.Contains(got, "测试经办") {
+		t.Errorf("to be decided: %s", got)
+	}
+	for _, d.reviews.state = range []enterprise.State{enterprise.StateVerified, enterprise.StateRefused, enterprise.StateEnded} {
+		if got := fmt.Sprint(v.ok("GET", "/reviews/a1", nil)); strings.Contains(got, "测试代表") || strings.Contains(got, "测试经办") || !strings.Contains(got, "测**表") {
+			t.Errorf("%s: %s", d.reviews.state, got)
+		}
+	}
+	if got := d.kinds(v.id); !slices.Equal(got, []string{"console.review_opened a1"}) {
 		t.Errorf("audit: %v", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"tianweitong/internal/enterprise"
 	"tianweitong/internal/office"
 	"tianweitong/internal/realname"
 	"tianweitong/internal/verification"
@@ -60,7 +61,7 @@ type ReviewEvent struct {
 }
 
 // ReviewApplicant is who asks (经办人), masked but for his verified name, which the
-// letter must show.
+// letter must show, until it is decided.
 type ReviewApplicant struct {
 	Account        string `json:"account"`
 	Name           string `json:"name"`
@@ -191,6 +192,11 @@ func (s *Server) review(ctx context.Context, c office.Caller, in *byID) (*Body[R
 	if err != nil {
 		return nil, err
 	}
+	if r.Application.State != enterprise.StateReviewing {
+		r = masked(r)
+	} else if err := s.Lookups.NoteOpened(ctx, clerk(c), in.ID, claimedAt(r.Events)); err != nil {
+		return nil, err
+	}
 	names, err := s.names(ctx)
 	if err != nil {
 		return nil, err
@@ -230,6 +236,32 @@ func (s *Server) review(ctx context.Context, c office.Caller, in *byID) (*Body[R
 		out.Before = &ReviewBefore{Enterprise: b.ID, Name: b.Name, LegalName: b.LegalName}
 	}
 	return &Body[ReviewBody]{out}, nil
+}
+
+// claimedAt is when a review was last claimed; zero for never.
+func claimedAt(events []verification.Event) (at time.Time) {
+	for _, e := range events {
+		if e.Kind == "claimed" && e.At.After(at) {
+			at = e.At
+		}
+	}
+	return at
+}
+
+// masked hides whose names an officer has no more decision to take on.
+func masked(r verification.Review) verification.Review {
+	legal := realname.MaskName(r.Application.LegalName)
+	for i, f := range r.Facts {
+		r.Facts[i].Applied, r.Facts[i].Registered = strings.ReplaceAll(f.Applied, r.Application.LegalName, legal), strings.ReplaceAll(f.Registered, r.Application.LegalName, legal)
+	}
+	r.Checklist, r.Application.LegalName = nil, legal // it names him, and nothing is left to check
+	if r.ApplicantName != "" {
+		r.ApplicantName = realname.MaskName(r.ApplicantName)
+	}
+	if r.Before.ID != "" {
+		r.Before.LegalName = realname.MaskName(r.Before.LegalName)
+	}
+	return r
 }
 
 // picture gives a picture once the audit chain holds that it was looked at.
