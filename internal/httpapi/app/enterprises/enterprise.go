@@ -177,7 +177,7 @@ func (s *Service) one(a enterprise.Application, err error) (*app.Body[Applicatio
 	if err != nil {
 		return nil, err
 	}
-	return &app.Body[ApplicationBody]{s.applicationBody(a)}, nil
+	return &app.Body[ApplicationBody]{Body: s.applicationBody(a)}, nil
 }
 
 func (s *Service) enterpriseRoutes() {
@@ -187,14 +187,14 @@ func (s *Service) enterpriseRoutes() {
 		for _, f := range found {
 			out.Results = append(out.Results, FoundBody{ID: f.ID, Name: f.Name, Code: f.Code, AdministratorMasked: f.Administrator, Relation: f.Relation})
 		}
-		return &app.Body[FoundListBody]{out}, err
+		return &app.Body[FoundListBody]{Body: out}, err
 	})
 	app.Route(s.server, http.MethodGet, "/enterprises/{id}", app.Session, "企业资料", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*app.Body[EnterpriseBody], error) {
 		v, err := s.Enterprises.View(ctx, c.Account, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		return &app.Body[EnterpriseBody]{enterpriseBody(v)}, nil
+		return &app.Body[EnterpriseBody]{Body: enterpriseBody(v)}, nil
 	})
 	s.applicationRoutes()
 	s.verificationRoutes()
@@ -220,7 +220,7 @@ func (s *Service) applicationRoutes() {
 		for _, a := range all {
 			out.Applications = append(out.Applications, s.applicationBody(a))
 		}
-		return &app.Body[ApplicationsBody]{out}, err
+		return &app.Body[ApplicationsBody]{Body: out}, err
 	})
 	app.Route(s.server, http.MethodGet, "/enterprise-applications/{id}", app.Session, "企业实名：查看申请", func(ctx context.Context, c account.Caller, in *enterpriseInput) (*app.Body[ApplicationBody], error) {
 		return s.one(s.Enterprises.Application(ctx, c.Account, in.ID))

@@ -222,7 +222,7 @@ func (s *Service) memberRoutes() {
 		for i, m := range p.Colleagues {
 			out.Members[i] = MemberBody{ID: m.ID, Name: m.Name, PhoneMasked: m.Phone, Role: string(m.Role), JoinedAt: m.JoinedAt, Self: m.Account == c.Account}
 		}
-		return &app.Body[MembersBody]{out}, err
+		return &app.Body[MembersBody]{Body: out}, err
 	})
 	app.Route(s.server, http.MethodDelete, "/enterprises/{id}/members/{member}", app.Session, "移除成员（管理员）", func(ctx context.Context, c account.Caller, in *removeInput) (*app.Empty, error) {
 		return &app.Empty{}, s.Members.Remove(ctx, c, in.ID, in.Member, in.Body.Reason)
@@ -235,7 +235,7 @@ func (s *Service) memberRoutes() {
 	})
 	app.Route(s.server, http.MethodPost, "/enterprises/{id}/transfer/pin", app.Session, "转让管理员：以 PIN 码确认", func(ctx context.Context, c account.Caller, in *transferPINInput) (*app.Body[TransferBody], error) {
 		t, err := s.Handovers.Begin(ctx, c, in.ID, in.Body.Member)
-		return &app.Body[TransferBody]{TransferBody{t.ID, t.Op}}, err
+		return &app.Body[TransferBody]{Body: TransferBody{t.ID, t.Op}}, err
 	})
 }
 
@@ -249,13 +249,13 @@ func (s *Service) identities(ctx context.Context, c account.Caller, _ *app.Empty
 	for _, a := range all.Pending {
 		out.Applications = append(out.Applications, PendingIdentityBody{a.ID, a.Name, string(a.State)})
 	}
-	return &app.Body[IdentitiesBody]{out}, err
+	return &app.Body[IdentitiesBody]{Body: out}, err
 }
 
 func (s *Service) joinRoutes() {
 	app.Route(s.server, http.MethodPost, "/enterprises/{id}/requests", app.Session, "申请加入企业", func(ctx context.Context, c account.Caller, in *joinInput) (*app.Body[JoinRequestBody], error) {
 		r, err := s.Members.Ask(ctx, c, in.ID, in.Body.AdministratorName, in.Body.AdministratorPhone)
-		return &app.Body[JoinRequestBody]{joinRequestBody(r)}, err
+		return &app.Body[JoinRequestBody]{Body: joinRequestBody(r)}, err
 	})
 	app.Route(s.server, http.MethodGet, "/enterprises/requests", app.Session, "我的加入申请", func(ctx context.Context, c account.Caller, _ *app.Empty) (*app.Body[JoinRequestsBody], error) {
 		all, err := s.Members.Asked(ctx, c)
@@ -263,7 +263,7 @@ func (s *Service) joinRoutes() {
 		for i, r := range all {
 			out.Requests[i] = joinRequestBody(r)
 		}
-		return &app.Body[JoinRequestsBody]{out}, err
+		return &app.Body[JoinRequestsBody]{Body: out}, err
 	})
 	app.Route(s.server, http.MethodDelete, "/enterprises/requests/{request}", app.Session, "撤回加入申请", func(ctx context.Context, c account.Caller, in *requestPath) (*app.Empty, error) {
 		return &app.Empty{}, s.Members.Withdraw(ctx, c, in.Request)
@@ -274,7 +274,7 @@ func (s *Service) joinRoutes() {
 		for i, r := range all {
 			out.Requests[i] = ApplicantBody{ID: r.ID, Name: r.Name, PhoneMasked: r.Phone, AskedAt: r.AskedAt}
 		}
-		return &app.Body[ApplicantsBody]{out}, err
+		return &app.Body[ApplicantsBody]{Body: out}, err
 	})
 	app.Route(s.server, http.MethodPost, "/enterprises/{id}/requests/{request}/accept", app.Session, "同意加入（管理员）", func(ctx context.Context, c account.Caller, in *decideInput) (*app.Empty, error) {
 		return &app.Empty{}, s.Members.Accept(ctx, c, in.ID, in.Request)
@@ -296,11 +296,11 @@ func (s *Service) invitationRoutes() {
 		for i, v := range all {
 			out.Invitations[i] = invitationBody(v)
 		}
-		return &app.Body[InvitationsBody]{out}, err
+		return &app.Body[InvitationsBody]{Body: out}, err
 	})
 	app.Route(s.server, http.MethodPost, "/enterprises/{id}/invitations", app.Session, "邀请加入（管理员）", func(ctx context.Context, c account.Caller, in *inviteInput) (*app.Body[InvitationBody], error) {
 		v, err := s.Members.Invite(ctx, c, in.ID, in.Body.Name, in.Body.Phone)
-		return &app.Body[InvitationBody]{invitationBody(v)}, err
+		return &app.Body[InvitationBody]{Body: invitationBody(v)}, err
 	})
 	app.Route(s.server, http.MethodDelete, "/enterprises/{id}/invitations/{invitation}", app.Session, "撤回邀请（管理员）", func(ctx context.Context, c account.Caller, in *governInput) (*app.Empty, error) {
 		return &app.Empty{}, s.Members.CancelInvitation(ctx, c, in.ID, in.Invitation)
@@ -310,7 +310,7 @@ func (s *Service) invitationRoutes() {
 	})
 	app.Route(s.server, http.MethodPost, "/invitations/look", app.Public, "查看短信链接中的邀请", func(ctx context.Context, _ account.Caller, in *lookInput) (*app.Body[InvitedBody], error) {
 		v, err := s.Members.Look(ctx, in.Body.Token)
-		return &app.Body[InvitedBody]{invitedBody(v)}, err
+		return &app.Body[InvitedBody]{Body: invitedBody(v)}, err
 	})
 	app.Route(s.server, http.MethodGet, "/invitations", app.Session, "我收到的邀请", func(ctx context.Context, c account.Caller, _ *app.Empty) (*app.Body[InvitedListBody], error) {
 		all, err := s.Members.Mine(ctx, c)
@@ -318,11 +318,11 @@ func (s *Service) invitationRoutes() {
 		for i, v := range all {
 			out.Invitations[i] = invitedBody(v)
 		}
-		return &app.Body[InvitedListBody]{out}, err
+		return &app.Body[InvitedListBody]{Body: out}, err
 	})
 	app.Route(s.server, http.MethodPost, "/invitations/{invitation}/accept", app.Session, "接受邀请", func(ctx context.Context, c account.Caller, in *invitationPath) (*app.Body[JoinedBody], error) {
 		joined, err := s.Members.Take(ctx, c, in.Invitation)
-		return &app.Body[JoinedBody]{JoinedBody{joined}}, err
+		return &app.Body[JoinedBody]{Body: JoinedBody{joined}}, err
 	})
 	app.Route(s.server, http.MethodPost, "/invitations/{invitation}/decline", app.Session, "谢绝邀请", func(ctx context.Context, c account.Caller, in *invitationPath) (*app.Empty, error) {
 		return &app.Empty{}, s.Members.Decline(ctx, c, in.Invitation)
