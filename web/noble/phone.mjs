@@ -70,7 +70,9 @@ export class Phone {
   async code(purpose, phone) {
     const inbox = async () => (await fetch(`${this.sandbox}/sandbox/sms?phone=${this.number}`, { headers: { Accept: 'application/json' } })).json()
     const before = (await inbox()).length
-    const { ticket } = await this.post('/codes', { purpose, ...(phone && { phone }) })
+    const { id } = await this.call('POST', '/captcha')
+    const { x } = await (await fetch(`${this.sandbox}/sandbox/captcha/${id}`, { headers: { Accept: 'application/json' } })).json()
+    const { ticket } = await this.post('/codes', { purpose, captcha: { id, x }, ...(phone && { phone }) })
     const code = await this.until('the code', async () => {
       const all = await inbox()
       return all.slice(0, all.length - before).find((m) => m.params.code)?.params.code
