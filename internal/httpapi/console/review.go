@@ -124,14 +124,14 @@ type refuseInput struct {
 	Body struct {
 		SubmittedAt time.Time `json:"submittedAt" doc:"所核对资料的提交时间；已重新提交时拒绝"`
 		Reasons     []string  `json:"reasons" minItems:"1" maxItems:"20" doc:"驳回原因的 code"`
-		Note        string    `json:"note" maxLength:"500" doc:"审核意见，原样通知申请人"`
+		Note        string    `json:"note" maxLength:"200" doc:"审核意见，原样通知申请人"`
 	}
 }
 
 type secondInput struct {
 	ID   string `path:"id" maxLength:"64"`
 	Body struct {
-		Note string `json:"note" maxLength:"500" doc:"给复核人员的说明"`
+		Note string `json:"note" maxLength:"200" doc:"给复核人员的说明"`
 	}
 }
 

@@ -59,6 +59,7 @@ const REASONS: Record<string, string> = {
   compromised: '手机丢失或密钥可能泄露',
   changed: '证书信息有变更',
   unneeded: '不再使用',
+  officer: '由运营方冻结，如有疑问请联系客服',
 }
 
 export function reasonWords(reason: string | undefined): string {
